@@ -1,0 +1,7 @@
+"""Make climate fields finer in space and time: every DataArray and Dataset gets an ``.sr`` accessor."""
+
+from __future__ import annotations
+
+from xdownscale.errors import XDownscaleError
+
+__all__ = ["XDownscaleError"]

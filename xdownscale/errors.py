@@ -1,0 +1,66 @@
+"""One exception family: a message says what was looked for, what was found, and the call that fixes it."""
+
+from __future__ import annotations
+
+__all__ = [
+    "DimensionError",
+    "EmptyFieldError",
+    "FactorError",
+    "MissingValueError",
+    "ModelFileError",
+    "OptionalDependencyError",
+    "TimeAxisError",
+    "UnitsError",
+    "ValueRangeError",
+    "WeightsError",
+    "WeightsNotFoundError",
+    "XDownscaleError",
+]
+
+
+class XDownscaleError(Exception):
+    """Base of every error that the package raises on purpose."""
+
+
+class DimensionError(XDownscaleError, ValueError):
+    """A dimension or its coordinate is missing, ambiguous, irregular, or does not match another field's."""
+
+
+class TimeAxisError(XDownscaleError, ValueError):
+    """The time axis has a gap, irregular steps, or no times."""
+
+
+class UnitsError(XDownscaleError, ValueError):
+    """Units are missing, unknown, or of another dimension than the ones wanted."""
+
+
+class FactorError(XDownscaleError, ValueError):
+    """Factors are not whole numbers of at least one, or do not divide the field."""
+
+
+class MissingValueError(XDownscaleError, ValueError):
+    """Missing values stand where none are allowed."""
+
+
+class EmptyFieldError(XDownscaleError, ValueError):
+    """The field has no cells, or not one valid value."""
+
+
+class ValueRangeError(XDownscaleError, ValueError):
+    """Values that cannot be right: markers of missing data, negative rain, infinities."""
+
+
+class WeightsError(XDownscaleError, ValueError):
+    """Trained weights cannot be used."""
+
+
+class WeightsNotFoundError(WeightsError, LookupError):
+    """No trained weights are known for these factors, this name or this path."""
+
+
+class ModelFileError(WeightsError):
+    """A model file is damaged, altered, or of a format that this version cannot read."""
+
+
+class OptionalDependencyError(XDownscaleError, ImportError):
+    """An optional package is missing; the message gives the line that installs it."""

@@ -1,0 +1,188 @@
+"""Which dimension of a field is time, which is y, which is x, and which counts members."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeGuard
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.errors import DimensionError
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "time": ("time", "t", "valid_time", "date", "datetime", "xtime"),
+    "y": ("y", "lat", "latitude", "rlat", "nlat", "south_north", "northing", "northings", "yc", "nj", "j", "row"),
+    "x": ("x", "lon", "longitude", "rlon", "nlon", "long", "west_east", "easting", "eastings", "xc", "ni", "i", "col"),
+    "member": ("member", "realization", "realisation", "ensemble", "ens", "number", "ensemble_member", "sample"),
+}
+"""Names that a dimension of each role goes by, most telling first; compared without case."""
+
+_CURVILINEAR = {"y": ("lat", "latitude", "xlat", "nav_lat"), "x": ("lon", "longitude", "xlong", "nav_lon", "long")}
+"""Names of two-dimensional coordinates whose dimensions are (y, x)."""
+
+_CF_AXIS = {"time": "T", "y": "Y", "x": "X"}
+_CF_COORDINATE = {"time": "time", "y": "latitude", "x": "longitude"}
+_CF_MEMBER = "realization"
+
+
+@dataclass(frozen=True)
+class Axes:
+    """The names of a field's dimensions by role.
+
+    Attributes
+    ----------
+    y, x : str
+        Space dimensions.
+    time : str or None
+        Time dimension; None for a field without time.
+    member : str or None
+        Ensemble dimension; None for a single field.
+
+    Examples
+    --------
+    >>> Axes(y="lat", x="lon", time="time").spatial
+    ('lat', 'lon')
+    """
+
+    y: str
+    x: str
+    time: str | None
+    member: str | None = None
+
+    @property
+    def spatial(self) -> tuple[str, str]:
+        """The dimensions (y, x)."""
+        return (self.y, self.x)
+
+    @property
+    def ordered(self) -> tuple[str, ...]:
+        """The dimensions in the order that kernels want: (time, y, x), or (y, x) without time."""
+        return self.spatial if self.time is None else (self.time, *self.spatial)
+
+
+def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, need_time: bool = False) -> Axes:
+    """Find the dimensions of a field: explicit names first, then CF attributes, then well-known names.
+
+    Parameters
+    ----------
+    field : DataArray
+        Any field with two space dimensions. Two-dimensional latitude and longitude (a curvilinear grid) name the
+        dimensions they lie on.
+    dims : mapping, optional
+        Names given by the user, by role: any of ``time``, ``y``, ``x``, ``member``.
+    need_time : bool
+        Whether a field without time is an error.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    DimensionError
+        If a dimension cannot be found, or two roles fall on one dimension.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray(np.zeros((2, 3, 4)), dims=("time", "lat", "lon"))
+    >>> find_axes(rain)
+    Axes(y='lat', x='lon', time='time', member=None)
+    """
+    found = _check_explicit(field, dims or {})
+    for role in ("time", "y", "x", "member"):
+        if role not in found:
+            name = next((n for n in _candidates(field, role) if n not in found.values()), None)
+            if name is not None:
+                found[role] = name
+    for role in ("y", "x", *(("time",) if need_time else ())):
+        if role not in found:
+            raise DimensionError(_not_found(field, role, found))
+    return Axes(y=found["y"], x=found["x"], time=found.get("time"), member=found.get("member"))
+
+
+def _check_explicit(field: xr.DataArray, dims: Mapping[str, str]) -> dict[str, str]:
+    """The names that the user gave, each checked."""
+    for role, name in dims.items():
+        if role not in _NAMES:
+            msg = f'dims has the unknown role {role!r}; roles are {tuple(_NAMES)}. Pass for example dims={{"y": "lat"}}.'
+            raise DimensionError(msg)
+        if name not in field.dims:
+            msg = f"dims says that {role} is {name!r}, but the field has the dimensions {_shown(field)}."
+            close = difflib.get_close_matches(str(name), [str(d) for d in field.dims], n=1)
+            hint = f' Did you mean dims={{"{role}": "{close[0]}"}}?' if close else ' Pass one of these.'
+            raise DimensionError(msg + hint)
+    if len(set(dims.values())) < len(dims):
+        msg = f"dims gives one dimension two roles: {dict(dims)}. Pass a different name for each."
+        raise DimensionError(msg)
+    return dict(dims)
+
+
+def _candidates(field: xr.DataArray, role: str) -> Iterator[str]:
+    """Dimensions that may have this role, the best founded first."""
+    yield from _from_cf(field, role)
+    yield from _from_curvilinear(field, role)
+    if role == "time":
+        yield from (str(dim) for dim in field.dims if dim in field.coords and holds_times(field[dim]))
+    lower = {str(dim).lower(): str(dim) for dim in field.dims}
+    yield from (lower[name] for name in _NAMES[role] if name in lower)
+
+
+def _from_cf(field: xr.DataArray, role: str) -> Iterator[str]:
+    """Dimensions that CF attributes name: ``axis``, ``standard_name``, ``units``."""
+    import cf_xarray  # noqa: F401  registers .cf
+
+    if role == "member":
+        names: list[Hashable] = list(field.cf.standard_names.get(_CF_MEMBER, []))
+    else:
+        names = [*field.cf.axes.get(_CF_AXIS[role], []), *field.cf.coordinates.get(_CF_COORDINATE[role], [])]
+    for name in names:
+        if name in field.dims:
+            yield str(name)
+    for name in names:
+        if name in field.coords and field[name].ndim == 1:
+            yield str(field[name].dims[0])
+        elif name in field.coords and field[name].ndim == 2 and role in _CURVILINEAR:
+            yield _of_pair(field[name], role)
+
+
+def _from_curvilinear(field: xr.DataArray, role: str) -> Iterator[str]:
+    """Dimensions of two-dimensional latitude and longitude that carry no attributes."""
+    for name, coordinate in field.coords.items():
+        if coordinate.ndim == 2 and str(name).lower() in _CURVILINEAR.get(role, ()):
+            yield _of_pair(coordinate, role)
+
+
+def _of_pair(coordinate: xr.DataArray, role: str) -> str:
+    """Of the two dimensions of a coordinate the one with this role: by name if it tells, else (y, x) in order."""
+    for dim in coordinate.dims:
+        if str(dim).lower() in _NAMES[role]:
+            return str(dim)
+    return str(coordinate.dims[0 if role == "y" else 1])
+
+
+def holds_times(coordinate: xr.DataArray) -> TypeGuard[xr.DataArray]:
+    """Whether a coordinate holds datetime64 or cftime values."""
+    if np.issubdtype(coordinate.dtype, np.datetime64):
+        return True
+    first = coordinate.values.flat[0] if coordinate.dtype == object and coordinate.size else None
+    return hasattr(first, "calendar")
+
+
+def _shown(field: xr.DataArray) -> tuple[str, ...]:
+    """Dimension names for a message."""
+    return tuple(str(dim) for dim in field.dims)
+
+
+def _not_found(field: xr.DataArray, role: str, found: Mapping[str, str]) -> str:
+    """Say what was looked for, what there is, and how to name it."""
+    free = [name for name in _shown(field) if name not in found.values()]
+    guesses = difflib.get_close_matches(role, free, n=1, cutoff=0.3) or free[:1]
+    msg = f"dimension {role!r} not found; the field has the dimensions {_shown(field)}."
+    if not guesses:
+        return f'{msg} Add one, for example field.expand_dims("{role}").'
+    guess = guesses[0]
+    attribute = f' or set field["{guess}"].attrs["axis"] = "{_CF_AXIS[role]}"'
+    return f'{msg} Pass dims={{"{role}": "{guess}"}}{attribute if guess in field.coords else ""}.'
