@@ -1,0 +1,112 @@
+"""Sizes that factors divide: checked, trimmed or padded."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.errors import FactorError
+from xdownscale.field.axes import Axes
+from xdownscale.field.bounds import find_bounds
+from xdownscale.field.factors import Factors
+from xdownscale.field.space import has_labels, spacing
+from xdownscale.field.times import tick_step, to_ticks
+
+BOUNDARIES: Final = ("exact", "trim", "pad")
+
+
+def fit(field: xr.DataArray, axes: Axes, factors: Factors, boundary: str = "exact") -> xr.DataArray:
+    """A field whose sizes are multiples of the factors.
+
+    Parameters
+    ----------
+    field : DataArray
+        Any field.
+    axes : Axes
+        Its dimensions.
+    factors : Factors
+        Cells and steps per block.
+    boundary : str
+        What to do with a last incomplete block: ``"exact"`` raises, ``"trim"`` drops it, ``"pad"`` fills it with
+        missing values.
+
+    Raises
+    ------
+    FactorError
+        If a size is not a multiple and `boundary` is ``"exact"``, or nothing would be left.
+    """
+    if boundary not in BOUNDARIES:
+        msg = f"boundary={boundary!r} is unknown. Pass one of {BOUNDARIES}."
+        raise FactorError(msg)
+    sizes = {axes.y: factors.y, axes.x: factors.x} | ({axes.time: factors.time} if axes.time else {})
+    for dim, factor in sizes.items():
+        rest = field.sizes[dim] % factor
+        if rest == 0:
+            continue
+        if boundary == "exact" or (boundary == "trim" and field.sizes[dim] < factor):
+            raise FactorError(_not_divided(dim, field.sizes[dim], factor))
+        if boundary == "trim":
+            field = field.isel({dim: slice(0, field.sizes[dim] - rest)})
+        else:
+            field = _pad(field, dim, factor - rest, is_time=dim == axes.time)
+    return field
+
+
+def _not_divided(dim: str, size: int, factor: int) -> str:
+    """Say by how much the size is off, and the ways out."""
+    if size < factor:
+        return (
+            f"the field has {size} cells along {dim!r}, fewer than the factor {factor}. "
+            f"Take a smaller factor, a larger field, or pass boundary='pad'."
+        )
+    rest = size % factor
+    return (
+        f"the field has {size} cells along {dim!r}, which {factor} does not divide. Cut it, "
+        f"field.isel({dim}=slice(0, {size - rest})), or pass boundary='trim' (drops the last {rest}) "
+        f"or boundary='pad' (adds {factor - rest} missing)."
+    )
+
+
+def _pad(field: xr.DataArray, dim: str, count: int, *, is_time: bool) -> xr.DataArray:
+    """Add missing cells at the end of a dimension; its labels and bounds go on evenly."""
+    along = {name: field.coords[name].variable for name in field.coords if dim in field.coords[name].dims}
+    padded = field.drop_vars(along).pad({dim: (0, count)})
+    coords = {name: coordinate.pad({dim: (0, count)}) for name, coordinate in along.items() if name != dim}
+    if dim in along:
+        ahead = _ahead_in_time(field, dim, count) if is_time else _ahead_in_space(field, dim, count)
+        coords |= {name: _extend(along[name], dim, values) for name, values in ahead.items()}
+    return padded.assign_coords(coords)
+
+
+def _ahead_in_space(field: xr.DataArray, dim: str, count: int) -> dict[str, np.ndarray]:
+    """Labels and bounds of `count` more cells."""
+    if not has_labels(field, dim):
+        return {}
+    further = spacing(field, dim) * np.arange(1, count + 1)
+    found = find_bounds(field, dim)
+    more = {dim: field.coords[dim].values[-1] + further}
+    return more if found is None else more | {found.name: found.values[-1] + further[:, None]}
+
+
+def _ahead_in_time(field: xr.DataArray, dim: str, count: int) -> dict[str, np.ndarray]:
+    """Labels and bounds of `count` more steps."""
+    step = tick_step(field, dim)
+    if step is None:
+        msg = f"{dim!r} has one label and no bounds, so the next one is unknown. Pass boundary='exact' or more steps."
+        raise FactorError(msg)
+    further = step * np.arange(1, count + 1)
+    ticks, decode, _ = to_ticks(field.coords[dim].values)
+    found = find_bounds(field, dim)
+    more = {dim: decode(ticks[-1] + further)}
+    if found is not None:
+        last, decode, _ = to_ticks(found.values[-1])
+        more[found.name] = decode(last + further[:, None])
+    return more
+
+
+def _extend(coordinate: xr.Variable, dim: str, values: np.ndarray) -> xr.Variable:
+    """A coordinate with more values at its end."""
+    both = np.concatenate([coordinate.values, values.astype(coordinate.dtype)])
+    return xr.Variable((dim, *coordinate.dims[1:]), both, dict(coordinate.attrs))

@@ -1,0 +1,298 @@
+"""Coarse and fine grids: what a grid is, the coordinates after coarsening and refining, the areas of its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.field.axes import Axes
+from xdownscale.field.bounds import find_bounds
+from xdownscale.field.factors import Factors
+from xdownscale.field.space import (
+    coarsen_labels,
+    curvilinear,
+    edges,
+    has_labels,
+    is_latitude,
+    lattice_index,
+    patch_areas,
+    refine_labels,
+    row_areas,
+    spacing,
+    to_degrees,
+    unit_vectors,
+)
+from xdownscale.field.times import as_timedelta, coarsen_times, refine_times, tick_step, time_index
+
+Coordinates = dict[str, xr.Variable]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the cells of a field lie.
+
+    Attributes
+    ----------
+    axes : Axes
+        Names of the dimensions.
+    spacing_y, spacing_x : float
+        Width of a cell, positive; 1 without coordinates.
+    units : str or None
+        Units of the spacing.
+    step : timedelta64 or None
+        Length of a time step.
+    latlon : bool
+        Whether y and x are latitude and longitude, so that cells differ in area.
+    origin : tuple of int
+        Absolute index (time, y, x) of the first cell on the lattice of its own spacing, increasing along the array:
+        a crop, or a longer series, of the same field has the same index at the same place.
+    """
+
+    axes: Axes
+    spacing_y: float
+    spacing_x: float
+    units: str | None
+    step: np.timedelta64 | None
+    latlon: bool
+    origin: tuple[int, int, int]
+
+
+def describe(field: xr.DataArray, axes: Axes) -> Grid:
+    """Describe the grid of a field.
+
+    Parameters
+    ----------
+    field : DataArray
+        Any field; only its coordinates are read.
+    axes : Axes
+        Its dimensions.
+
+    Raises
+    ------
+    TimeAxisError
+        If the time axis has a gap, does not increase, or holds no times.
+    DimensionError
+        If y or x is not evenly spaced.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray(np.zeros((2, 3)), dims=("y", "x"), coords={"y": [30.0, 20.0], "x": [0.0, 5.0, 10.0]})
+    >>> grid = describe(rain, Axes("y", "x", None))
+    >>> grid.spacing_y, grid.spacing_x, grid.origin
+    (10.0, 5.0, (0, -3, 0))
+    """
+    ticks = None if axes.time is None else tick_step(field, axes.time)
+    step, first = None, 0
+    if axes.time is not None and ticks is not None:
+        step = as_timedelta(ticks, field.coords[axes.time].values)
+        first = time_index(field, axes.time, ticks)
+    units = field.coords[axes.x].attrs.get("units") if axes.x in field.coords else None
+    return Grid(
+        axes=axes,
+        spacing_y=abs(spacing(field, axes.y)),
+        spacing_x=abs(spacing(field, axes.x)),
+        units=None if units is None else str(units),
+        step=step,
+        latlon=has_labels(field, axes.y) and is_latitude(field.coords[axes.y]),
+        origin=(first, lattice_index(field, axes.y), lattice_index(field, axes.x)),
+    )
+
+
+def cell_areas(field: xr.DataArray, axes: Axes) -> xr.DataArray | None:
+    """Relative areas of cells on latitude-longitude and curvilinear grids; None where plain means are right.
+
+    Parameters
+    ----------
+    field : DataArray
+        Any field; only its coordinates are read.
+    axes : Axes
+        Its dimensions.
+
+    Returns
+    -------
+    DataArray or None
+        Areas with a mean of one, on (y,), or on (y, x) for curvilinear grids.
+
+    Examples
+    --------
+    >>> field = xr.DataArray(np.zeros((2, 2)), dims=("lat", "lon"), coords={"lat": [15.0, 45.0], "lon": [0.0, 30.0]})
+    >>> cell_areas(field, Axes("lat", "lon", None)).values.round(3)
+    array([1.155, 0.845])
+    """
+    if has_labels(field, axes.y):
+        coordinate = field.coords[axes.y]
+        if is_latitude(coordinate):
+            rows = edges(field, axes.y)
+            return None if rows is None else _areas(row_areas(rows), field, (axes.y,))
+        if "units" in coordinate.attrs:
+            return None
+    pair = curvilinear(field, axes)
+    if pair is None or min(field.sizes[dim] for dim in axes.spatial) < 2:
+        return None
+    latitude, longitude = (field.coords[name].transpose(*axes.spatial).values for name in pair)
+    return _areas(patch_areas(latitude, longitude), field, axes.spatial)
+
+
+def _areas(values: np.ndarray, field: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
+    """Areas with the labels of the field."""
+    coords = {dim: field.coords[dim].variable for dim in dims if dim in field.coords}
+    return xr.DataArray(values, dims=dims, coords=coords, name="cell_area", attrs={"units": "1"})
+
+
+def coarsen_coords(field: xr.DataArray, axes: Axes, factors: Factors, *, point: bool = False) -> Coordinates:
+    """Coordinates, with bounds, of a field coarsened by `factors`, whose sizes they divide.
+
+    Space labels are cell centres. Time labels follow the input: where its labels lie in its bounds, left without bounds.
+
+    Parameters
+    ----------
+    field : DataArray
+        The fine field.
+    axes : Axes
+        Its dimensions.
+    factors : Factors
+        Cells and steps to merge.
+    point : bool
+        Whether time is sampled, not merged: labels stay those of the frames that are kept.
+    """
+    wide = _changed(axes, factors)
+    coords: Coordinates = {}
+    for dim in axes.spatial:
+        if dim in wide:
+            coords |= coarsen_labels(field, dim, wide[dim])
+    if axes.time in wide:
+        coords |= coarsen_times(field, axes.time, factors.time, point=point)
+
+    def merge(coordinate: xr.Variable) -> xr.Variable:
+        here = {dim: n for dim, n in wide.items() if dim in coordinate.dims}
+        numbers = {dim: n for dim, n in here.items() if dim != axes.time and coordinate.dtype.kind in "fiu"}
+        first = coordinate.isel({dim: slice(None, None, n) for dim, n in here.items() if dim not in numbers})
+        return xr.Variable.coarsen(first, numbers, "mean", boundary="exact") if numbers else first
+
+    return coords | _others(field, axes, wide, coords, merge, _merge_sphere)
+
+
+def refine_coords(field: xr.DataArray, axes: Axes, factors: Factors) -> Coordinates:
+    """Coordinates, with bounds, of a field refined by `factors`: the inverse of :func:`coarsen_coords`.
+
+    Parameters
+    ----------
+    field : DataArray
+        The coarse field.
+    axes : Axes
+        Its dimensions.
+    factors : Factors
+        Cells and steps to split into.
+
+    Raises
+    ------
+    DimensionError, TimeAxisError
+        If the width of a cell, or the length of a step, cannot be known from one label without bounds.
+    """
+    narrow = _changed(axes, factors)
+    coords: Coordinates = {}
+    for dim in axes.spatial:
+        if dim in narrow:
+            coords |= refine_labels(field, dim, narrow[dim])
+    if axes.time in narrow:
+        coords |= refine_times(field, axes.time, factors.time)
+
+    def split(coordinate: xr.Variable) -> xr.Variable:
+        for dim, n in narrow.items():
+            if dim in coordinate.dims:
+                line = coordinate.ndim == 1 and coordinate.dtype.kind == "f" and dim != axes.time
+                coordinate = _split_line(coordinate, dim, n) if line else _repeat(coordinate, dim, n)
+        return coordinate
+
+    return coords | _others(field, axes, narrow, coords, split, _split_sphere)
+
+
+def _changed(axes: Axes, factors: Factors) -> dict[str, int]:
+    """Factors by dimension, without those that are one."""
+    by_dim = {axes.y: factors.y, axes.x: factors.x} | ({} if axes.time is None else {axes.time: factors.time})
+    return {dim: n for dim, n in by_dim.items() if n > 1}
+
+
+def _others(
+    field: xr.DataArray,
+    axes: Axes,
+    changed: dict[str, int],
+    done: Coordinates,
+    change: Callable[[xr.Variable], xr.Variable],
+    change_sphere: Callable[[np.ndarray, int, int], np.ndarray],
+) -> Coordinates:
+    """Coordinates other than labels and bounds: kept, changed, or, where they would be untrue, left out."""
+    coords: Coordinates = {}
+    pair = curvilinear(field, axes)
+    stale = {field.coords[name].attrs.get("bounds") for name in field.coords if name not in done}
+    for dim in changed:
+        known = find_bounds(field, dim)
+        stale |= {dim} | ({known.name} if known else set())
+    for name, coordinate in field.coords.items():
+        if not set(coordinate.dims) & set(changed):
+            coords[str(name)] = coordinate.variable.copy(deep=False)
+        elif name not in done and name not in stale and name not in (pair or ()):
+            coords[str(name)] = change(coordinate.variable)
+    if pair and set(axes.spatial) & set(changed):
+        coords |= _on_sphere(field, axes, pair, changed, change_sphere)
+    for coordinate in coords.values():
+        coordinate.encoding = {}
+        if coordinate.attrs.get("bounds") not in {None, *coords, *done}:
+            coordinate.attrs = {k: v for k, v in coordinate.attrs.items() if k != "bounds"}
+    return coords
+
+
+def _on_sphere(
+    field: xr.DataArray,
+    axes: Axes,
+    pair: tuple[str, str],
+    changed: dict[str, int],
+    change: Callable[[np.ndarray, int, int], np.ndarray],
+) -> Coordinates:
+    """Two-dimensional latitude and longitude of the new cells, through unit vectors."""
+    latitude, longitude = (field.coords[name].transpose(*axes.spatial) for name in pair)
+    vectors = change(
+        unit_vectors(latitude.values, longitude.values), changed.get(axes.y, 1), changed.get(axes.x, 1)
+    )
+    east = bool(np.nanmax(longitude.values) > 180)
+    return {
+        name: xr.Variable(axes.spatial, values.astype(old.dtype), dict(old.attrs))
+        for name, values, old in zip(pair, to_degrees(vectors, east=east), (latitude, longitude), strict=True)
+    }
+
+
+def _merge_sphere(vectors: np.ndarray, y: int, x: int) -> np.ndarray:
+    """Mean direction of every block of points."""
+    rows, columns, _ = vectors.shape
+    means: np.ndarray = np.nanmean(vectors.reshape(rows // y, y, columns // x, x, 3), axis=(1, 3))
+    return means
+
+
+def _split_sphere(vectors: np.ndarray, y: int, x: int) -> np.ndarray:
+    """Directions at the centres of finer cells, linear between coarse ones and beyond the outermost."""
+    return _linear(_linear(vectors, y, 0), x, 1)
+
+
+def _split_line(coordinate: xr.Variable, dim: str, n: int) -> xr.Variable:
+    """A one-dimensional coordinate at the centres of finer cells."""
+    return xr.Variable(dim, _linear(coordinate.values, n, 0), dict(coordinate.attrs))
+
+
+def _repeat(coordinate: xr.Variable, dim: str, n: int) -> xr.Variable:
+    """Every value of a coordinate `n` times."""
+    return coordinate.isel({dim: np.arange(coordinate.sizes[dim] * n) // n})
+
+
+def _linear(values: np.ndarray, n: int, axis: int) -> np.ndarray:
+    """Values at the centres of cells `n` times as narrow, linear in between and beyond the ends."""
+    size = values.shape[axis]
+    if n == 1 or size == 1:
+        return np.repeat(values, n, axis=axis)
+    positions = (np.arange(size * n) + 0.5) / n - 0.5
+    left = np.clip(np.floor(positions).astype(int), 0, size - 2)
+    share = (positions - left).reshape((-1,) + (1,) * (values.ndim - axis - 1))
+    line: np.ndarray = np.take(values, left, axis) * (1 - share) + np.take(values, left + 1, axis) * share
+    return line

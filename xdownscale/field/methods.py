@@ -1,0 +1,58 @@
+"""How values relate to their time step: a mean over it, a sum over it, or a point in it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import xarray as xr
+
+from xdownscale.errors import TimeAxisError
+from xdownscale.field.axes import Axes
+from xdownscale.field.provenance import cell_method
+from xdownscale.field.units import is_amount
+from xdownscale.field.values import is_rain
+
+TIME_METHODS: Final = ("mean", "sum", "point")
+"""Rates are means, amounts are sums, snapshots are points."""
+
+
+def time_method(field: xr.DataArray, axes: Axes, chosen: str = "auto") -> str:
+    """How values of a field relate to their time step.
+
+    ``cell_methods`` decides. Without it, precipitation in units of an amount (mm, kg m-2) is a sum, anything else a mean.
+
+    Parameters
+    ----------
+    field : DataArray
+        Any field; only its attributes are read.
+    axes : Axes
+        Its dimensions.
+    chosen : str
+        ``"mean"``, ``"sum"`` or ``"point"`` overrule the attributes; ``"auto"`` reads them.
+
+    Raises
+    ------
+    TimeAxisError
+        If `chosen`, or the attribute, is anything else.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([[[0.0]]], dims=("time", "y", "x"), name="rain", attrs={"units": "mm"})
+    >>> time_method(rain, Axes("y", "x", "time"))
+    'sum'
+    """
+    if chosen in TIME_METHODS:
+        return chosen
+    if chosen != "auto":
+        msg = f"time_method={chosen!r} is unknown. Pass 'auto' or one of {TIME_METHODS}."
+        raise TimeAxisError(msg)
+    said = cell_method(field, axes.time or "time") or cell_method(field, "time")
+    if said in TIME_METHODS:
+        return said
+    if said is not None:
+        msg = f'cell_methods says "time: {said}", which blocks of time do not follow. Pass time_method="mean".'
+        raise TimeAxisError(msg)
+    amount = "amount" in str(field.attrs.get("standard_name", "")) or (
+        is_rain(field) and is_amount(str(field.attrs.get("units", "")))
+    )
+    return "sum" if amount else "mean"

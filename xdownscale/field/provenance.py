@@ -1,0 +1,122 @@
+"""Attributes that stay true: one line of history, no stale cell measures, cell methods that say what was done."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import os
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+DISTRIBUTION = "xdownscale-sr"
+"""Name under which the package is installed; its import name belongs to an unrelated project on PyPI as well."""
+
+_STALE = ("cell_measures",)
+"""Attributes that name variables of the grid before."""
+
+_CELL_METHOD = re.compile(r"((?:\w+:\s*)+)(\w+)((?:\s*\([^)]*\))?)")
+
+
+@functools.cache
+def package_version() -> str:
+    """Version of the installed distribution; ``0+unknown`` when run from a folder that was never installed."""
+    from importlib import metadata
+
+    try:
+        return metadata.version(DISTRIBUTION)
+    except metadata.PackageNotFoundError:
+        return "0+unknown"
+
+
+def add_history(attrs: Mapping[str, Any], line: str) -> dict[str, Any]:
+    """Attributes with one more line of history, newest first.
+
+    The time is UTC, or ``SOURCE_DATE_EPOCH`` where that is set, so that a build can be reproduced to the byte.
+
+    Parameters
+    ----------
+    attrs : mapping
+        Attributes of the input; not modified.
+    line : str
+        What was done, as a call.
+
+    Examples
+    --------
+    >>> add_history({"history": "measured"}, "coarsen(10, 3)")["history"].splitlines()[1]
+    'measured'
+    """
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = datetime.datetime.now(datetime.UTC)
+    when = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else now
+    entry = f"{when:%Y-%m-%dT%H:%M:%SZ}: {line} (xdownscale {package_version()})"
+    older = str(attrs.get("history", ""))
+    return {**attrs, "history": f"{entry}\n{older}" if older else entry}
+
+
+def result_attrs(
+    field: xr.DataArray | xr.Dataset,
+    line: str | None = None,
+    *,
+    cell_methods: str | None = None,
+    extra: Mapping[str, Any] | None = None,
+    keep_attrs: bool | None = None,
+) -> dict[str, Any]:
+    """Attributes of a field on a new grid.
+
+    Parameters
+    ----------
+    field : DataArray or Dataset
+        The input, whose attributes are read.
+    line : str, optional
+        Line of history; none is written without it.
+    cell_methods : str, optional
+        Cell methods that were applied, such as ``"area: mean time: mean"``; appended unless they hold already.
+    extra : mapping, optional
+        More attributes, such as a model's name and weight hash.
+    keep_attrs : bool, optional
+        False gives no attributes but `extra`. None follows xarray's option, which keeps them by default.
+
+    Returns
+    -------
+    dict
+        New attributes without references to measures of the cells before.
+    """
+    if keep_attrs is None:
+        keep_attrs = xr.get_options()["keep_attrs"] is not False
+    attrs = {name: value for name, value in field.attrs.items() if name not in _STALE} if keep_attrs else {}
+    if keep_attrs and cell_methods:
+        attrs["cell_methods"] = _append_methods(str(attrs.get("cell_methods", "")), cell_methods)
+    if keep_attrs and line:
+        attrs = add_history(attrs, line)
+    return {**attrs, **(extra or {})}
+
+
+def _append_methods(before: str, added: str) -> str:
+    """Append cell methods, without those that hold already: the mean of a mean is a mean."""
+    new = [
+        f"{names.strip()} {method}"
+        for names, method, _ in _CELL_METHOD.findall(added)
+        if _last_method(before, names.strip().rstrip(":")) != method
+    ]
+    return " ".join([before, *new]).strip()
+
+
+def cell_method(field: xr.DataArray, dim: str) -> str | None:
+    """The last cell method of a dimension, or None where the attribute does not mention it.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray(0.0, attrs={"cell_methods": "area: mean time: sum (interval: 1 hour)"})
+    >>> cell_method(rain, "time")
+    'sum'
+    """
+    return _last_method(str(field.attrs.get("cell_methods", "")), dim)
+
+
+def _last_method(methods: str, dim: str) -> str | None:
+    """The last method that ``cell_methods`` gives for a dimension."""
+    found = [method for names, method, _ in _CELL_METHOD.findall(methods) if dim in re.findall(r"\w+", names)]
+    return str(found[-1]) if found else None

@@ -1,0 +1,178 @@
+"""The time axis: its step, its gaps, and the labels of coarser and finer steps, for datetime64 and cftime alike.
+
+All arithmetic is on integer ticks (nano- or microseconds since 1970 in the axis' own calendar), so labels never drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.errors import TimeAxisError
+from xdownscale.field.axes import holds_times
+from xdownscale.field.bounds import find_bounds, labelled
+
+_JITTER = 1e-3
+"""Share of a step that labels may be off: times decoded from float32 hours are."""
+
+Decode = Callable[[np.ndarray], np.ndarray]
+
+
+def to_ticks(values: np.ndarray) -> tuple[np.ndarray, Decode, str]:
+    """Times as integers, the way back, and the unit of one tick (``ns`` or ``us``).
+
+    Parameters
+    ----------
+    values : ndarray
+        datetime64, timedelta64, or cftime objects.
+    """
+    if values.dtype.kind in "mM":
+        kind, unit = values.dtype.kind, np.datetime_data(values.dtype)[0]
+        tick = "ns" if unit == "ns" else "us"
+        return values.astype(f"{kind}8[{tick}]").astype(np.int64), _decode_numpy(values.dtype, tick), tick
+    import cftime
+
+    first = values.flat[0]
+    since = "microseconds since 1970-01-01"
+    ticks = np.asarray(cftime.date2num(values, since, calendar=first.calendar), dtype=np.int64)
+
+    def decode(ticks: np.ndarray) -> np.ndarray:
+        return np.asarray(cftime.num2date(ticks, since, calendar=first.calendar, only_use_cftime_datetimes=True))
+
+    return ticks, decode, "us"
+
+
+def _decode_numpy(dtype: np.dtype[Any], tick: str) -> Decode:
+    """From ticks to datetime64 of the unit before, or of a finer one where that would lose something."""
+
+    def decode(ticks: np.ndarray) -> np.ndarray:
+        fine = ticks.astype(f"{dtype.kind}8[{tick}]")
+        own = fine.astype(dtype)
+        return own if bool((own == fine).all()) else fine
+
+    return decode
+
+
+def check_times(field: xr.DataArray, dim: str) -> bool:
+    """Whether the dimension has a coordinate; raises where that does not hold times."""
+    if dim not in field.coords or field.sizes[dim] == 0:
+        return False
+    label = field.coords[dim]
+    if not (holds_times(label) or label.dtype.kind == "m"):
+        msg = (
+            f"the coordinate {dim!r} holds {label.dtype} values, not times. "
+            f"Decode them with xarray.decode_cf(dataset), or remove them with field.drop_vars({dim!r})."
+        )
+        raise TimeAxisError(msg)
+    return True
+
+
+def tick_step(field: xr.DataArray, dim: str) -> int | None:
+    """The step of a time axis in ticks; None without a coordinate, or for one label without bounds.
+
+    Raises
+    ------
+    TimeAxisError
+        If labels do not increase, or steps differ; the message says where first.
+    """
+    if not check_times(field, dim):
+        return None
+    ticks, _, _ = to_ticks(field.coords[dim].values)
+    if ticks.size == 1:
+        bounds = find_bounds(field, dim)
+        return None if bounds is None else int(np.diff(to_ticks(bounds.values)[0][0])[0]) or None
+    steps = np.diff(ticks)
+    usual, counts = np.unique(steps, return_counts=True)
+    step = int(usual[counts.argmax()])
+    wrong = np.flatnonzero(np.abs(steps - step) > _JITTER * abs(step))
+    if step <= 0 or wrong.size or bool((steps <= 0).any()):
+        raise TimeAxisError(_irregular(field.coords[dim], dim, steps, step))
+    return step
+
+
+def _irregular(label: xr.DataArray, dim: str, steps: np.ndarray, step: int) -> str:
+    """Say where the first gap is, and how to go on."""
+    backward = np.flatnonzero(steps <= 0)
+    if backward.size:
+        at = int(backward[0])
+        return (
+            f"{dim!r} does not increase after index {at} ({label.values[at]}). "
+            f"Sort it and drop doubles: field.sortby({dim!r}).drop_duplicates({dim!r})."
+        )
+    at = int(np.flatnonzero(np.abs(steps - step) > _JITTER * step)[0])
+    seconds = step / (1e9 if to_ticks(label.values)[2] == "ns" else 1e6)
+    return (
+        f"{dim!r} has a gap after index {at}: {label.values[at]} to {label.values[at + 1]} is {steps[at] / step:.4g} steps of "
+        f"{seconds:g} s. Take the part before or after it, field.isel({dim}=slice(0, {at + 1})), "
+        f"or fill it: field.resample({dim}='{seconds:g}s').asfreq()."
+    )
+
+
+def as_timedelta(ticks: int, values: np.ndarray) -> np.timedelta64:
+    """A step in ticks as timedelta64."""
+    return np.timedelta64(ticks, to_ticks(values)[2]).astype("m8[ns]")
+
+
+def time_index(field: xr.DataArray, dim: str, step: int | None) -> int:
+    """Absolute index of the first step on the lattice of steps since 1970; 0 without times.
+
+    The quarter of a step moves the edge of rounding away from where labels lie (on a whole or a half step).
+    """
+    if step is None or not check_times(field, dim):
+        return 0
+    bounds = find_bounds(field, dim)
+    values = field.coords[dim].values[:1] if bounds is None else bounds.values[:1, 0]
+    first = int(to_ticks(values)[0][0])
+    return (4 * first + step) // (4 * step)
+
+
+def coarsen_times(field: xr.DataArray, dim: str, factor: int, *, point: bool = False) -> dict[str, xr.Variable]:
+    """Labels and bounds of steps `factor` times as long; `point` keeps the labels of the frames that are sampled."""
+    step = tick_step(field, dim)
+    if step is None:
+        return {}
+    ticks, decode, _ = to_ticks(field.coords[dim].values)
+    if point:
+        return labelled(field, dim, decode(ticks[::factor]), None)
+    edges, share = _edges(field, dim, ticks, step)
+    coarse = np.stack([edges[::factor, 0], edges[factor - 1 :: factor, 1]], axis=1)
+    return labelled(field, dim, decode(_place(coarse, share)), decode(coarse))
+
+
+def refine_times(field: xr.DataArray, dim: str, factor: int) -> dict[str, xr.Variable]:
+    """Labels and bounds of steps `factor` times as short: the inverse of :func:`coarsen_times`."""
+    if not check_times(field, dim):
+        return {}
+    step = tick_step(field, dim)
+    if step is None:
+        msg = (
+            f"{dim!r} has one label and no bounds, so the length of its step is unknown. "
+            f"Pass two steps or more, or add bounds as the coordinate '{dim}_bnds'."
+        )
+        raise TimeAxisError(msg)
+    ticks, decode, _ = to_ticks(field.coords[dim].values)
+    edges, share = _edges(field, dim, ticks, step)
+    width = edges[:, 1:] - edges[:, :1]
+    cuts = edges[:, :1] + np.rint(width * (np.arange(factor + 1) / factor)).astype(np.int64)
+    fine = np.stack([cuts[:, :-1].ravel(), cuts[:, 1:].ravel()], axis=1)
+    return labelled(field, dim, decode(_place(fine, share)), decode(fine))
+
+
+def _edges(field: xr.DataArray, dim: str, ticks: np.ndarray, step: int) -> tuple[np.ndarray, float]:
+    """Bounds of the steps, and where in them the labels lie (0 left, 0.5 centre, 1 right); left without bounds."""
+    bounds = find_bounds(field, dim)
+    if bounds is None:
+        return np.stack([ticks, ticks + step], axis=1), 0.0
+    edges = to_ticks(bounds.values.ravel())[0].reshape(-1, 2)
+    width = int(edges[0, 1] - edges[0, 0])
+    return (edges, float(ticks[0] - edges[0, 0]) / width) if width else (np.stack([ticks, ticks + step], axis=1), 0.0)
+
+
+def _place(edges: np.ndarray, share: float) -> np.ndarray:
+    """Labels at a share of the way from the first to the last edge."""
+    width = edges[:, 1] - edges[:, 0]
+    labels: np.ndarray = edges[:, 0] + np.rint(width * share).astype(np.int64)
+    return labels

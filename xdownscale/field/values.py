@@ -1,0 +1,102 @@
+"""Values that cannot be right: nothing at all, markers of missing data, negative rain, infinities."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.errors import EmptyFieldError, ValueRangeError
+
+_SENTINELS: Final = (-99.0, -99.9, -999.0, -999.9, -9999.0, -32.0, -32768.0, -99999.0)
+"""Numbers that files use for "missing" and that decoding left in place; -32 dBZ is a radar's "no echo"."""
+
+_RAIN_WORDS: Final = ("rain", "precip", "snowfall")
+_ROUNDING = 1e-6
+"""Negative rain below this share of the largest value is rounding of packed data, not an error."""
+
+
+def is_rain(field: xr.DataArray) -> bool:
+    """Whether a field is precipitation, by its standard name, long name or name.
+
+    Examples
+    --------
+    >>> is_rain(xr.DataArray(0.0, attrs={"standard_name": "lwe_precipitation_rate"}))
+    True
+    >>> is_rain(xr.DataArray(0.0, name="tas"))
+    False
+    """
+    words = " ".join(str(field.attrs.get(key, "")) for key in ("standard_name", "long_name")) + f" {field.name}"
+    return any(word in words.lower() for word in _RAIN_WORDS) or str(field.name).lower() in {"pr", "tp"}
+
+
+def check_values(field: xr.DataArray, name: str = "field", *, allow_missing: bool = False) -> None:
+    """Raise where values in memory cannot be right; a lazy field is not touched.
+
+    Parameters
+    ----------
+    field : DataArray
+        Any field.
+    name : str
+        What the messages call it.
+    allow_missing : bool
+        Whether a field without one valid value is accepted.
+
+    Raises
+    ------
+    EmptyFieldError
+        If there are no cells, or no valid value.
+    ValueRangeError
+        If there are infinities, markers of missing data, or negative rain.
+
+    Examples
+    --------
+    >>> check_values(xr.DataArray([0.0, 1.5], dims="x", name="rain"))
+    """
+    if field.size == 0:
+        msg = f"{name} is empty: its sizes are {dict(field.sizes)}. Check the selection that made it."
+        raise EmptyFieldError(msg)
+    if field.chunks is not None or field.dtype.kind not in "fiu":
+        return
+    values = field.values
+    low, high = _range(values)
+    if np.isnan(low) and allow_missing:
+        return
+    if np.isnan(low):
+        msg = f"{name} has no valid value: all {field.size} are NaN. Check the file, its mask and the selection."
+        raise EmptyFieldError(msg)
+    if np.isinf(low) or np.isinf(high):
+        msg = f"{name} holds infinite values. Make them missing: {name}.where(numpy.isfinite({name}))."
+        raise ValueRangeError(msg)
+    if low < 0:
+        _check_negative(field, values, low, high, name)
+
+
+def _range(values: np.ndarray) -> tuple[float, float]:
+    """Smallest and largest valid value; NaN where there is none."""
+    if values.dtype.kind in "iu":
+        return float(values.min()), float(values.max())
+    return float(np.fmin.reduce(values, axis=None)), float(np.fmax.reduce(values, axis=None))
+
+
+def _check_negative(field: xr.DataArray, values: np.ndarray, low: float, high: float, name: str) -> None:
+    """Tell markers of missing data and negative rain from honest negative numbers."""
+    rain = is_rain(field)
+    marker = next((s for s in _SENTINELS if np.isclose(low, s)), None)
+    if marker is not None and (rain or _stands_apart(values, low, high)):
+        count = int(np.isclose(values, marker).sum())
+        condition = f"{name} >= 0" if rain else f"{name} != {marker:g}"
+        msg = f"{name} holds {marker:g} at {count} places, a marker of missing data. Use {name}.where({condition})."
+        raise ValueRangeError(msg)
+    if rain and low < -_ROUNDING * max(high, 1.0):
+        count = int((values < 0).sum())
+        msg = f"{name} is rain and has {count} negative values (lowest {low:g}). Use {name}.where({name} >= 0)."
+        raise ValueRangeError(msg)
+
+
+def _stands_apart(values: np.ndarray, low: float, high: float) -> bool:
+    """Whether the smallest value repeats and leaves a hole between itself and the rest wider than the rest."""
+    rest = values[~np.isnan(values) & ~np.isclose(values, low)]
+    repeated = values.size - rest.size > 1
+    return repeated and rest.size > 0 and float(rest.min()) - low > max(high - float(rest.min()), 1.0)
