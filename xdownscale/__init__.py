@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xdownscale.coarsen import coarsen
 from xdownscale.errors import XDownscaleError
 
-__all__ = ["XDownscaleError"]
+__all__ = ["XDownscaleError", "coarsen"]

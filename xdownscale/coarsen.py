@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from dataclasses import dataclass
 
-import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError, ValueRangeError
-from xdownscale.field.axes import Axes, find_axes
+from xdownscale.errors import ValueRangeError
+from xdownscale.field.arrays import ordered, unordered
+from xdownscale.field.axes import Axes
 from xdownscale.field.blocks import block_means
-from xdownscale.field.dataset import has_time, map_variables
+from xdownscale.field.bounds import Coordinates, Source
+from xdownscale.field.change import Field, apply_change
 from xdownscale.field.factors import Factors
 from xdownscale.field.fit import fit
-from xdownscale.field.grid import cell_areas, coarsen_coords, describe
-from xdownscale.field.methods import time_method as method_of
-from xdownscale.field.provenance import result_attrs
-from xdownscale.field.values import check_values
+from xdownscale.field.grid import cell_areas, check_regular, coarsen_coords
+from xdownscale.field.methods import time_method as time_method_of
+from xdownscale.field.provenance import keeps_attrs, result_attrs
+from xdownscale.field.values import check_numbers, check_values
 
 __all__ = ["coarsen"]
-
-Field = TypeVar("Field", xr.DataArray, xr.Dataset)
 
 
 def coarsen(
@@ -73,79 +72,69 @@ def coarsen(
 
     Examples
     --------
+    >>> import numpy as np
     >>> import xdownscale
     >>> rain = xr.DataArray(np.arange(16.0).reshape(1, 4, 4), dims=("time", "y", "x"), attrs={"units": "mm h-1"})
     >>> xdownscale.coarsen(rain, spatial=2).values
     array([[[ 2.5,  4.5],
             [10.5, 12.5]]])
     """
-    factors = Factors.parse(spatial, temporal)
     if not 0 <= min_valid <= 1:
         msg = f"min_valid is a share between 0 and 1, got {min_valid!r}. Pass for example min_valid=0.5."
         raise ValueRangeError(msg)
+    factors = Factors.parse(spatial, temporal)
+    merge = _Merge(factors, time_method, min_valid, boundary, keep_attrs)
     line = f"coarsen(spatial={factors.spatial}, temporal={factors.time})"
-
-    def merge(variable: xr.DataArray, axes: Axes) -> xr.DataArray:
-        here = factors if axes.time else Factors(factors.y, factors.x, 1)
-        return _merge(variable, axes, here, (time_method, min_valid, boundary))
-
-    if isinstance(field, xr.Dataset):
-        if factors.time > 1 and not has_time(field, dims):
-            msg = "temporal is above 1, but no variable has a time dimension. Pass dims={'time': ...} or temporal=1."
-            raise DimensionError(msg)
-
-        def merge_one(variable: xr.DataArray, axes: Axes) -> xr.DataArray:
-            merged = merge(variable, axes)
-            merged.attrs = _attrs(variable, axes, factors, time_method, None, keep_attrs)
-            return merged
-
-        return map_variables(field, merge_one, dims=dims, line=line, keep_attrs=keep_attrs)
-    axes = find_axes(field, dims=dims, need_time=factors.time > 1)
-    coarse = merge(field, axes)
-    coarse.attrs = _attrs(field, axes, factors, time_method, line, keep_attrs)
-    return coarse
+    keep = keeps_attrs(keep_attrs)
+    return apply_change(field, merge, dims=dims, need_time=factors.time > 1, line=line, history=keep)
 
 
-def _merge(
-    field: xr.DataArray, axes: Axes, factors: Factors, options: tuple[str, float, str]
-) -> xr.DataArray:
-    """The coarse field without attributes."""
-    chosen, min_valid, boundary = options
-    if field.dtype.kind not in "fiub":
-        msg = f"the field holds {field.dtype}, not numbers. Convert it: field.astype(float)."
-        raise ValueRangeError(msg)
-    check_values(field, allow_missing=True)
-    method = method_of(field, axes, chosen) if factors.time > 1 else "mean"
-    if factors.time > 1 or factors.y > 1 or factors.x > 1:
-        describe(field if factors.time > 1 else _without_time(field, axes), axes)
-    field = fit(field, axes, factors, boundary)
-    coords = coarsen_coords(field, axes, factors, point=method == "point")
-    areas = cell_areas(field, axes) if factors.y > 1 or factors.x > 1 else None
-    if method == "point":
-        field, factors = field.isel({axes.time: slice(None, None, factors.time)}), Factors(factors.y, factors.x, 1)
-    order = (*(dim for dim in field.dims if dim not in axes.ordered), *axes.ordered)
-    values = field.transpose(*order).data
-    if axes.time is None:
-        values = values[..., None, :, :]
-    weights = None if areas is None else areas.values.reshape(field.sizes[axes.y], -1)
-    means = block_means(values, weights, factors.blocks, min_valid)
-    if axes.time is None:
-        means = means[..., 0, :, :]
-    if method == "sum":
-        means = means * means.dtype.type(factors.time)
-    return xr.DataArray(means, dims=order, coords=coords, name=field.name).transpose(*field.dims)
+@dataclass(frozen=True)
+class _Merge:
+    """The change from the fine to the coarse grid."""
 
+    factors: Factors
+    time_method: str
+    min_valid: float
+    boundary: str
+    keep_attrs: bool | None
 
-def _without_time(field: xr.DataArray, axes: Axes) -> xr.DataArray:
-    """The field without its times, which do not matter to blocks in space."""
-    return field if axes.time is None else field.drop_vars(axes.time, errors="ignore")
+    def changed(self, axes: Axes) -> set[str]:
+        """Dimensions with a factor above one."""
+        return set(self.factors.by_dim(axes))
 
+    def attrs(self, field: Source) -> dict[str, object]:
+        """Attributes of a Dataset."""
+        return result_attrs(field, keep_attrs=self.keep_attrs)
 
-def _attrs(
-    field: xr.DataArray, axes: Axes, factors: Factors, chosen: str, line: str | None, keep_attrs: bool | None
-) -> dict[str, object]:
-    """Attributes that are true of the coarse field."""
-    methods = ["area: mean"] if factors.y > 1 or factors.x > 1 else []
-    if axes.time and factors.time > 1:
-        methods.append(f"{axes.time}: {method_of(field, axes, chosen)}")
-    return result_attrs(field, line, cell_methods=" ".join(methods), keep_attrs=keep_attrs)
+    def method(self, field: xr.DataArray, axes: Axes) -> str:
+        """How time is merged; nothing is asked of the attributes where it is not."""
+        return time_method_of(field, axes, self.time_method) if axes.time in self.changed(axes) else "mean"
+
+    def coords(self, field: xr.DataArray, grid: Source, axes: Axes) -> Coordinates:
+        """Coordinates of the coarse grid."""
+        point = self.method(field, axes) == "point"
+        return coarsen_coords(fit(grid, axes, self.factors, self.boundary), axes, self.factors, point=point)
+
+    def variable(self, field: xr.DataArray, grid: Source, axes: Axes) -> xr.Variable:
+        """Coarse values and attributes."""
+        check_numbers(field)
+        check_values(field, str(field.name or "field"), allow_missing=True)
+        check_regular(grid, self.changed(axes), axes.time)
+        method, steps = self.method(field, axes), self.factors.time if axes.time else 1
+        field, grid = (fit(part, axes, self.factors, self.boundary) for part in (field, grid))
+        areas = cell_areas(grid, axes) if self.changed(axes) & set(axes.spatial) else None
+        if method == "point":
+            field, steps = field.isel({axes.time: slice(None, None, steps)}), 1
+        weights = None if areas is None else areas.values.reshape(field.sizes[axes.y], -1)
+        values, order = ordered(field, axes)
+        means = block_means(values, weights, (steps, self.factors.y, self.factors.x), self.min_valid)
+        if method == "sum":
+            means = means * means.dtype.type(steps)
+        return xr.Variable(order, unordered(means, axes), self._attrs(field, axes, method)).transpose(*field.dims)
+
+    def _attrs(self, field: xr.DataArray, axes: Axes, method: str) -> dict[str, object]:
+        """Attributes that are true of the coarse field."""
+        changed = self.changed(axes)
+        methods = ["area: mean"] * bool(changed & set(axes.spatial)) + [f"{axes.time}: {method}"] * (axes.time in changed)
+        return result_attrs(field, cell_methods=" ".join(methods), keep_attrs=self.keep_attrs)

@@ -1,13 +1,26 @@
-"""Cell bounds of one-dimensional coordinates: found by CF's ``bounds`` attribute or by name, written beside the label."""
+"""Cell bounds of one-dimensional coordinates: found by CF's ``bounds`` attribute or by name, written beside the label.
+
+A DataArray cannot carry bounds, because its coordinates must lie on its own dimensions; a Dataset can. So labels also
+say, in two attributes, what a single label alone would lose: ``cell_width``, and ``cell_position`` for times that do
+not stand at the start of their step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import xarray as xr
+
+Source: TypeAlias = xr.DataArray | xr.Dataset
+"""Where coordinates are read from."""
+
+Coordinates: TypeAlias = dict[str, xr.Variable]
+
+WIDTH = "cell_width"
+POSITION = "cell_position"
 
 
 @dataclass(frozen=True)
@@ -27,26 +40,24 @@ class Bounds:
     values: np.ndarray
 
 
-def find_bounds(field: xr.DataArray, dim: str) -> Bounds | None:
-    """The bounds that a field carries for a dimension; None where there are none.
+def find_bounds(field: Source, dim: str) -> Bounds | None:
+    """The bounds that a Dataset carries for a dimension; None where there are none.
 
     Parameters
     ----------
-    field : DataArray
-        Any field.
+    field : DataArray or Dataset
+        Where to look.
     dim : str
         A dimension with a coordinate.
     """
     for name in _names(field, dim):
-        if name not in field.coords:
-            continue
-        found = field.coords[name].variable
-        if found.ndim == 2 and found.dims[0] == dim and found.shape[1] == 2:
+        found = field.coords[name].variable if name in field.coords else None
+        if found is not None and found.ndim == 2 and found.dims[0] == dim and found.shape[1] == 2:
             return Bounds(str(name), str(found.dims[1]), np.asarray(found.values))
     return None
 
 
-def _names(field: xr.DataArray, dim: str) -> list[Hashable]:
+def _names(field: Source, dim: str) -> list[Hashable]:
     """Names that the bounds of a dimension may have, the best founded first."""
     if dim not in field.coords:
         return []
@@ -55,31 +66,28 @@ def _names(field: xr.DataArray, dim: str) -> list[Hashable]:
     return [*said, f"{dim}_bnds", f"{dim}_bounds"]
 
 
-def bounds_name(field: xr.DataArray, dim: str) -> tuple[str, str]:
-    """Names for new bounds and their second dimension: the input's own, else ``<dim>_bnds`` and ``bnds``."""
-    found = find_bounds(field, dim)
-    return (found.name, found.vertex) if found else (f"{dim}_bnds", "bnds")
-
-
-def labelled(field: xr.DataArray, dim: str, labels: np.ndarray, bounds: np.ndarray | None) -> dict[str, xr.Variable]:
-    """New label and bounds of a dimension, as coordinates.
+def labelled(
+    field: Source, dim: str, labels: np.ndarray, bounds: np.ndarray | None, notes: Mapping[str, Any] | None = None
+) -> Coordinates:
+    """New label and, for a Dataset, bounds of a dimension.
 
     Parameters
     ----------
-    field : DataArray
-        The field whose names and attributes are kept.
+    field : DataArray or Dataset
+        Whose names and attributes are kept.
     dim : str
         The dimension.
     labels : ndarray, shape (cells,)
         New labels.
     bounds : ndarray, shape (cells, 2), or None
         New bounds. Without them a reference to bounds is removed.
+    notes : mapping, optional
+        Width and position of the cells, as attributes of the label.
     """
-    attrs: dict[str, Any] = {k: v for k, v in field.coords[dim].attrs.items() if k != "bounds"}
-    if bounds is None:
+    old = field.coords[dim].attrs
+    attrs = {key: value for key, value in old.items() if key not in {"bounds", WIDTH, POSITION}} | dict(notes or {})
+    if bounds is None or isinstance(field, xr.DataArray):
         return {dim: xr.Variable(dim, labels, attrs)}
-    name, vertex = bounds_name(field, dim)
-    return {
-        dim: xr.Variable(dim, labels, {**attrs, "bounds": name}),
-        name: xr.Variable((dim, vertex), bounds),
-    }
+    found = find_bounds(field, dim)
+    name, vertex = (found.name, found.vertex) if found else (f"{dim}_bnds", "bnds")
+    return {dim: xr.Variable(dim, labels, {**attrs, "bounds": name}), name: xr.Variable((dim, vertex), bounds)}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xdownscale.errors import FactorError
+from xdownscale.field.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,11 @@ class Factors:
     def spatial(self) -> int | tuple[int, int]:
         """What a user types for `spatial`: one number when y and x agree."""
         return self.y if self.y == self.x else (self.y, self.x)
+
+    def by_dim(self, axes: Axes) -> dict[str, int]:
+        """Factors above one, by name of the dimension; time is left out where the field has none."""
+        pairs = [(axes.y, self.y), (axes.x, self.x), (axes.time, self.time)]
+        return {dim: factor for dim, factor in pairs if dim is not None and factor > 1}
 
     @property
     def cells(self) -> int:

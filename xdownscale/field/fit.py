@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import xarray as xr
 
 from xdownscale.errors import FactorError
 from xdownscale.field.axes import Axes
-from xdownscale.field.bounds import find_bounds
+from xdownscale.field.bounds import Source, find_bounds
 from xdownscale.field.factors import Factors
 from xdownscale.field.space import has_labels, spacing
 from xdownscale.field.times import tick_step, to_ticks
 
+AnyField = TypeVar("AnyField", xr.DataArray, xr.Dataset)
 BOUNDARIES: Final = ("exact", "trim", "pad")
 
 
-def fit(field: xr.DataArray, axes: Axes, factors: Factors, boundary: str = "exact") -> xr.DataArray:
+def fit(field: AnyField, axes: Axes, factors: Factors, boundary: str = "exact") -> AnyField:
     """A field whose sizes are multiples of the factors.
 
     Parameters
     ----------
-    field : DataArray
+    field : DataArray or Dataset
         Any field.
     axes : Axes
         Its dimensions.
@@ -69,7 +70,7 @@ def _not_divided(dim: str, size: int, factor: int) -> str:
     )
 
 
-def _pad(field: xr.DataArray, dim: str, count: int, *, is_time: bool) -> xr.DataArray:
+def _pad(field: AnyField, dim: str, count: int, *, is_time: bool) -> AnyField:
     """Add missing cells at the end of a dimension; its labels and bounds go on evenly."""
     along = {name: field.coords[name].variable for name in field.coords if dim in field.coords[name].dims}
     padded = field.drop_vars(along).pad({dim: (0, count)})
@@ -80,7 +81,7 @@ def _pad(field: xr.DataArray, dim: str, count: int, *, is_time: bool) -> xr.Data
     return padded.assign_coords(coords)
 
 
-def _ahead_in_space(field: xr.DataArray, dim: str, count: int) -> dict[str, np.ndarray]:
+def _ahead_in_space(field: Source, dim: str, count: int) -> dict[str, np.ndarray]:
     """Labels and bounds of `count` more cells."""
     if not has_labels(field, dim):
         return {}
@@ -90,7 +91,7 @@ def _ahead_in_space(field: xr.DataArray, dim: str, count: int) -> dict[str, np.n
     return more if found is None else more | {found.name: found.values[-1] + further[:, None]}
 
 
-def _ahead_in_time(field: xr.DataArray, dim: str, count: int) -> dict[str, np.ndarray]:
+def _ahead_in_time(field: Source, dim: str, count: int) -> dict[str, np.ndarray]:
     """Labels and bounds of `count` more steps."""
     step = tick_step(field, dim)
     if step is None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
 from xdownscale.field.axes import Axes
-from xdownscale.field.bounds import find_bounds
+from xdownscale.field.bounds import Coordinates, Source, find_bounds
 from xdownscale.field.factors import Factors
 from xdownscale.field.space import (
     coarsen_labels,
@@ -26,8 +26,6 @@ from xdownscale.field.space import (
     unit_vectors,
 )
 from xdownscale.field.times import as_timedelta, coarsen_times, refine_times, tick_step, time_index
-
-Coordinates = dict[str, xr.Variable]
 
 
 @dataclass(frozen=True)
@@ -60,12 +58,12 @@ class Grid:
     origin: tuple[int, int, int]
 
 
-def describe(field: xr.DataArray, axes: Axes) -> Grid:
+def describe(field: Source, axes: Axes) -> Grid:
     """Describe the grid of a field.
 
     Parameters
     ----------
-    field : DataArray
+    field : DataArray or Dataset
         Any field; only its coordinates are read.
     axes : Axes
         Its dimensions.
@@ -101,12 +99,36 @@ def describe(field: xr.DataArray, axes: Axes) -> Grid:
     )
 
 
-def cell_areas(field: xr.DataArray, axes: Axes) -> xr.DataArray | None:
+def check_regular(field: Source, dims: Collection[str], time: str | None) -> None:
+    """Raise where one of the dimensions is not evenly spaced.
+
+    Parameters
+    ----------
+    field : DataArray or Dataset
+        Only its coordinates are read.
+    dims : collection of str
+        Dimensions to check.
+    time : str or None
+        Which of them is time.
+
+    Raises
+    ------
+    TimeAxisError, DimensionError
+        The message says where, and the call that mends it.
+    """
+    for dim in dims:
+        if dim == time:
+            tick_step(field, dim)
+        else:
+            spacing(field, dim)
+
+
+def cell_areas(field: Source, axes: Axes) -> xr.DataArray | None:
     """Relative areas of cells on latitude-longitude and curvilinear grids; None where plain means are right.
 
     Parameters
     ----------
-    field : DataArray
+    field : DataArray or Dataset
         Any field; only its coordinates are read.
     axes : Axes
         Its dimensions.
@@ -136,20 +158,20 @@ def cell_areas(field: xr.DataArray, axes: Axes) -> xr.DataArray | None:
     return _areas(patch_areas(latitude, longitude), field, axes.spatial)
 
 
-def _areas(values: np.ndarray, field: xr.DataArray, dims: tuple[str, ...]) -> xr.DataArray:
+def _areas(values: np.ndarray, field: Source, dims: tuple[str, ...]) -> xr.DataArray:
     """Areas with the labels of the field."""
     coords = {dim: field.coords[dim].variable for dim in dims if dim in field.coords}
     return xr.DataArray(values, dims=dims, coords=coords, name="cell_area", attrs={"units": "1"})
 
 
-def coarsen_coords(field: xr.DataArray, axes: Axes, factors: Factors, *, point: bool = False) -> Coordinates:
-    """Coordinates, with bounds, of a field coarsened by `factors`, whose sizes they divide.
+def coarsen_coords(field: Source, axes: Axes, factors: Factors, *, point: bool = False) -> Coordinates:
+    """Coordinates of a field coarsened by `factors`, whose sizes they divide; with bounds for a Dataset.
 
     Space labels are cell centres. Time labels follow the input: where its labels lie in its bounds, left without bounds.
 
     Parameters
     ----------
-    field : DataArray
+    field : DataArray or Dataset
         The fine field.
     axes : Axes
         Its dimensions.
@@ -158,7 +180,7 @@ def coarsen_coords(field: xr.DataArray, axes: Axes, factors: Factors, *, point: 
     point : bool
         Whether time is sampled, not merged: labels stay those of the frames that are kept.
     """
-    wide = _changed(axes, factors)
+    wide = factors.by_dim(axes)
     coords: Coordinates = {}
     for dim in axes.spatial:
         if dim in wide:
@@ -175,12 +197,12 @@ def coarsen_coords(field: xr.DataArray, axes: Axes, factors: Factors, *, point: 
     return coords | _others(field, axes, wide, coords, merge, _merge_sphere)
 
 
-def refine_coords(field: xr.DataArray, axes: Axes, factors: Factors) -> Coordinates:
-    """Coordinates, with bounds, of a field refined by `factors`: the inverse of :func:`coarsen_coords`.
+def refine_coords(field: Source, axes: Axes, factors: Factors) -> Coordinates:
+    """Coordinates of a field refined by `factors`: the inverse of :func:`coarsen_coords`; with bounds for a Dataset.
 
     Parameters
     ----------
-    field : DataArray
+    field : DataArray or Dataset
         The coarse field.
     axes : Axes
         Its dimensions.
@@ -192,7 +214,7 @@ def refine_coords(field: xr.DataArray, axes: Axes, factors: Factors) -> Coordina
     DimensionError, TimeAxisError
         If the width of a cell, or the length of a step, cannot be known from one label without bounds.
     """
-    narrow = _changed(axes, factors)
+    narrow = factors.by_dim(axes)
     coords: Coordinates = {}
     for dim in axes.spatial:
         if dim in narrow:
@@ -210,14 +232,8 @@ def refine_coords(field: xr.DataArray, axes: Axes, factors: Factors) -> Coordina
     return coords | _others(field, axes, narrow, coords, split, _split_sphere)
 
 
-def _changed(axes: Axes, factors: Factors) -> dict[str, int]:
-    """Factors by dimension, without those that are one."""
-    by_dim = {axes.y: factors.y, axes.x: factors.x} | ({} if axes.time is None else {axes.time: factors.time})
-    return {dim: n for dim, n in by_dim.items() if n > 1}
-
-
 def _others(
-    field: xr.DataArray,
+    field: Source,
     axes: Axes,
     changed: dict[str, int],
     done: Coordinates,
@@ -246,7 +262,7 @@ def _others(
 
 
 def _on_sphere(
-    field: xr.DataArray,
+    field: Source,
     axes: Axes,
     pair: tuple[str, str],
     changed: dict[str, int],

@@ -84,14 +84,18 @@ def result_attrs(
     dict
         New attributes without references to measures of the cells before.
     """
-    if keep_attrs is None:
-        keep_attrs = xr.get_options()["keep_attrs"] is not False
+    keep_attrs = keeps_attrs(keep_attrs)
     attrs = {name: value for name, value in field.attrs.items() if name not in _STALE} if keep_attrs else {}
     if keep_attrs and cell_methods:
         attrs["cell_methods"] = _append_methods(str(attrs.get("cell_methods", "")), cell_methods)
     if keep_attrs and line:
         attrs = add_history(attrs, line)
     return {**attrs, **(extra or {})}
+
+
+def keeps_attrs(keep_attrs: bool | None) -> bool:
+    """What a user's choice means: None follows xarray's option, which keeps attributes by default."""
+    return xr.get_options()["keep_attrs"] is not False if keep_attrs is None else keep_attrs
 
 
 def _append_methods(before: str, added: str) -> str:

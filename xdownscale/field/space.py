@@ -9,7 +9,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes
-from xdownscale.field.bounds import find_bounds, labelled
+from xdownscale.field.bounds import WIDTH, Coordinates, Source, find_bounds, labelled
 
 _REGULAR = 0.02
 """Share of the spacing by which steps of a coordinate may differ: Gaussian latitudes do by 1 %."""
@@ -25,7 +25,7 @@ _ORIGIN_SHIFT = 0.2764
 """Moves the edge of rounding to where labels hardly ever lie: they lie on whole, half or quarter cells."""
 
 
-def has_labels(field: xr.DataArray, dim: str) -> bool:
+def has_labels(field: Source, dim: str) -> bool:
     """Whether a dimension has a coordinate of numbers."""
     return dim in field.coords and field.coords[dim].dtype.kind in "fiu" and field.sizes[dim] > 0
 
@@ -49,7 +49,7 @@ def _is_angle(coordinate: xr.DataArray, standard: set[str], named: set[str], dir
     return str(coordinate.name).lower() in named
 
 
-def spacing(field: xr.DataArray, dim: str) -> float:
+def spacing(field: Source, dim: str) -> float:
     """Signed distance between neighbouring cells; 1 without a coordinate.
 
     The value is the shortest decimal that the labels allow, so that every crop of a field has the same spacing.
@@ -63,8 +63,8 @@ def spacing(field: xr.DataArray, dim: str) -> float:
         return 1.0
     labels = field.coords[dim].values.astype(np.float64)
     if labels.size == 1:
-        bounds = find_bounds(field, dim)
-        return 1.0 if bounds is None else float(np.diff(bounds.values[0])[0])
+        only = edges(field, dim)
+        return 1.0 if only is None else float(only[0, 1] - only[0, 0])
     steps = np.diff(labels)
     mean = float(labels[-1] - labels[0]) / steps.size
     if mean == 0 or float(np.abs(steps - mean).max()) > _REGULAR * abs(mean):
@@ -98,21 +98,22 @@ def _shortest(value: float, tolerance: float) -> float:
     )
 
 
-def lattice_index(field: xr.DataArray, dim: str) -> int:
+def lattice_index(field: Source, dim: str) -> int:
     """Absolute index of the first cell on the lattice of its spacing; increases along the array; 0 without labels."""
     if not has_labels(field, dim):
         return 0
     return math.floor(float(field.coords[dim].values[0]) / spacing(field, dim) + _ORIGIN_SHIFT)
 
 
-def edges(field: xr.DataArray, dim: str) -> np.ndarray | None:
+def edges(field: Source, dim: str) -> np.ndarray | None:
     """Edges of the cells, shape (cells, 2): the bounds, else halfway between labels; None for one label alone."""
     bounds = find_bounds(field, dim)
     if bounds is not None:
         return bounds.values.astype(np.float64)
     labels = field.coords[dim].values.astype(np.float64)
     if labels.size < 2:
-        return None
+        width = field.coords[dim].attrs.get(WIDTH)
+        return None if width is None else labels[:, None] + np.array([[-0.5, 0.5]]) * float(width)
     middle = (labels[1:] + labels[:-1]) / 2
     cuts = np.concatenate([[2 * labels[0] - middle[0]], middle, [2 * labels[-1] - middle[-1]]])
     return _on_globe(field.coords[dim], np.stack([cuts[:-1], cuts[1:]], axis=1))
@@ -123,7 +124,7 @@ def _on_globe(coordinate: xr.DataArray, cuts: np.ndarray) -> np.ndarray:
     return np.clip(cuts, -90.0, 90.0) if is_latitude(coordinate) else cuts
 
 
-def coarsen_labels(field: xr.DataArray, dim: str, factor: int) -> dict[str, xr.Variable]:
+def coarsen_labels(field: Source, dim: str, factor: int) -> Coordinates:
     """Centres and bounds of cells `factor` times as wide."""
     if not has_labels(field, dim):
         return {}
@@ -131,10 +132,12 @@ def coarsen_labels(field: xr.DataArray, dim: str, factor: int) -> dict[str, xr.V
     labels = coordinate.values.astype(np.float64).reshape(-1, factor).mean(axis=1)
     fine = edges(field, dim)
     bounds = None if fine is None else np.stack([fine[::factor, 0], fine[factor - 1 :: factor, 1]], axis=1)
-    return labelled(field, dim, _tidy(labels, coordinate), None if bounds is None else _tidy(bounds, coordinate))
+    if bounds is None:
+        return labelled(field, dim, _tidy(labels, coordinate), None)
+    return labelled(field, dim, _tidy(labels, coordinate), _tidy(bounds, coordinate), {WIDTH: _wide(field, dim, factor)})
 
 
-def refine_labels(field: xr.DataArray, dim: str, factor: int) -> dict[str, xr.Variable]:
+def refine_labels(field: Source, dim: str, factor: int) -> Coordinates:
     """Centres and bounds of cells `factor` times as narrow: the inverse of :func:`coarsen_labels`."""
     if not has_labels(field, dim):
         return {}
@@ -144,7 +147,7 @@ def refine_labels(field: xr.DataArray, dim: str, factor: int) -> dict[str, xr.Va
     if coarse is None:
         msg = (
             f"{dim!r} has one label and no bounds, so the width of its cell is unknown. "
-            f"Pass two cells or more, or add bounds as the coordinate '{dim}_bnds'."
+            f"Pass two cells or more, or say it: field[{dim!r}].attrs[{WIDTH!r}] = 1000.0."
         )
         raise DimensionError(msg)
     width = spacing(field, dim)
@@ -156,7 +159,12 @@ def refine_labels(field: xr.DataArray, dim: str, factor: int) -> dict[str, xr.Va
         cuts = coarse[:, :1] + (coarse[:, 1:] - coarse[:, :1]) * (np.arange(factor + 1) / factor)
         fine = np.stack([cuts[:, :-1].ravel(), cuts[:, 1:].ravel()], axis=1)
         centres = fine.mean(axis=1)
-    return labelled(field, dim, _tidy(centres, coordinate), _tidy(fine, coordinate))
+    return labelled(field, dim, _tidy(centres, coordinate), _tidy(fine, coordinate), {WIDTH: _wide(field, dim, 1 / factor)})
+
+
+def _wide(field: Source, dim: str, times: float) -> float:
+    """Signed width of cells `times` as wide, without the noise of the product."""
+    return float(f"{spacing(field, dim) * times:.12g}")
 
 
 def _tidy(values: np.ndarray, coordinate: xr.DataArray) -> np.ndarray:
@@ -173,7 +181,7 @@ def _tidy(values: np.ndarray, coordinate: xr.DataArray) -> np.ndarray:
     return (rounded if near else values).astype(dtype)
 
 
-def curvilinear(field: xr.DataArray, axes: Axes) -> tuple[str, str] | None:
+def curvilinear(field: Source, axes: Axes) -> tuple[str, str] | None:
     """Names of two-dimensional latitude and longitude over (y, x); None where the field has none."""
     flat = [field.coords[name] for name in field.coords if set(field.coords[name].dims) == set(axes.spatial)]
     latitude = next((c.name for c in flat if is_latitude(c)), None)

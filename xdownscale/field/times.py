@@ -13,7 +13,7 @@ import xarray as xr
 
 from xdownscale.errors import TimeAxisError
 from xdownscale.field.axes import holds_times
-from xdownscale.field.bounds import find_bounds, labelled
+from xdownscale.field.bounds import POSITION, WIDTH, Coordinates, Source, find_bounds, labelled
 
 _JITTER = 1e-3
 """Share of a step that labels may be off: times decoded from float32 hours are."""
@@ -56,7 +56,7 @@ def _decode_numpy(dtype: np.dtype[Any], tick: str) -> Decode:
     return decode
 
 
-def check_times(field: xr.DataArray, dim: str) -> bool:
+def check_times(field: Source, dim: str) -> bool:
     """Whether the dimension has a coordinate; raises where that does not hold times."""
     if dim not in field.coords or field.sizes[dim] == 0:
         return False
@@ -70,7 +70,7 @@ def check_times(field: xr.DataArray, dim: str) -> bool:
     return True
 
 
-def tick_step(field: xr.DataArray, dim: str) -> int | None:
+def tick_step(field: Source, dim: str) -> int | None:
     """The step of a time axis in ticks; None without a coordinate, or for one label without bounds.
 
     Raises
@@ -82,8 +82,7 @@ def tick_step(field: xr.DataArray, dim: str) -> int | None:
         return None
     ticks, _, _ = to_ticks(field.coords[dim].values)
     if ticks.size == 1:
-        bounds = find_bounds(field, dim)
-        return None if bounds is None else int(np.diff(to_ticks(bounds.values)[0][0])[0]) or None
+        return _lone_step(field, dim)
     steps = np.diff(ticks)
     usual, counts = np.unique(steps, return_counts=True)
     step = int(usual[counts.argmax()])
@@ -91,6 +90,21 @@ def tick_step(field: xr.DataArray, dim: str) -> int | None:
     if step <= 0 or wrong.size or bool((steps <= 0).any()):
         raise TimeAxisError(_irregular(field.coords[dim], dim, steps, step))
     return step
+
+
+def _lone_step(field: Source, dim: str) -> int | None:
+    """The step of one label alone: from its bounds, else from the width that coarsening noted."""
+    bounds = find_bounds(field, dim)
+    if bounds is not None:
+        return int(np.diff(to_ticks(bounds.values.ravel())[0])[0]) or None
+    label = field.coords[dim]
+    noted = str(label.attrs.get(WIDTH, "")).removesuffix(" s")
+    return round(float(noted) * _per_second(label.values)) if noted else None
+
+
+def _per_second(values: np.ndarray) -> int:
+    """Ticks in a second."""
+    return 10**9 if to_ticks(values)[2] == "ns" else 10**6
 
 
 def _irregular(label: xr.DataArray, dim: str, steps: np.ndarray, step: int) -> str:
@@ -103,7 +117,7 @@ def _irregular(label: xr.DataArray, dim: str, steps: np.ndarray, step: int) -> s
             f"Sort it and drop doubles: field.sortby({dim!r}).drop_duplicates({dim!r})."
         )
     at = int(np.flatnonzero(np.abs(steps - step) > _JITTER * step)[0])
-    seconds = step / (1e9 if to_ticks(label.values)[2] == "ns" else 1e6)
+    seconds = step / _per_second(label.values)
     return (
         f"{dim!r} has a gap after index {at}: {label.values[at]} to {label.values[at + 1]} is {steps[at] / step:.4g} steps of "
         f"{seconds:g} s. Take the part before or after it, field.isel({dim}=slice(0, {at + 1})), "
@@ -116,63 +130,73 @@ def as_timedelta(ticks: int, values: np.ndarray) -> np.timedelta64:
     return np.timedelta64(ticks, to_ticks(values)[2]).astype("m8[ns]")
 
 
-def time_index(field: xr.DataArray, dim: str, step: int | None) -> int:
+def time_index(field: Source, dim: str, step: int | None) -> int:
     """Absolute index of the first step on the lattice of steps since 1970; 0 without times.
 
-    The quarter of a step moves the edge of rounding away from where labels lie (on a whole or a half step).
+    The quarter of a step moves the edge of rounding away from where steps start (on a whole or a half step).
     """
     if step is None or not check_times(field, dim):
         return 0
-    bounds = find_bounds(field, dim)
-    values = field.coords[dim].values[:1] if bounds is None else bounds.values[:1, 0]
-    first = int(to_ticks(values)[0][0])
-    return (4 * first + step) // (4 * step)
+    ticks, _, _ = to_ticks(field.coords[dim].values)
+    start = int(_edges(field, dim, ticks, step)[0][0, 0])
+    return (4 * start + step) // (4 * step)
 
 
-def coarsen_times(field: xr.DataArray, dim: str, factor: int, *, point: bool = False) -> dict[str, xr.Variable]:
+def coarsen_times(field: Source, dim: str, factor: int, *, point: bool = False) -> Coordinates:
     """Labels and bounds of steps `factor` times as long; `point` keeps the labels of the frames that are sampled."""
     step = tick_step(field, dim)
     if step is None:
         return {}
     ticks, decode, _ = to_ticks(field.coords[dim].values)
     if point:
-        return labelled(field, dim, decode(ticks[::factor]), None)
-    edges, share = _edges(field, dim, ticks, step)
+        return labelled(field, dim, decode(ticks[::factor]), None, _notes(field, dim, step * factor, 0.0))
+    edges, position = _edges(field, dim, ticks, step)
     coarse = np.stack([edges[::factor, 0], edges[factor - 1 :: factor, 1]], axis=1)
-    return labelled(field, dim, decode(_place(coarse, share)), decode(coarse))
+    notes = _notes(field, dim, step * factor, position)
+    return labelled(field, dim, decode(_place(coarse, position)), decode(coarse), notes)
 
 
-def refine_times(field: xr.DataArray, dim: str, factor: int) -> dict[str, xr.Variable]:
+def refine_times(field: Source, dim: str, factor: int) -> Coordinates:
     """Labels and bounds of steps `factor` times as short: the inverse of :func:`coarsen_times`."""
     if not check_times(field, dim):
         return {}
     step = tick_step(field, dim)
     if step is None:
         msg = (
-            f"{dim!r} has one label and no bounds, so the length of its step is unknown. "
-            f"Pass two steps or more, or add bounds as the coordinate '{dim}_bnds'."
+            f"{dim!r} has one label and no bounds, so the length of its step is unknown. Pass two steps or more, "
+            f"or say it: field[{dim!r}].attrs[{WIDTH!r}] = '900 s'."
         )
         raise TimeAxisError(msg)
     ticks, decode, _ = to_ticks(field.coords[dim].values)
-    edges, share = _edges(field, dim, ticks, step)
+    edges, position = _edges(field, dim, ticks, step)
     width = edges[:, 1:] - edges[:, :1]
     cuts = edges[:, :1] + np.rint(width * (np.arange(factor + 1) / factor)).astype(np.int64)
     fine = np.stack([cuts[:, :-1].ravel(), cuts[:, 1:].ravel()], axis=1)
-    return labelled(field, dim, decode(_place(fine, share)), decode(fine))
+    notes = _notes(field, dim, step / factor, position)
+    return labelled(field, dim, decode(_place(fine, position)), decode(fine), notes)
 
 
-def _edges(field: xr.DataArray, dim: str, ticks: np.ndarray, step: int) -> tuple[np.ndarray, float]:
-    """Bounds of the steps, and where in them the labels lie (0 left, 0.5 centre, 1 right); left without bounds."""
+def _notes(field: Source, dim: str, step: float, position: float) -> dict[str, Any]:
+    """Width of the steps, and where labels stand in them unless at the start."""
+    seconds = step / _per_second(field.coords[dim].values)
+    return {WIDTH: f"{seconds:.9g} s"} | ({POSITION: position} if position else {})
+
+
+def _edges(field: Source, dim: str, ticks: np.ndarray, step: int) -> tuple[np.ndarray, float]:
+    """Bounds of the steps, and where in them the labels stand: 0 start, 0.5 centre, 1 end; start where nothing says."""
     bounds = find_bounds(field, dim)
-    if bounds is None:
-        return np.stack([ticks, ticks + step], axis=1), 0.0
-    edges = to_ticks(bounds.values.ravel())[0].reshape(-1, 2)
-    width = int(edges[0, 1] - edges[0, 0])
-    return (edges, float(ticks[0] - edges[0, 0]) / width) if width else (np.stack([ticks, ticks + step], axis=1), 0.0)
+    if bounds is not None:
+        edges = to_ticks(bounds.values.ravel())[0].reshape(-1, 2)
+        width = int(edges[0, 1] - edges[0, 0])
+        if width > 0:
+            return edges, float(ticks[0] - edges[0, 0]) / width
+    position = float(field.coords[dim].attrs.get(POSITION, 0.0))
+    starts = ticks - round(position * step)
+    return np.stack([starts, starts + step], axis=1), position
 
 
-def _place(edges: np.ndarray, share: float) -> np.ndarray:
+def _place(edges: np.ndarray, position: float) -> np.ndarray:
     """Labels at a share of the way from the first to the last edge."""
     width = edges[:, 1] - edges[:, 0]
-    labels: np.ndarray = edges[:, 0] + np.rint(width * share).astype(np.int64)
+    labels: np.ndarray = edges[:, 0] + np.rint(width * position).astype(np.int64)
     return labels

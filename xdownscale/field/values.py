@@ -31,6 +31,13 @@ def is_rain(field: xr.DataArray) -> bool:
     return any(word in words.lower() for word in _RAIN_WORDS) or str(field.name).lower() in {"pr", "tp"}
 
 
+def check_numbers(field: xr.DataArray) -> None:
+    """Raise where a field holds anything but real numbers."""
+    if field.dtype.kind not in "fiub":
+        msg = f"the field holds {field.dtype} values, not real numbers. Convert it: field.astype(float)."
+        raise ValueRangeError(msg)
+
+
 def check_values(field: xr.DataArray, name: str = "field", *, allow_missing: bool = False) -> None:
     """Raise where values in memory cannot be right; a lazy field is not touched.
 

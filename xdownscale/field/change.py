@@ -1,0 +1,146 @@
+"""A change of grid, applied to a DataArray, or to every variable of a Dataset that has the dimensions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Mapping
+from typing import Protocol, TypeVar
+
+import xarray as xr
+
+from xdownscale.errors import DimensionError
+from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.bounds import Coordinates, Source
+from xdownscale.field.provenance import add_history
+
+Field = TypeVar("Field", xr.DataArray, xr.Dataset)
+
+
+class Change(Protocol):
+    """How a verb changes values, coordinates and attributes."""
+
+    def variable(self, field: xr.DataArray, grid: Source, axes: Axes) -> xr.Variable:
+        """New values and attributes of a field; `grid` holds its coordinates, with bounds where it is a Dataset."""
+
+    def coords(self, field: xr.DataArray, grid: Source, axes: Axes) -> Coordinates:
+        """New coordinates."""
+
+    def attrs(self, field: Source) -> dict[str, object]:
+        """Attributes that are kept of a DataArray or Dataset."""
+
+    def changed(self, axes: Axes) -> set[str]:
+        """Dimensions that change."""
+
+
+def apply_change(
+    field: Field, change: Change, *, dims: Mapping[str, str] | None, need_time: bool, line: str, history: bool
+) -> Field:
+    """Apply a change of grid.
+
+    Parameters
+    ----------
+    field : DataArray or Dataset
+        The input; not modified.
+    change : Change
+        What to do.
+    dims : mapping or None
+        Names of dimensions by role.
+    need_time : bool
+        Whether a field without time is an error.
+    line : str
+        Line of history.
+    history : bool
+        Whether to write it.
+
+    Returns
+    -------
+    DataArray or Dataset
+        The same type. Of a Dataset, variables without the space dimensions pass through where they fit the new sizes;
+        a warning names them and those that do not.
+
+    Raises
+    ------
+    DimensionError
+        If dimensions are not found.
+    """
+    if isinstance(field, xr.Dataset):
+        return _change_dataset(field, change, dims, need_time=need_time, line=line if history else None)
+    axes = find_axes(field, dims=dims, need_time=need_time)
+    variable = change.variable(field, field, axes)
+    coords = change.coords(field, field, axes)
+    attrs = add_history(variable.attrs, line) if history else variable.attrs
+    return xr.DataArray(variable.data, dims=variable.dims, coords=coords, name=field.name, attrs=attrs)
+
+
+def _change_dataset(
+    dataset: xr.Dataset, change: Change, dims: Mapping[str, str] | None, *, need_time: bool, line: str | None
+) -> xr.Dataset:
+    """Apply a change to every variable that has the dimensions."""
+    dataset = dataset.set_coords(_of_the_grid(dataset))
+    axes = {name: found for name in dataset.data_vars if (found := _axes_of(dataset[name], dims)) is not None}
+    if not axes or (need_time and not any(found.time for found in axes.values())):
+        raise DimensionError(_nothing_to_change(dataset, need_time=bool(axes)))
+    grid = dataset.drop_vars(list(dataset.data_vars))
+    changed = {name: change.variable(dataset[name], grid, found) for name, found in axes.items()}
+    coords = _coords(dataset, grid, change, axes)
+    sizes = {dim: n for variable in (*changed.values(), *coords.values()) for dim, n in variable.sizes.items()}
+    others = {name: dataset[name].variable for name in dataset.data_vars if name not in axes}
+    passed = {name: v for name, v in others.items() if all(sizes.get(dim, n) == n for dim, n in v.sizes.items())}
+    _name_others([str(name) for name in passed], [str(name) for name in others if name not in passed])
+    both = changed | passed
+    attrs = change.attrs(dataset)
+    return xr.Dataset(
+        {name: both[name] for name in dataset.data_vars if name in both},
+        coords=coords,
+        attrs=add_history(attrs, line) if line else attrs,
+    )
+
+
+def _coords(dataset: xr.Dataset, grid: xr.Dataset, change: Change, axes: Mapping[Hashable, Axes]) -> Coordinates:
+    """Coordinates of all variables, each from the variables whose grid changes along it."""
+    touched = {dim for found in axes.values() for dim in change.changed(found)}
+    coords: Coordinates = {}
+    for found in sorted(set(axes.values()), key=lambda one: one.time is not None):
+        first = next(name for name in axes if axes[name] == found)
+        elsewhere = touched - change.changed(found)
+        new = change.coords(dataset[first], grid, found)
+        coords |= {name: variable for name, variable in new.items() if not elsewhere & set(variable.dims)}
+    return coords
+
+
+def _axes_of(field: xr.DataArray, dims: Mapping[str, str] | None) -> Axes | None:
+    """Axes of a variable of numbers; None where it has no y and x."""
+    if field.dtype.kind not in "fiub" or field.ndim < 2:
+        return None
+    try:
+        return find_axes(field, dims={role: name for role, name in (dims or {}).items() if name in field.dims})
+    except DimensionError:
+        return None
+
+
+def _of_the_grid(dataset: xr.Dataset) -> list[Hashable]:
+    """Data variables that describe the grid: bounds and grid mappings."""
+    names: set[str] = set()
+    for variable in dataset.variables.values():
+        for source in (variable.attrs, variable.encoding):
+            names |= {str(source.get("bounds"))}
+            names |= set(str(source.get("grid_mapping", "")).replace(":", " ").split())
+    return [name for name in dataset.data_vars if name in names]
+
+
+def _nothing_to_change(dataset: xr.Dataset, *, need_time: bool) -> str:
+    """Say that no variable has what is needed."""
+    wanted, role = ("a time dimension", "time") if need_time else ("numbers on y and x", "y")
+    return (
+        f"no variable of {[str(name) for name in dataset.data_vars]} has {wanted}; "
+        f"the dimensions are {dict(dataset.sizes)}. Name them, for example dims={{{role!r}: ...}}."
+    )
+
+
+def _name_others(passed: list[str], dropped: list[str]) -> None:
+    """Warn of variables that were not changed."""
+    parts = [f"passed through unchanged, without the space dimensions: {passed}"] if passed else []
+    if dropped:
+        parts.append(f"left out, since they do not fit the new grid: {dropped}")
+    if parts:
+        warnings.warn("; ".join(parts), UserWarning, stacklevel=5)
