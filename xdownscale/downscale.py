@@ -1,0 +1,268 @@
+"""``downscale``: a coarse field in, an ensemble of fine fields out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.errors import DimensionError, FactorError, MissingValueError, TimeAxisError
+from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.factors import Factors
+from xdownscale.field.grid import describe, refine_coords
+from xdownscale.field.provenance import package_version, result_attrs
+from xdownscale.field.static import named_static, static_on_grid
+from xdownscale.field.units import to_units
+from xdownscale.field.values import check_values
+
+if TYPE_CHECKING:
+    import os
+
+    from xdownscale.field.grid import Grid
+    from xdownscale.field.static import Static
+    from xdownscale.model.downscaler import Downscaler
+
+
+def downscale(
+    field: xr.DataArray,
+    model: Downscaler | str | os.PathLike[str] | None = None,
+    *,
+    spatial: int | tuple[int, int] | None = None,
+    temporal: int | None = None,
+    members: int = 1,
+    seed: int = 0,
+    static: Static | None = None,
+    conserve: str = "auto",
+    tile: tuple[int, int, int] | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+    dims: Mapping[str, str] | None = None,
+) -> xr.DataArray:
+    """Draw an ensemble of fine fields whose block means are the coarse field.
+
+    Parameters
+    ----------
+    field : DataArray
+        Coarse field with y, x and (for models that refine time) time. Missing values stay missing, and nowhere else.
+    model : Downscaler, path or name, optional
+        A trained model. Without it the pretrained weights for `spatial` and `temporal` are taken.
+    spatial : int or (int, int), optional
+        Fine cells per coarse cell; needed without `model`, checked against it otherwise.
+    temporal : int, optional
+        Fine steps per coarse step, likewise.
+    members : int
+        Members of the ensemble. Member 3 of 4 is member 3 of 64.
+    seed : int
+        Another seed gives another ensemble; the same one gives the same bits.
+    static : DataArray, Dataset or mapping, optional
+        The static fields that the model was trained with, on the fine grid or beyond.
+    conserve : {"auto", "cell", "none"}
+        "cell": block means of every member equal the field. "auto" is what the model was trained for.
+    tile : (int, int, int), optional
+        Coarse frames and cells (time, y, x) computed at once; smaller tiles take less memory and more time.
+    device : str
+        "auto" takes a GPU if there is one.
+    progress : bool, optional
+        Show a progress bar; by default for work of more than a few seconds.
+    dims : mapping, optional
+        Dimension names by role, where they cannot be recognised.
+
+    Returns
+    -------
+    DataArray, dims (member, time, y, x)
+        In the units of `field`, float32, with bounds. Lazy if `field` is.
+
+    Raises
+    ------
+    DimensionError, TimeAxisError, UnitsError, ValueRangeError, FactorError, WeightsNotFoundError, ModelFileError
+        Before any work starts, with the call that mends it.
+
+    Examples
+    --------
+    >>> import xdownscale
+    >>> rain = xdownscale.tutorial.rain((6, 60, 60))
+    >>> coarse = xdownscale.coarsen(rain, spatial=10, temporal=3)
+    >>> ensemble = xdownscale.downscale(coarse, spatial=10, temporal=3, members=2)
+    >>> dict(ensemble.sizes)
+    {'member': 2, 'time': 6, 'y': 60, 'x': 60}
+    """
+    if not isinstance(field, xr.DataArray):
+        msg = f"downscale takes a DataArray, not a {type(field).__name__}; for a Dataset use dataset[variable]"
+        raise DimensionError(msg)
+    if members < 1 or conserve not in ("auto", "cell", "none"):
+        msg = f'members={members}, conserve={conserve!r}: members is at least 1, conserve is "auto", "cell" or "none"'
+        raise FactorError(msg)
+    downscaler = _resolved(model, spatial, temporal)
+    factors = downscaler.factors
+    axes = find_axes(field, dims=dims, need_time=factors.time > 1)
+    others = [dim for dim in field.dims if dim not in axes.ordered]
+    if others:
+        return _mapped(field, others[0], downscaler, members=members, seed=seed, static=static, conserve=conserve,
+                       tile=tile, device=device, progress=progress, dims=dims)
+    check_values(field, str(field.name or "field"), allow_missing=False)
+    grid = describe(field, axes)
+    values = _in_units(field, downscaler)
+    _warn_of_other_scales(grid, factors, downscaler)
+    timeless = axes.time is None
+    if axes.time is None:
+        values = values.expand_dims("time")
+        axes = Axes(axes.y, axes.x, "time")
+    coords = refine_coords(field, grid.axes, factors)
+    ground = _ground(downscaler, static, axes, coords)
+    ordered = values.transpose(axes.time, *axes.spatial)
+    fine = _sampled(downscaler, ordered, grid.origin, ground, members=members, seed=seed, conserve=conserve, tile=tile,
+                    device=device, progress=progress)
+    result = xr.DataArray(fine, dims=("member", *ordered.dims), name=field.name)
+    if timeless:
+        result = result.isel({axes.time: 0}, drop=True)
+    result = result.assign_coords({**coords, "member": ("member", np.arange(members), {"standard_name": "realization"})})
+    result.attrs = {"units": values.attrs["units"]} if "units" in values.attrs else {}
+    if result.attrs and field.attrs["units"] != result.attrs["units"]:
+        result = to_units(result, field.attrs["units"], step=_fine_step(grid, factors)).astype(np.float32)
+    line = f"downscale(model={downscaler.name!r}, members={members}, seed={seed}, conserve={conserve!r})"
+    result.attrs = result_attrs(field, line, extra=_extra(downscaler, seed), keep_attrs=True)
+    return result
+
+
+def _resolved(
+    model: Downscaler | str | os.PathLike[str] | None,
+    spatial: int | tuple[int, int] | None,
+    temporal: int | None,
+) -> Downscaler:
+    """The model that was given, named or wanted by its factors."""
+    from xdownscale import zoo
+    from xdownscale.model.downscaler import Downscaler
+
+    if model is None:
+        if spatial is None and temporal is None:
+            msg = "downscale needs a model or factors: downscale(model=...), or downscale(spatial=10, temporal=3)"
+            raise FactorError(msg)
+        return zoo.find(Factors.parse(spatial or 1, temporal or 1))
+    chosen = model if isinstance(model, Downscaler) else zoo.load(model)
+    wanted = Factors.parse(
+        chosen.factors.spatial if spatial is None else spatial, chosen.factors.time if temporal is None else temporal
+    )
+    if wanted != chosen.factors:
+        msg = (
+            f"the model refines by {chosen.factors}, not by {wanted}. Leave spatial and temporal out, or train for "
+            f"them: train(field, spatial={wanted.spatial}, temporal={wanted.time})"
+        )
+        raise FactorError(msg)
+    return chosen
+
+
+def _mapped(field: xr.DataArray, dim: Any, model: Downscaler, *, seed: int, **options: Any) -> xr.DataArray:
+    """Every entry along an extra dimension downscaled on its own, entry i with the seed (seed, i)."""
+    if dim == "member":
+        msg = "the field already has a dimension 'member'; rename it, as in field.rename(member='driver')"
+        raise DimensionError(msg)
+    entries = [
+        downscale(field.isel({dim: i}), model, seed=seed + 1_000_003 * i, **options) for i in range(field.sizes[dim])
+    ]
+    joined: xr.DataArray = xr.concat(entries, dim=field[dim] if dim in field.coords else dim)
+    return joined.transpose("member", dim, ...)
+
+
+def _in_units(field: xr.DataArray, model: Downscaler) -> xr.DataArray:
+    """The field in the units of the model; as it is where the model has none."""
+    if model.variable.units is None:
+        return field
+    return to_units(field, model.variable.units)
+
+
+def _fine_step(grid: Grid, factors: Factors) -> np.timedelta64 | None:
+    """Length of a fine step."""
+    return None if grid.step is None else grid.step / factors.time
+
+
+def _warn_of_other_scales(grid: Grid, factors: Factors, model: Downscaler) -> None:
+    """Say when the field's scales are far from those that the model has learned."""
+    trained, notes = model.provenance, []
+    metres = {"m": 1.0, "km": 1000.0, "degrees": 111_000.0}
+    units, own = metres.get(_length_units(grid.units)), metres.get(_length_units(trained.spacing_units))
+    if units and own and trained.spacing:
+        fine, learned = grid.spacing_y * units / factors.y, trained.spacing * own
+        if not 0.5 < fine / learned < 2:
+            notes.append(f"fine cells of {fine / 1000:.3g} km (trained on {learned / 1000:.3g} km)")
+    if grid.step is not None and trained.step:
+        seconds = float(grid.step / np.timedelta64(1, "s")) / factors.time
+        if not 0.4 < seconds / trained.step < 2.5:
+            notes.append(f"fine steps of {seconds:g} s (trained on {trained.step:g} s)")
+    if notes:
+        warnings.warn(
+            f"this asks for {' and '.join(notes)}: texture and movement will be those of the training data. "
+            f"Train on your own scales with xdownscale.train.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _length_units(units: str | None) -> str:
+    """One word for the many ways to write a unit of length."""
+    text = (units or "").lower()
+    return "degrees" if text.startswith("degree") else {"metre": "m", "meter": "m", "metres": "m", "meters": "m"}.get(text, text)
+
+
+def _ground(model: Downscaler, static: Static | None, axes: Axes, coords: Mapping[str, xr.Variable]) -> np.ndarray | None:
+    """Standardised static fields on the fine grid, shape (fields, y, x)."""
+    wanted = model.method.settings.static
+    given = named_static(static)
+    missing = [each.name for each in wanted if each.name not in given]
+    if missing:
+        msg = f"the model was trained with static fields {list(model.static)}; missing: {missing}. Pass static={{name: field}}."
+        raise MissingValueError(msg)
+    if not wanted:
+        return None
+    labels = {dim: coords[dim].values for dim in axes.spatial if dim in coords}
+    if len(labels) < 2:
+        msg = f"static fields are laid by coordinates, and the field has none along {axes.spatial}. Assign them first."
+        raise DimensionError(msg)
+    laid = [(static_on_grid(s.name, given[s.name], labels) - s.mean) / s.scale for s in wanted]
+    return np.stack(laid).astype(np.float32)
+
+
+def _sampled(
+    model: Downscaler,
+    ordered: xr.DataArray,
+    origin: tuple[int, int, int],
+    ground: np.ndarray | None,
+    *,
+    members: int,
+    seed: int,
+    conserve: str,
+    tile: tuple[int, int, int] | None,
+    device: str,
+    progress: bool | None,
+) -> Any:
+    """Fine values (member, time, y, x): numpy from numpy, dask from dask."""
+    from xdownscale.sampling.engine import CORE, Job, sample, sample_lazily
+    from xdownscale.train import chosen_device
+
+    where = chosen_device(device)
+    job = Job(
+        model.method.to(where),
+        origin=origin,
+        seed=seed,
+        members=members,
+        conserve=conserve != "none",
+        core=CORE if tile is None else tile,
+        device=where,
+    )
+    if ordered.chunks is not None:
+        return sample_lazily(job, ordered.data.astype(np.float32), ground)
+    coarse = np.asarray(ordered.values, np.float32)
+    pixels = coarse.size * int(np.prod(model.factors.blocks)) * members
+    return sample(job, coarse, ground, progress=pixels > 20_000_000 if progress is None else progress)
+
+
+def _extra(model: Downscaler, seed: int) -> dict[str, Any]:
+    """What a reader of the file needs to make the same ensemble again."""
+    return {
+        "xdownscale_version": package_version(),
+        "xdownscale_model": model.name,
+        "xdownscale_model_sha256": model.sha256,
+        "xdownscale_seed": seed,
+    }

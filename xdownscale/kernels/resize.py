@@ -1,0 +1,68 @@
+"""Linear interpolation between lattices of cells, exactly the same at every cell.
+
+Each coarse cell holds `before` samples along an axis and shall hold `after`. Output j of a cell lies at the input
+position ``p_j = (j + ½)·before/after − ½``, between two neighbouring samples, of which one may belong to the next
+cell. The weights depend on j alone, never on where the cell lies, so a crop gives the very bits that the whole gives
+(a resize that computes ``scale · index`` in float32 does not). Beyond the border the last sample is repeated.
+"""
+
+from __future__ import annotations
+
+from math import floor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def resize_axis(values: Tensor, before: int, after: int, *, dim: int) -> Tensor:
+    """Interpolate one axis from `before` to `after` samples per cell.
+
+    Parameters
+    ----------
+    values : Tensor, size M·before along `dim`
+    before, after : int
+        Samples per cell of the input and of the result.
+    dim : int
+        The axis.
+
+    Returns
+    -------
+    Tensor, size M·after along `dim`
+    """
+    import torch
+
+    if before == after:
+        return values
+    dim = dim % values.ndim
+    cells = values.unflatten(dim, (-1, before))
+    count = cells.shape[dim]
+    samples = [cells.select(dim + 1, i) for i in range(before)]
+    first, last = samples[0], samples[-1]
+    left = torch.cat([first.narrow(dim, 0, 1), last.narrow(dim, 0, count - 1)], dim)
+    right = torch.cat([first.narrow(dim, 1, count - 1), last.narrow(dim, count - 1, 1)], dim)
+    padded = [left, *samples, right]
+    phases = []
+    for j in range(after):
+        position = (j + 0.5) * before / after - 0.5
+        i = floor(position)
+        phases.append(torch.lerp(padded[i + 1], padded[i + 2], position - i))
+    return torch.stack(phases, dim + 1).flatten(dim, dim + 1)
+
+
+def interpolate_cells(coarse: Tensor, blocks: tuple[int, int, int]) -> Tensor:
+    """Trilinear interpolation from cell centres to the fine cells.
+
+    Parameters
+    ----------
+    coarse : Tensor, shape (..., K, M, N)
+    blocks : tuple of int
+        Fine cells per coarse cell along (time, y, x).
+
+    Returns
+    -------
+    Tensor, shape (..., T·K, S_y·M, S_x·N)
+    """
+    for dim, size in zip((-3, -2, -1), blocks, strict=True):
+        coarse = resize_axis(coarse, 1, size, dim=dim)
+    return coarse

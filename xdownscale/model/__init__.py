@@ -1,0 +1,1 @@
+"""Methods, their value transforms and conservation, and the one-file artefact that holds them."""

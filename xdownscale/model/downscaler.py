@@ -1,0 +1,187 @@
+"""A trained downscaler: networks, transform, and what they were trained on."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xdownscale.field.factors import Factors
+from xdownscale.model.artefact import read_model, tensors_hash, write_model
+from xdownscale.model.generator import Generator, GeneratorSettings
+
+if TYPE_CHECKING:
+    import os
+
+
+@dataclass(frozen=True)
+class Variable:
+    """What the values are.
+
+    Parameters
+    ----------
+    name : str
+        Name of the training field.
+    units : str or None
+        Units in which the networks work; None for a field without units.
+    standard_name : str or None
+        CF standard name.
+    """
+
+    name: str
+    units: str | None = None
+    standard_name: str | None = None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a model comes from.
+
+    Parameters
+    ----------
+    data : tuple of str
+        One line per training field: what, where, when, licence.
+    spacing : float or None
+        Width of a fine cell of the training field, in `spacing_units`.
+    spacing_units : str or None
+    step : float or None
+        Fine time step in seconds.
+    recipe : dict
+        The recipe, as plain values.
+    steps : int
+        Optimiser steps that were taken.
+    seed : int
+    scores : dict
+        Scores on the validation windows.
+    versions : dict
+        Versions of the libraries that trained it.
+    """
+
+    data: tuple[str, ...] = ()
+    spacing: float | None = None
+    spacing_units: str | None = None
+    step: float | None = None
+    recipe: dict[str, Any] = field(default_factory=dict)
+    steps: int = 0
+    seed: int = 0
+    scores: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+class Downscaler:
+    """A trained method for one pair of factors.
+
+    Made by :func:`xdownscale.train` or :func:`xdownscale.load`, used by :func:`xdownscale.downscale`.
+
+    Parameters
+    ----------
+    method : Generator
+        The trained method.
+    variable : Variable
+        What its values are.
+    provenance : Provenance
+        Where it comes from.
+    name : str
+        Shown in the attributes of results.
+    """
+
+    def __init__(self, method: Generator, *, variable: Variable, provenance: Provenance, name: str = "user") -> None:
+        self.method = method
+        self.variable = variable
+        self.provenance = provenance
+        self.name = name
+
+    @property
+    def factors(self) -> Factors:
+        """Factors in space and time."""
+        time, y, x = self.method.settings.blocks
+        return Factors(y=y, x=x, time=time)
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether members differ; False for the median net."""
+        return self.method.settings.stochastic
+
+    @property
+    def static(self) -> tuple[str, ...]:
+        """Names of the static fields that it needs."""
+        return tuple(each.name for each in self.method.settings.static)
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights, recorded in the attributes of every result."""
+        return tensors_hash(self.method.state_dict())
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model file: weights and everything that is needed to use and to judge them.
+
+        Parameters
+        ----------
+        path : path
+            Conventionally ends in ``.safetensors``.
+
+        Returns
+        -------
+        Path
+            The file, complete: it is written beside its name and renamed.
+        """
+        target = Path(path)
+        document = {
+            "kind": "generator",
+            "name": self.name,
+            "settings": self.method.settings.to_json(),
+            "variable": asdict(self.variable),
+            "provenance": asdict(self.provenance),
+        }
+        write_model(target, self.method.state_dict(), document)
+        return target
+
+    def __repr__(self) -> str:
+        """A few lines that say what this model does."""
+        number = sum(p.numel() for p in self.method.parameters())
+        cells, frames = self.method.halo
+        scores = ", ".join(f"{key} {value:.3g}" for key, value in self.provenance.scores.items()) or "n/a"
+        spacing = f"{self.provenance.spacing:g} {self.provenance.spacing_units or ''}" if self.provenance.spacing else "n/a"
+        step = f"{self.provenance.step:g} s" if self.provenance.step else "n/a"
+        return "\n".join(
+            [
+                f"<xdownscale.Downscaler {self.name!r}>",
+                f"  factors     {self.factors}",
+                f"  variable    {self.variable.name} [{self.variable.units or 'n/a'}]",
+                f"  method      {'one-pass generator' if self.stochastic else 'median net'}, {number:,} weights",
+                f"  reach       {cells} coarse cells, {frames} coarse steps",
+                f"  fine grid   {spacing}, {step}",
+                f"  static      {', '.join(self.static) or 'none'}",
+                f"  validation  {scores}",
+            ]
+        )
+
+
+def load(path: str | os.PathLike[str]) -> Downscaler:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : path
+        A file that :meth:`Downscaler.save` wrote.
+
+    Returns
+    -------
+    Downscaler
+
+    Raises
+    ------
+    ModelFileError
+        If the file is missing, damaged, altered, or no model file.
+    """
+    tensors, document = read_model(Path(path))
+    method = Generator(GeneratorSettings.from_json(document["settings"]))
+    method.load_state_dict(tensors)
+    method.eval()
+    provenance = {**document["provenance"], "data": tuple(document["provenance"]["data"])}
+    return Downscaler(
+        method,
+        variable=Variable(**document["variable"]),
+        provenance=Provenance(**provenance),
+        name=document["name"],
+    )

@@ -1,0 +1,206 @@
+"""The one-pass generator: v = transform(interpolated coarse field) + network(coarse window, noise).
+
+A zero network is an interpolation. Trained on proper scores of its own ensemble (``training.losses``) it needs one
+network pass per member. The same network without noise, trained on the absolute error, is the median net of ``mean.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import nn
+
+from xdownscale.kernels.resize import interpolate_cells, resize_axis
+from xdownscale.model.conserve import PASSES, conserve_cells
+from xdownscale.model.recipe import NetworkSize
+from xdownscale.model.transform import LogRain, Transform, transform_from_json, transform_to_json
+from xdownscale.nn.local import LocalNetwork, NoiseMaps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from xdownscale.kernels.blocks import Blocks
+
+
+@dataclass(frozen=True)
+class StaticField:
+    """A static field that a method was trained with, such as topography, and how it is standardised.
+
+    Parameters
+    ----------
+    name : str
+    mean, scale : float
+        Mean and standard deviation over the training fields.
+    """
+
+    name: str
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+class Window(NamedTuple):
+    """A coarse window prepared once and shared by its members."""
+
+    coarse: Tensor
+    """Block means (B, L, M, N), gaps filled with 0."""
+    features: Tensor
+    """Encoded condition (B, L, C, M, N)."""
+    conditions: list[Tensor]
+    """Interpolated condition at every rung of the network."""
+    base: Tensor
+    """Interpolated coarse field on the fine grid (B, T·L, H, W), physical units."""
+
+
+@dataclass(frozen=True)
+class GeneratorSettings:
+    """Everything that is needed to build a :class:`Generator` again."""
+
+    blocks: Blocks
+    transform: Transform = field(default_factory=LogRain)
+    static: tuple[StaticField, ...] = ()
+    size: NetworkSize = field(default_factory=NetworkSize)
+    stochastic: bool = True
+    conserving: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """A document of plain values for the model file."""
+        return {**asdict(self), "transform": transform_to_json(self.transform)}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> GeneratorSettings:
+        """The inverse of :meth:`to_json`."""
+        size = {key: tuple(v) if isinstance(v, list) else v for key, v in document["size"].items()}
+        t, y, x = document["blocks"]
+        return cls(
+            blocks=(t, y, x),
+            transform=transform_from_json(document["transform"]),
+            static=tuple(StaticField(**each) for each in document["static"]),
+            size=NetworkSize(**size),
+            stochastic=document["stochastic"],
+            conserving=document["conserving"],
+        )
+
+
+class Generator(nn.Module):
+    """A local network, its value transform and its conservation.
+
+    Parameters
+    ----------
+    settings : GeneratorSettings
+        Factors, transform, static fields, sizes.
+    """
+
+    def __init__(self, settings: GeneratorSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        size, static = settings.size, len(settings.static)
+        self.network = LocalNetwork(
+            blocks=settings.blocks,
+            inputs=settings.transform.channels + 1 + static,
+            conditions=1 + static,
+            maps=size.maps if settings.stochastic else (0, 0, 0),
+            width=size.width,
+            encoder_blocks=size.encoder_blocks,
+            decoder_blocks=size.decoder_blocks,
+            stages=size.stages,
+        )
+
+    @property
+    def noise_maps(self) -> list[NoiseMaps]:
+        """The noise that one member needs."""
+        return self.network.noise_maps
+
+    @property
+    def halo(self) -> tuple[int, int]:
+        """Coarse cells and coarse frames to each side on which a fine value depends."""
+        reach, passes = self.network.reach, PASSES if self.settings.conserving else 0
+        return reach.cells + passes, reach.frames + passes
+
+    def prepare(self, coarse: Tensor, static: Tensor | None = None) -> Window:
+        """Encode a coarse window.
+
+        Parameters
+        ----------
+        coarse : Tensor, shape (B, L, M, N)
+            Block means in the units of the model; NaN where unknown.
+        static : Tensor, shape (B, fields, S_y·M, S_x·N), optional
+            Standardised static fields on the fine grid.
+        """
+        transform, blocks = self.settings.transform, self.settings.blocks
+        valid = torch.isfinite(coarse).to(coarse.dtype)
+        filled = torch.nan_to_num(coarse, nan=0.0)
+        channels = [transform.features(filled), valid.unsqueeze(-3)]
+        if static is not None:
+            channels.append(_shrink(static, coarse.shape[-2:]).unsqueeze(1).expand(-1, coarse.shape[1], -1, -1, -1))
+        features = self.network.encode(torch.cat(channels, dim=-3))
+        frames = _interpolate_frames(filled, valid, blocks[0])
+        conditions, base = [], filled
+        for rung in self.network.rungs:
+            base = _interpolate_space(*frames, rung)
+            shown = transform.forward(base).unsqueeze(2)
+            if static is not None:
+                fine = _shrink(static, shown.shape[-2:]).unsqueeze(1).expand(-1, shown.shape[1], -1, -1, -1)
+                shown = torch.cat([shown, fine], dim=2)
+            conditions.append(shown)
+        return Window(filled, features, conditions, base)
+
+    def latent(self, window: Window, noise: Sequence[Tensor]) -> Tensor:
+        """Latent fine field of one member, shape (B, T·L, S_y·M, S_x·N)."""
+        correction = self.network.decode(window.features, window.conditions, noise)
+        return window.conditions[-1][:, :, 0] + correction
+
+    def finish(self, window: Window, latent: Tensor, *, conserve: bool = True, passes: int = PASSES) -> Tensor:
+        """Physical fine field from a latent one, block means conserved if wanted and if the method conserves."""
+        if not (conserve and self.settings.conserving):
+            return self.settings.transform.inverse(latent)
+        return conserve_cells(
+            latent,
+            window.coarse,
+            transform=self.settings.transform,
+            blocks=self.settings.blocks,
+            fallback=window.base,
+            passes=passes,
+        )
+
+    def forward(self, window: Window, noise: Sequence[Tensor], *, passes: int = PASSES) -> Tensor:
+        """One member, physical units, shape (B, T·L, S_y·M, S_x·N)."""
+        return self.finish(window, self.latent(window, noise), passes=passes)
+
+
+def draw_noise(
+    maps: Sequence[NoiseMaps], window: tuple[int, int, int, int], *, generator: torch.Generator
+) -> list[Tensor]:
+    """Noise for training windows of (B, L, M, N) coarse cells, drawn in order from `generator`."""
+    batch, frames, rows, columns = window
+    return [
+        torch.randn(
+            (batch, m.frames * frames + 2, m.maps, rows * m.pixels[0], columns * m.pixels[1]),
+            generator=generator,
+            device=generator.device,
+        )
+        for m in maps
+    ]
+
+
+def _interpolate_frames(filled: Tensor, valid: Tensor, steps: int) -> tuple[Tensor, Tensor | None]:
+    """Values and (where cells are missing) their validity, interpolated in time."""
+    gaps = None if bool((valid > 0).all()) else resize_axis(valid, 1, steps, dim=1)
+    return resize_axis(filled, 1, steps, dim=1), gaps
+
+
+def _interpolate_space(values: Tensor, valid: Tensor | None, cells: tuple[int, int]) -> Tensor:
+    """Values interpolated in y and x from known cells only; 0 where none is near."""
+    fine = interpolate_cells(values, (1, *cells))
+    if valid is None:
+        return fine
+    weight = interpolate_cells(valid, (1, *cells))
+    return torch.where(weight > 0, fine / weight.clamp_min(1e-6), 0.0)
+
+
+def _shrink(static: Tensor, shape: Sequence[int]) -> Tensor:
+    """Block means of (B, fields, H, W) on a coarser lattice of the same extent."""
+    return nn.functional.adaptive_avg_pool2d(static, tuple(shape))

@@ -1,0 +1,165 @@
+"""What a training run is made of: sizes, windows, schedule, score weights. A recipe is plain values and travels in the
+model file; ``"standard"`` made the shipped weights, ``"small"`` learns something in half a minute on two cores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from xdownscale.errors import FactorError
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """Widths and depths of the network, as in :class:`xdownscale.nn.local.LocalNetwork`."""
+
+    maps: tuple[int, int, int] = (4, 4, 1)
+    width: int = 96
+    encoder_blocks: int = 3
+    decoder_blocks: int = 2
+    stages: tuple[int, int, int, int] = (64, 32, 16, 8)
+
+
+@dataclass(frozen=True)
+class ScoreWeights:
+    """Weights of the terms of the loss (``training.losses``), chosen once.
+
+    Parameters
+    ----------
+    cell, pooled, sliced : float
+        Weights of single cells, pools and patches.
+    physical, latent : float
+        Weights of the two units in which every term is taken.
+    alpha : float
+        Share of the fair correction: slightly below 1, since a fair score of two members cannot tell a good pair from
+        one good and one arbitrary member.
+    filters : int
+        Random filters per step and scale.
+    """
+
+    cell: float = 1.0
+    pooled: float = 0.5
+    sliced: float = 1.5
+    physical: float = 0.5
+    latent: float = 1.0
+    alpha: float = 0.95
+    filters: int = 8
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast.
+
+    Parameters
+    ----------
+    steps : int
+        Optimiser steps.
+    seconds : float, optional
+        Wall-clock budget: the cosine schedule follows the clock where that is further than the step count. Such a run
+        is not reproducible to the bit.
+    batch : int
+        Windows per step.
+    members : int
+        Members per window in the loss.
+    rate : float
+        Peak learning rate of Adam.
+    warmup : int
+        Steps of linear warm-up.
+    average : float
+        Decay of the exponential moving average of the weights, reached gradually.
+    clip : float
+        Largest norm of the gradient.
+    check : int
+        Steps between validations and checkpoints.
+    patience : int
+        Validations without improvement before stopping.
+    passes : int
+        Conservation passes in training; sampling takes more.
+    validation : int
+        Windows of the validation split that are scored.
+    """
+
+    steps: int = 4000
+    seconds: float | None = None
+    batch: int = 4
+    members: int = 2
+    rate: float = 1.5e-3
+    warmup: int = 50
+    average: float = 0.998
+    clip: float = 1.0
+    check: int = 200
+    patience: int = 20
+    passes: int = 4
+    validation: int = 24
+
+    def progress(self, step: int, elapsed: float) -> float:
+        """Share of the run that is over, 0 to 1, by steps or by the clock, whichever is further.
+
+        >>> Schedule(steps=100, seconds=10.0).progress(20, 5.0)
+        0.5
+        """
+        by_clock = elapsed / self.seconds if self.seconds else 0.0
+        return min(1.0, max(step / self.steps, by_clock))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything about a training run but the data.
+
+    Parameters
+    ----------
+    cells, frames : int
+        Coarse cells along y and x, and coarse frames, of a training window.
+    size : NetworkSize
+    schedule : Schedule
+    weights : ScoreWeights
+    unit : float, optional
+        A typical magnitude of the field, by which physical terms of the loss are divided. None takes the mean of wet
+        values (rain) or the standard deviation (other fields).
+
+    Examples
+    --------
+    >>> Recipe.named("standard").with_steps(100).schedule.steps
+    100
+    """
+
+    cells: int = 12
+    frames: int = 4
+    size: NetworkSize = field(default_factory=NetworkSize)
+    schedule: Schedule = field(default_factory=Schedule)
+    weights: ScoreWeights = field(default_factory=ScoreWeights)
+    unit: float | None = None
+
+    @classmethod
+    def named(cls, name: str) -> Recipe:
+        """One of the recipes that come with the library.
+
+        Parameters
+        ----------
+        name : {"standard", "small"}
+
+        Raises
+        ------
+        FactorError
+            For any other name.
+        """
+        if name == "standard":
+            return cls()
+        if name == "small":
+            size = NetworkSize(maps=(4, 2, 1), width=48, encoder_blocks=2, decoder_blocks=1, stages=(32, 24, 16, 8))
+            schedule = Schedule(steps=150, rate=3e-3, warmup=10, check=50, average=0.98, validation=8)
+            return cls(cells=8, frames=3, size=size, schedule=schedule)
+        msg = f'recipe={name!r} is not known; use recipe="standard", recipe="small" or an xdownscale.Recipe(...)'
+        raise FactorError(msg)
+
+    def with_steps(self, steps: int | None) -> Recipe:
+        """The recipe with another number of steps; warm-up and checks shrink with it. None changes nothing."""
+        if steps is None:
+            return self
+        warmup, check = min(self.schedule.warmup, max(1, steps // 10)), min(self.schedule.check, max(1, steps // 2))
+        return replace(self, schedule=replace(self.schedule, steps=steps, warmup=warmup, check=check))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the model file."""
+        return asdict(self)

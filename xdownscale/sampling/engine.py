@@ -1,0 +1,181 @@
+"""The engine: members of a coarse domain, tile by tile, in memory or lazily, the same bits either way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from einops import rearrange
+from tqdm import tqdm
+
+from xdownscale.kernels.blocks import block_repeat
+from xdownscale.sampling.noise import noise_window
+from xdownscale.sampling.tiles import Tile, plan_tiles
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from xdownscale.model.generator import Generator
+
+CORE = (16, 96, 96)
+"""Coarse frames and cells of a tile's core. Memory grows with it: a tile of factors (10, 3) with its halo at this size
+takes some 4 GiB; the halo costs least where tiles are large."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One ensemble of one field.
+
+    Parameters
+    ----------
+    method : Generator
+        Trained method.
+    origin : tuple of int
+        Absolute index (time, y, x) of the first coarse cell.
+    seed, members : int
+        Which ensemble, and how many of its members.
+    conserve : bool
+        Whether block means are conserved.
+    core : tuple of int
+        Coarse frames and cells of a tile.
+    device : str
+        A torch device.
+    """
+
+    method: Generator
+    origin: tuple[int, int, int]
+    seed: int = 0
+    members: int = 1
+    conserve: bool = True
+    core: tuple[int, int, int] = CORE
+    device: str = "cpu"
+
+    def tiles(self, shape: tuple[int, int, int]) -> list[Tile]:
+        """The plan for a domain of coarse (time, y, x) cells."""
+        cells, frames = self.method.halo
+        return plan_tiles(shape, origin=self.origin, core=self.core, halo=(frames, cells, cells))
+
+
+def sample(
+    job: Job, coarse: NDArray[np.float32], static: NDArray[np.float32] | None = None, *, progress: bool = False
+) -> NDArray[np.float32]:
+    """All members of a field in memory.
+
+    Parameters
+    ----------
+    job : Job
+    coarse : array, shape (K, M, N)
+        Block means in the units of the method, NaN where unknown.
+    static : array, shape (fields, S_y·M, S_x·N), optional
+        Standardised static fields.
+    progress : bool
+        Show a progress bar.
+
+    Returns
+    -------
+    array, shape (members, T·K, S_y·M, S_x·N)
+    """
+    t, i, j = job.method.settings.blocks
+    k, m, n = coarse.shape
+    fine = np.empty((job.members, t * k, i * m, j * n), np.float32)
+    tiles = job.tiles((k, m, n))
+    with tqdm(total=len(tiles) * job.members, disable=not progress, unit="tile", desc="downscale") as bar:
+        for tile in tiles:
+            place = tuple(slice(p.start * b, p.stop * b) for p, b in zip(tile.core, (t, i, j), strict=True))
+            for member, values in enumerate(sample_tile(job, tile, coarse, static, range(job.members))):
+                fine[(member, *place)] = values
+                bar.update()
+    return fine
+
+
+def sample_lazily(job: Job, coarse: Any, static: NDArray[np.float32] | None = None) -> Any:
+    """All members of a field as a dask array: one task for each tile and member, the weights once in the graph.
+
+    Parameters and result as in :func:`sample`, for dask arrays. The coarse field, which is T·S_y·S_x times smaller than
+    one member, is one chunk.
+    """
+    import dask
+    import dask.array as da
+
+    blocks = job.method.settings.blocks
+    tiles = job.tiles(coarse.shape)
+    held = dask.delayed(job, pure=True, traverse=False, name=f"xdownscale-job-{_token(job)}")
+    whole = dask.delayed(coarse.rechunk(-1))
+    one = dask.delayed(_one_member, pure=True)
+    places: dict[tuple[int, ...], Any] = {}
+    starts = [sorted({tile.core[axis].start for tile in tiles}) for axis in range(3)]
+    for tile in tiles:
+        size = tuple((p.stop - p.start) * b for p, b in zip(tile.core, blocks, strict=True))
+        index = tuple(starts[axis].index(tile.core[axis].start) for axis in range(3))
+        for member in range(job.members):
+            values = one(held, tile, whole, static, member)
+            places[(member, *index)] = da.from_delayed(values, (1, *size), np.float32)
+    counts = (job.members, *(len(s) for s in starts))
+    nested = np.empty(counts, object)
+    for where, block in places.items():
+        nested[where] = block
+    return da.block(nested.tolist())
+
+
+def sample_tile(
+    job: Job,
+    tile: Tile,
+    coarse: NDArray[np.float32],
+    static: NDArray[np.float32] | None,
+    members: range,
+) -> Iterator[NDArray[np.float32]]:
+    """The core of a tile, member by member; the condition is encoded once."""
+    blocks = job.method.settings.blocks
+    here = np.ascontiguousarray(coarse[tile.window], np.float32)
+    core = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(tile.core, tile.window, strict=True))
+    place = tuple(slice(c.start * b, c.stop * b) for c, b in zip(core, blocks, strict=True))
+    missing = torch.from_numpy(np.isnan(here))
+    if job.method.settings.transform.nonnegative and not np.nan_to_num(here).any():
+        dry = block_repeat(torch.where(missing, torch.nan, 0.0), blocks).numpy()[place]
+        yield from (dry for _ in members)
+        return
+    start = tuple(first + part.start for first, part in zip(job.origin, tile.window, strict=True))
+    ground = None
+    if static is not None:
+        rows, columns = (slice(w.start * b, w.stop * b) for w, b in zip(tile.window[1:], blocks[1:], strict=True))
+        ground = torch.from_numpy(np.ascontiguousarray(static[:, rows, columns])).unsqueeze(0).to(job.device)
+    with torch.inference_mode():
+        window = job.method.prepare(torch.from_numpy(here).unsqueeze(0).to(job.device), ground)
+        for member in members:
+            noise = noise_window(
+                job.method.noise_maps,
+                seed=job.seed,
+                member=member,
+                start=(start[0], start[1], start[2]),
+                shape=(here.shape[0], here.shape[1], here.shape[2]),
+            )
+            latent = job.method.latent(window, [z.to(job.device) for z in noise])
+            values = job.method.finish(window, latent, conserve=job.conserve)[0].cpu()
+            if bool(missing.any()):
+                values = torch.where(block_repeat(missing, blocks), torch.nan, values)
+            yield values[place].numpy()
+
+
+def _one_member(
+    job: Job, tile: Tile, coarse: NDArray[np.float32], static: NDArray[np.float32] | None, member: int
+) -> NDArray[np.float32]:
+    """One task: one tile of one member, with a leading member axis."""
+    values = next(sample_tile(job, tile, coarse, static, range(member, member + 1)))
+    return np.asarray(rearrange(values, "t y x -> 1 t y x"))
+
+
+def _token(job: Job) -> str:
+    """A name of the job for the graph: the same work has the same name."""
+    import dask.base
+
+    from xdownscale.model.artefact import tensors_hash
+
+    return str(
+        dask.base.tokenize(
+            tensors_hash(job.method.state_dict()), job.origin, job.seed, job.conserve, job.core, job.device
+        )
+    )

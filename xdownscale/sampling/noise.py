@@ -1,0 +1,93 @@
+"""Noise as a function of (seed, member, absolute time, y, x), never drawn in order.
+
+Space is cut into blocks of 16×16 coarse cells at absolute indices. Each block of each frame is filled by its own Philox
+generator (Salmon et al. 2011, doi:10.1145/2063384.2063405), whose key is (seed, member and map set) and whose counter
+starts at (time, y, x) of the block. What a window sees of a block therefore never depends on where the window begins.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from xdownscale.nn.local import NoiseMaps
+
+BLOCK = 16
+"""Coarse cells along each side of a block."""
+
+_MASK = 2**64 - 1
+
+
+def noise_window(
+    maps: Sequence[NoiseMaps],
+    *,
+    seed: int,
+    member: int,
+    start: tuple[int, int, int],
+    shape: tuple[int, int, int],
+) -> list[Tensor]:
+    """The noise of one member over a window.
+
+    Parameters
+    ----------
+    maps : sequence of NoiseMaps
+        What the network asks for.
+    seed, member : int
+        Which ensemble, and which of its members.
+    start, shape : tuple of int
+        Absolute index of the first coarse cell (time, y, x), and the number of coarse frames and cells.
+
+    Returns
+    -------
+    list of Tensor
+        Standard normal, each of shape (1, frames·L + 2, maps, M·r_y, N·r_x).
+    """
+    return [
+        torch.from_numpy(_window(m, (seed & _MASK, ((member << 16) | stream) & _MASK), start, shape)).unsqueeze(0)
+        for stream, m in enumerate(maps)
+    ]
+
+
+def _window(
+    maps: NoiseMaps, key: tuple[int, int], start: tuple[int, int, int], shape: tuple[int, int, int]
+) -> NDArray[np.float32]:
+    """One set of maps, cut out of the blocks that it touches."""
+    rows, columns = maps.pixels
+    first = start[0] * maps.frames - 1
+    count = shape[0] * maps.frames + 2
+    window = np.empty((count, maps.maps, shape[1] * rows, shape[2] * columns), np.float32)
+    for frame, y, x in product(range(count), _touched(start[1], shape[1]), _touched(start[2], shape[2])):
+        block = _block(maps, key, (first + frame, y, x))
+        (to_y, from_y), (to_x, from_x) = _overlap(y, start[1], shape[1], rows), _overlap(x, start[2], shape[2], columns)
+        window[frame, :, to_y, to_x] = block[:, from_y, from_x]
+    return window
+
+
+def _block(maps: NoiseMaps, key: tuple[int, int], place: tuple[int, int, int]) -> NDArray[np.float32]:
+    """All values of a block, always drawn together."""
+    counter = np.array([0, *(index & _MASK for index in place)], np.uint64)
+    random = np.random.Generator(np.random.Philox(key=np.array(key, np.uint64), counter=counter))
+    return random.standard_normal((maps.maps, BLOCK * maps.pixels[0], BLOCK * maps.pixels[1]), dtype=np.float32)
+
+
+def _touched(start: int, size: int) -> range:
+    """Blocks that a window touches along an axis."""
+    return range(start // BLOCK, (start + size - 1) // BLOCK + 1)
+
+
+def _overlap(block: int, start: int, size: int, pixels: int) -> tuple[slice, slice]:
+    """Where a block lies in a window, and which part of the block that is, in pixels."""
+    low, high = max(block * BLOCK, start), min((block + 1) * BLOCK, start + size)
+    return (
+        slice((low - start) * pixels, (high - start) * pixels),
+        slice((low - block * BLOCK) * pixels, (high - block * BLOCK) * pixels),
+    )

@@ -1,0 +1,65 @@
+"""The plan of tiles: cores that cover the domain once, each with the halo on which its values depend.
+
+Cores lie on a lattice of absolute indices, so neither a longer series nor another chunking moves them. A method is local:
+the core of a tile equals what the whole domain would give, and there is nothing to blend.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import NamedTuple
+
+
+class Tile(NamedTuple):
+    """A core and the window that is computed for it, as slices of (time, y, x) coarse indices of the domain."""
+
+    core: tuple[slice, slice, slice]
+    window: tuple[slice, slice, slice]
+
+
+def plan_tiles(
+    shape: tuple[int, int, int],
+    *,
+    origin: tuple[int, int, int],
+    core: tuple[int, int, int],
+    halo: tuple[int, int, int],
+) -> list[Tile]:
+    """Tiles that cover a domain.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Coarse frames and cells of the domain (time, y, x).
+    origin : tuple of int
+        Absolute index of its first cell.
+    core, halo : tuple of int
+        Size of a core, and the halo to each side, cut at the border of the domain. An axis that is shorter than one
+        and a half cores is not cut.
+
+    Returns
+    -------
+    list of Tile
+
+    Examples
+    --------
+    >>> [t.core[0] for t in plan_tiles((5, 1, 1), origin=(3, 0, 0), core=(2, 1, 1), halo=(1, 0, 0))]
+    [slice(0, 1, None), slice(1, 3, None), slice(3, 5, None)]
+    """
+    cuts = [_cuts(size, first, length) for size, first, length in zip(shape, origin, core, strict=True)]
+    tiles = []
+    for place in product(*cuts):
+        window = tuple(
+            slice(max(0, part.start - edge), min(size, part.stop + edge))
+            for part, edge, size in zip(place, halo, shape, strict=True)
+        )
+        tiles.append(Tile((place[0], place[1], place[2]), (window[0], window[1], window[2])))
+    return tiles
+
+
+def _cuts(size: int, first: int, length: int) -> list[slice]:
+    """Parts of an axis between multiples of `length` in absolute indices."""
+    if size <= length * 3 // 2:
+        return [slice(0, size)]
+    inner = [edge - first for edge in range((first // length + 1) * length, first + size, length)]
+    edges = [0, *inner, size]
+    return [slice(low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]

@@ -1,0 +1,266 @@
+"""The training loop: Adam, cosine schedule, averaged weights, checkpoints that resume to the same weights.
+
+Nothing random is drawn in order across steps: the windows of step n and its noise are functions of (seed, n), so a run
+that was interrupted at any checkpoint goes on as if it never had been.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tqdm import tqdm
+
+from xdownscale.kernels.blocks import block_mean
+from xdownscale.kernels.crps import crps_ensemble
+from xdownscale.model.generator import draw_noise
+from xdownscale.training.losses import ensemble_score
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from xdownscale.model.generator import Generator
+    from xdownscale.model.recipe import Recipe
+    from xdownscale.training.patches import Batch, PatchSampler
+
+
+@dataclass
+class Result:
+    """What a run leaves behind."""
+
+    weights: dict[str, Tensor]
+    """Averaged weights at the best validation."""
+    scores: dict[str, float]
+    """Validation scores of these weights."""
+    steps: int
+    """Steps taken."""
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def fit(
+    model: Generator,
+    training: PatchSampler,
+    validation: PatchSampler | None,
+    *,
+    recipe: Recipe,
+    unit: float,
+    seed: int = 0,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    progress: bool = True,
+) -> Result:
+    """Train a generator (or, without noise, a median net).
+
+    Parameters
+    ----------
+    model : Generator
+        Trained in place.
+    training, validation : PatchSampler
+        Windows to learn from and windows to judge by, from different events.
+    recipe : Recipe
+    unit : float
+        A typical magnitude of the field.
+    seed : int
+        Seed of the noise and of the filters.
+    device : str
+        A torch device.
+    checkpoint : Path, optional
+        File that is written at every validation and, if it exists, resumed from.
+    progress : bool
+        Show a progress bar with loss and validation CRPS.
+    """
+    model.to(device)
+    schedule = recipe.schedule
+    loop = _Loop(model, recipe, unit, seed, device)
+    if checkpoint is not None and checkpoint.exists():
+        loop.load(checkpoint)
+    judged = None if validation is None else validation.spread(schedule.validation)
+    started = time.monotonic() - loop.elapsed
+    with tqdm(total=schedule.steps, initial=loop.step, disable=not progress, unit="step", desc="train") as bar:
+        while loop.step < schedule.steps and not loop.exhausted:
+            loop.elapsed = time.monotonic() - started
+            share = schedule.progress(loop.step, loop.elapsed)
+            if share >= 1.0:
+                break
+            loss = loop.advance(training.batch(loop.step, schedule.batch), share)
+            bar.update()
+            bar.set_postfix(loss=f"{loss:.4f}", crps=f"{loop.latest:.4f}", refresh=False)
+            if loop.step % schedule.check == 0:
+                loop.judge(judged)
+                if checkpoint is not None:
+                    loop.save(checkpoint)
+    loop.judge(judged, final=True)
+    if checkpoint is not None:
+        loop.save(checkpoint)
+    return Result(loop.best, loop.best_scores, loop.step, loop.history)
+
+
+class _Loop:
+    """State of a run: everything that a checkpoint holds."""
+
+    def __init__(self, model: Generator, recipe: Recipe, unit: float, seed: int, device: str) -> None:
+        schedule = recipe.schedule
+        self.model, self.schedule, self.weights = model, schedule, recipe.weights
+        self.unit, self.seed, self.device = unit, seed, device
+        self.optimiser = torch.optim.Adam(model.parameters(), lr=schedule.rate, betas=(0.9, 0.99))
+        self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        self.best, self.best_scores = dict(self.average), {}
+        self.step, self.elapsed, self.latest, self.since_best = 0, 0.0, math.nan, 0
+        self.history: list[dict[str, float]] = []
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether patience has run out."""
+        return self.since_best >= self.schedule.patience
+
+    def advance(self, batch: Batch, share: float) -> float:
+        """One optimiser step; returns the loss."""
+        schedule = self.schedule
+        rate = schedule.rate * min(1.0, (self.step + 1) / schedule.warmup) * 0.5 * (1 + math.cos(math.pi * share))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        source = self._generator(self.step)
+        members, truth = self._ensemble(batch, schedule.members, source, schedule.passes)
+        loss = ensemble_score(
+            members,
+            truth,
+            transform=self.model.settings.transform,
+            unit=self.unit,
+            weights=self.weights,
+            windows=torch.from_numpy(batch.weights).to(self.device),
+            generator=source,
+        )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
+        self.optimiser.step()
+        self.step += 1
+        decay = min(schedule.average, self.step / (self.step + 20))
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+        return float(loss.detach())
+
+    def judge(self, batch: Batch | None, *, final: bool = False) -> None:
+        """Validation scores of the averaged weights; keeps them if they are the best so far."""
+        if batch is None:
+            self.best = {name: value.clone() for name, value in self.average.items()}
+            return
+        kept = {name: value.clone() for name, value in self.model.state_dict().items()}
+        self.model.load_state_dict(self.average)
+        scores = self.scores(batch)
+        self.model.load_state_dict(kept)
+        self.latest = scores["crps"]
+        self.history.append({"step": float(self.step), "seconds": self.elapsed, **scores})
+        if self.latest < self.best_scores.get("crps", math.inf):
+            self.best = {name: value.clone() for name, value in self.average.items()}
+            self.best_scores, self.since_best = scores, 0
+        elif not final:
+            self.since_best += 1
+
+    def scores(self, batch: Batch, members: int = 6) -> dict[str, float]:
+        """Fair CRPS (absolute error for a deterministic net), its ratio to the interpolation's error, spread/skill."""
+        count = members if self.model.settings.stochastic else 1
+        weight = torch.from_numpy(batch.weights).to(self.device)[:, None, None, None]
+        sums = dict.fromkeys(("crps", "interpolated", "variance", "squared"), 0.0)
+        size = 4
+        for first in range(0, len(batch.fine), size):
+            part = batch._replace(
+                fine=batch.fine[first : first + size],
+                static=None if batch.static is None else batch.static[first : first + size],
+            )
+            w = weight[first : first + size]
+            with torch.no_grad():
+                ensemble, truth = self._ensemble(part, count, self._generator(-1 - first), 6)
+                base = self.model.prepare(self._coarse(truth), self._static(part)).base
+            sums["crps"] += float((crps_ensemble(truth, ensemble) * w).sum())
+            sums["interpolated"] += float(((base - truth).abs() * w).sum())
+            sums["squared"] += float(((ensemble.mean(0) - truth).square() * w).sum())
+            if count > 1:
+                sums["variance"] += float((ensemble.var(0) * w).sum())
+        cells = float(weight.sum()) * batch.fine[0].size
+        spread = math.sqrt((count + 1) / count * sums["variance"] / max(sums["squared"], 1e-12))
+        return {
+            "crps": sums["crps"] / cells,
+            "crps_over_interpolation": sums["crps"] / max(sums["interpolated"], 1e-12),
+            "spread_skill": spread,
+        }
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint: tensors as safetensors, numbers as JSON in its metadata, first beside `path`."""
+        from safetensors.torch import save_file
+
+        moments = self.optimiser.state_dict()["state"]
+        tensors = {
+            **{f"model/{k}": v for k, v in self.model.state_dict().items()},
+            **{f"average/{k}": v for k, v in self.average.items()},
+            **{f"best/{k}": v for k, v in self.best.items()},
+            **{f"moment/{i}/{k}": torch.as_tensor(v) for i, s in moments.items() for k, v in s.items()},
+        }
+        numbers = {
+            "step": self.step, "elapsed": self.elapsed, "latest": self.latest, "since_best": self.since_best,
+            "best_scores": self.best_scores, "history": self.history,
+        }  # fmt: skip
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(path.name + ".part")
+        tensors = {k: v.contiguous().clone() for k, v in tensors.items()}
+        save_file(tensors, beside, metadata={"numbers": json.dumps(numbers)})
+        beside.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Take up a checkpoint."""
+        from safetensors import safe_open
+
+        groups: dict[str, dict[str, Any]] = {"model": {}, "average": {}, "best": {}, "moment": {}}
+        with safe_open(path, framework="pt", device=self.device) as file:
+            numbers = json.loads(file.metadata()["numbers"])
+            for key in file.keys():  # noqa: SIM118  (a safe_open handle is no mapping)
+                group, name = key.split("/", 1)
+                groups[group][name] = file.get_tensor(key)
+        self.model.load_state_dict(groups["model"])
+        self.average, self.best = groups["average"], groups["best"]
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in groups["moment"].items():
+            index, name = key.split("/")
+            state.setdefault(int(index), {})[name] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+        for name, value in numbers.items():
+            setattr(self, name, value)
+
+    def _generator(self, step: int) -> torch.Generator:
+        """The random source of a step."""
+        return torch.Generator(self.device).manual_seed(((self.seed + 1) * 1_000_003 + step) % 2**63)
+
+    def _coarse(self, truth: Tensor) -> Tensor:
+        return block_mean(truth, self.model.settings.blocks)
+
+    def _static(self, batch: Batch) -> Tensor | None:
+        return None if batch.static is None else torch.from_numpy(batch.static).to(self.device)
+
+    def _ensemble(self, batch: Batch, count: int, source: torch.Generator, passes: int) -> tuple[Tensor, Tensor]:
+        """Members (M, B, T, H, W) of the windows, and their truth."""
+        truth = torch.from_numpy(batch.fine).to(self.device)
+        coarse = self._coarse(truth)
+        stack = []
+        with torch.autocast(truth.device.type, torch.bfloat16, enabled=half_helps(truth.device)):
+            window = self.model.prepare(coarse, self._static(batch))
+            for _ in range(count):
+                noise = draw_noise(self.model.noise_maps, tuple(coarse.shape), generator=source)
+                stack.append(self.model.latent(window, noise))
+        members = [self.model.finish(window, latent.float(), passes=passes) for latent in stack]
+        return torch.stack(members), truth
+
+
+def half_helps(device: torch.device) -> bool:
+    """Whether bfloat16 convolutions are faster here: on GPUs that have them, and on CPUs with bf16 matrix units."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(capabilities.get("amx_bf16", False))
+

@@ -1,0 +1,149 @@
+"""Proper scores of an ensemble of two or more members, as training losses.
+
+Every term is the (almost fair) CRPS of some functional of the field, so the truth's own law minimises each of them and
+none trades against calibration:
+
+* the value of every cell, in physical units and in latent units;
+* pools of cells: what happens on 4 and 12 cells;
+* **sliced energy score of patches**: responses to random filters in space and time, fresh ones at every step. Over
+  all filters the CRPS of projections is the energy score of the joint law of a patch (Gneiting & Raftery 2007,
+  doi:10.1198/016214506000001437, eq. 22; slicing: the norm is an average over directions), so texture, increments and
+  movement are all in it and nothing is left unnamed to game.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from xdownscale.model.recipe import ScoreWeights
+    from xdownscale.model.transform import Transform
+
+
+POOLS = (4, 12)
+SCALES = (1, 2, 4)
+SIDE, FRAMES = 5, 3
+
+
+def ensemble_score(
+    members: Tensor,
+    truth: Tensor,
+    *,
+    transform: Transform,
+    unit: float,
+    weights: ScoreWeights,
+    windows: Tensor,
+    generator: torch.Generator,
+) -> Tensor:
+    """Training loss of an ensemble.
+
+    Parameters
+    ----------
+    members : Tensor, shape (M, B, T, H, W)
+        Physical units.
+    truth : Tensor, shape (B, T, H, W)
+    transform : Transform
+        Gives the latent units.
+    unit : float
+        A typical magnitude of the field in physical units, by which they are divided.
+    weights : ScoreWeights
+    windows : Tensor, shape (B,)
+        Importance weights of the windows.
+    generator : torch.Generator
+        Source of the random filters.
+
+    Returns
+    -------
+    Tensor, scalar
+    """
+    total = members.new_zeros(())
+    for scale, values, target in (
+        (weights.physical, members / unit, truth / unit),
+        (weights.latent, transform.forward(members), transform.forward(truth)),
+    ):
+        if not scale:
+            continue
+        stacked = torch.cat([target.unsqueeze(0), values])
+        terms = weights.cell * _mean_score(stacked, windows, weights.alpha)
+        for pool in POOLS:
+            if pool <= min(truth.shape[-2:]):
+                terms = terms + weights.pooled * _mean_score(_pool(stacked, pool), windows, weights.alpha)
+        for pool in SCALES:
+            pooled = stacked if pool == 1 else _pool(stacked, pool)
+            if min(pooled.shape[-2:]) > SIDE:
+                responses = _filtered(pooled, weights.filters, 2 if pool == 1 else 1, generator)
+                terms = terms + weights.sliced * _mean_score(responses, windows, weights.alpha)
+        total = total + scale * terms
+    return total
+
+
+def pair_score(stacked: Tensor, alpha: float) -> Tensor:
+    """Almost fair CRPS of members 1 … M against entry 0, by pairs: cheaper than sorting for the few members of training.
+
+    Parameters
+    ----------
+    stacked : Tensor, shape (1 + M, ...)
+        The truth, then the members.
+    alpha : float
+        Share of the fair correction, as in :func:`xdownscale.kernels.crps.crps_ensemble`.
+    """
+    truth, members = stacked[0], stacked[1:]
+    count = members.shape[0]
+    score = (members - truth).abs().mean(0)
+    if count == 1:
+        return score
+    factor = (1 - (1 - alpha) / count) / (count * (count - 1))
+    for i in range(count):
+        for j in range(i):
+            score = score - factor * (members[i] - members[j]).abs()
+    return score
+
+
+def _mean_score(stacked: Tensor, windows: Tensor, alpha: float) -> Tensor:
+    """Score averaged over everything but the windows, then over the windows by their weight."""
+    score = pair_score(stacked, alpha)
+    return (score.flatten(1).mean(1) * windows).mean()
+
+
+def _pool(stacked: Tensor, size: int) -> Tensor:
+    """Means of size × size cells."""
+    folded = functional.avg_pool2d(stacked.flatten(0, 1), size)
+    return folded.unflatten(0, stacked.shape[:2])
+
+
+def _filtered(stacked: Tensor, count: int, stride: int, generator: torch.Generator) -> Tensor:
+    """Responses (1 + M, B, …) to random space–time filters, at every `stride`-th pixel from a random first one."""
+    filters = random_filters(count, generator).to(stacked)
+    frames = min(FRAMES, stacked.shape[2])
+    first = torch.randint(0, stride, (2,), generator=generator, device=generator.device).tolist()
+    volume = stacked[..., first[0] :, first[1] :].flatten(0, 1)
+    windows = volume.unfold(1, frames, 1).permute(0, 1, 4, 2, 3).flatten(0, 1)
+    responses = functional.conv2d(windows, filters[:, :frames], stride=stride)
+    return responses.unflatten(0, (*stacked.shape[:2], -1))
+
+
+def random_filters(count: int, generator: torch.Generator) -> Tensor:
+    """Random filters (count, 3 frames, 5, 5) with random Gaussian envelopes and unit L1 norm.
+
+    Three quarters of them have zero mean, since increments and texture are what pools do not see; wide and narrow
+    envelopes, in space and in time, make some of them differences between neighbours and others broad patterns.
+    """
+    device = generator.device
+    weights = torch.randn(count, FRAMES, SIDE, SIDE, generator=generator, device=device)
+    widths = 0.5 + 2.0 * torch.rand(count, 2, generator=generator, device=device)
+    space = torch.arange(SIDE, device=device) - SIDE // 2
+    time = torch.arange(FRAMES, device=device) - FRAMES // 2
+    radius = space[:, None] ** 2 + space[None, :] ** 2
+    envelope = torch.exp(-radius / (2 * widths[:, 0, None, None] ** 2))[:, None] * torch.exp(
+        -(time**2) / (2 * widths[:, 1, None] ** 2)
+    ).unflatten(-1, (FRAMES, 1, 1))
+    weights = weights * envelope
+    zero = (torch.arange(count, device=device) % 4 != 0)[:, None, None, None]
+    mean = (weights.sum((1, 2, 3), keepdim=True) / envelope.sum((1, 2, 3), keepdim=True)) * envelope
+    weights = torch.where(zero, weights - mean, weights)
+    return weights / weights.abs().sum((1, 2, 3), keepdim=True)

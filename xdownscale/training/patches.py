@@ -1,0 +1,208 @@
+"""Windows out of fine fields: where they are, how likely each is drawn, and the weight that makes the draw unbiased.
+
+Most of a rain field is dry, and a dry window teaches nothing (its prediction is exactly zero). Windows are therefore
+drawn with a probability that grows with their wet fraction and weighted by its inverse: averages stay those of the
+whole set of windows with any rain.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from einops import rearrange
+
+from xdownscale.errors import EmptyFieldError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from xdownscale.kernels.blocks import Blocks
+
+
+@dataclass(frozen=True)
+class Source:
+    """One contiguous piece of fine field: an event of one instrument, without gaps in time.
+
+    Parameters
+    ----------
+    values : array, shape (time, y, x)
+        float32, NaN where missing.
+    static : array, shape (fields, y, x), optional
+        Standardised static fields.
+    name : str
+        For messages.
+    """
+
+    values: NDArray[np.float32]
+    static: NDArray[np.float32] | None = None
+    name: str = "field"
+
+
+class Patch(NamedTuple):
+    """Where a window lies."""
+
+    source: int
+    time: int
+    y: int
+    x: int
+
+
+class Batch(NamedTuple):
+    """Windows ready for a network, as numpy arrays."""
+
+    fine: NDArray[np.float32]
+    """(B, T·L, H, W)"""
+    static: NDArray[np.float32] | None
+    """(B, fields, H, W)"""
+    weights: NDArray[np.float32]
+    """(B,), mean about 1."""
+
+
+class PatchSampler:
+    """Draws windows from sources, the same for the same seed and step.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Fine fields.
+    blocks : tuple of int
+        Fine cells per coarse cell along (time, y, x).
+    cells, frames : int
+        Coarse cells along y and x, and coarse frames, of a window.
+    wet : float
+        A cell counts as wet above this value, in the units of the field; None draws all windows alike.
+    floor : float
+        Probability of a window with hardly any rain relative to a wholly wet one.
+    seed : int
+        Seed of all draws.
+
+    Raises
+    ------
+    EmptyFieldError
+        No window fits, or none has a wet cell.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        *,
+        blocks: Blocks,
+        cells: int,
+        frames: int,
+        wet: float | None = 0.1,
+        floor: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        self.sources = list(sources)
+        self.shape = (blocks[0] * frames, blocks[1] * cells, blocks[2] * cells)
+        self.blocks = blocks
+        self.seed = seed
+        self.patches, fractions = self._survey(wet)
+        if not self.patches:
+            sizes = ", ".join(f"{s.name}: {s.values.shape}" for s in self.sources)
+            msg = (
+                f"no training window of {self.shape} (time, y, x) fine cells with data and rain fits into the fields "
+                f"({sizes}); train on a larger or wetter field, or pass a recipe with smaller windows"
+            )
+            raise EmptyFieldError(msg)
+        odds = (fractions + floor) * self._shares()
+        self.odds = odds / odds.sum()
+        self.weights = np.minimum(1 / (self.odds * len(self.odds)), 4.0)
+        self.weights /= (self.odds * self.weights).sum()
+
+    def batch(self, step: int, size: int) -> Batch:
+        """The windows of training step `step`, moved, turned and mirrored at random.
+
+        Parameters
+        ----------
+        step : int
+            Counts from 0; the same step gives the same windows, which is what makes a resumed run equal.
+        size : int
+            Number of windows.
+        """
+        random = np.random.default_rng([self.seed, step])
+        chosen = random.choice(len(self.patches), size, p=self.odds)
+        cut = [self._jittered(self.patches[i], random) for i in chosen]
+        turned = [self._turned(fine, static, random) for fine, static in cut]
+        fine = np.stack([f for f, _ in turned])
+        has_static = turned[0][1] is not None
+        static = np.stack([s for _, s in turned if s is not None]) if has_static else None
+        return Batch(fine, static, self.weights[chosen].astype(np.float32))
+
+    def spread(self, size: int) -> Batch:
+        """`size` fixed windows for validation, drawn once, unmoved."""
+        random = np.random.default_rng([self.seed, 2**31])
+        chosen = random.choice(len(self.patches), size, p=self.odds, replace=size > len(self.patches))
+        cut = [self._cut(self.patches[i]) for i in chosen]
+        static = None if cut[0][1] is None else np.stack([s for _, s in cut if s is not None])
+        return Batch(np.stack([f for f, _ in cut]), static, self.weights[chosen].astype(np.float32))
+
+    def _survey(self, wet: float | None) -> tuple[list[Patch], NDArray[np.float64]]:
+        """All windows on a half-overlapping lattice that have data everywhere and rain somewhere."""
+        patches, fractions = [], []
+        for number, source in enumerate(self.sources):
+            starts = [
+                _starts(size, length, max(1, length // 2))
+                for size, length in zip(source.values.shape, self.shape, strict=True)
+            ]
+            for t in starts[0]:
+                for y in starts[1]:
+                    for x in starts[2]:
+                        patch = Patch(number, t, y, x)
+                        values = self._cut(patch)[0]
+                        if not np.isfinite(values).all():
+                            continue
+                        fraction = 1.0 if wet is None else float((values > wet).mean())
+                        if fraction > 0:
+                            patches.append(patch)
+                            fractions.append(fraction)
+        return patches, np.asarray(fractions)
+
+    def _shares(self) -> NDArray[np.float64]:
+        """Sources with many windows count by the square root of their number, so that none drowns the others."""
+        number = np.asarray([p.source for p in self.patches])
+        return np.asarray(1 / np.sqrt(np.bincount(number)[number]))
+
+    def _cut(self, patch: Patch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        t, h, w = self.shape
+        source = self.sources[patch.source]
+        rows, columns = slice(patch.y, patch.y + h), slice(patch.x, patch.x + w)
+        static = None if source.static is None else source.static[:, rows, columns]
+        return source.values[patch.time : patch.time + t, rows, columns], static
+
+    def _jittered(
+        self, patch: Patch, random: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """A window near `patch`, or `patch` itself where the neighbour has gaps."""
+        shape = self.sources[patch.source].values.shape
+        moves = [random.integers(-(length // 4), length // 4 + 1) for length in self.shape]
+        start = [
+            int(np.clip(first + move, 0, size - length))
+            for first, move, size, length in zip(patch[1:], moves, shape, self.shape, strict=True)
+        ]
+        moved = self._cut(Patch(patch.source, *start))
+        return moved if np.isfinite(moved[0]).all() else self._cut(patch)
+
+    def _turned(
+        self, fine: NDArray[np.float32], static: NDArray[np.float32] | None, random: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """One of the eight symmetries of the square (four when the factors or sizes differ by axis)."""
+        flip_y, flip_x, swap = random.integers(0, 2, 3)
+        square = self.blocks[1] == self.blocks[2]
+
+        def turn(values: NDArray[np.float32]) -> NDArray[np.float32]:
+            values = values[..., :: -1 if flip_y else 1, :: -1 if flip_x else 1]
+            return np.ascontiguousarray(rearrange(values, "... y x -> ... x y") if swap and square else values)
+
+        return turn(fine), None if static is None else turn(static)
+
+
+def _starts(size: int, length: int, stride: int) -> list[int]:
+    """First indices of windows of `length` that cover an axis of `size`, the last one moved inwards."""
+    if size < length:
+        return []
+    return sorted({*range(0, size - length + 1, stride), size - length})
