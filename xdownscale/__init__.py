@@ -2,7 +2,65 @@
 
 from __future__ import annotations
 
-from xdownscale.coarsen import coarsen
-from xdownscale.errors import XDownscaleError
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["XDownscaleError", "coarsen"]
+from xdownscale import accessor as _accessor  # noqa: F401  registers .sr
+from xdownscale.coarsen import coarsen
+from xdownscale.downscale import downscale
+from xdownscale.errors import XDownscaleError
+from xdownscale.interpolate import interpolate
+from xdownscale.train import train
+
+if TYPE_CHECKING:
+    from xdownscale import metrics, tutorial, zoo
+    from xdownscale._versions import show_versions
+    from xdownscale.evaluate import evaluate
+    from xdownscale.model.downscaler import Downscaler, load
+
+__all__ = [
+    "Downscaler",
+    "XDownscaleError",
+    "__version__",
+    "coarsen",
+    "downscale",
+    "evaluate",
+    "interpolate",
+    "load",
+    "metrics",
+    "show_versions",
+    "train",
+    "tutorial",
+    "zoo",
+]
+
+_LAZY = {
+    "Downscaler": "xdownscale.model.downscaler",
+    "evaluate": "xdownscale.evaluate",
+    "load": "xdownscale.model.downscaler",
+    "show_versions": "xdownscale._versions",
+}
+"""Public names that come from a module which is imported when they are asked for."""
+
+_MODULES = ("metrics", "plot", "tutorial", "zoo")
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is heavy on first use (PEP 562)."""
+    import importlib
+
+    if name == "__version__":
+        from xdownscale.field.provenance import package_version
+
+        return package_version()
+    if name in _MODULES:
+        return importlib.import_module(f"xdownscale.{name}")
+    if name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+        globals()[name] = value
+        return value
+    msg = f"module 'xdownscale' has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Hashable, Mapping
 from typing import Protocol, TypeVar
@@ -143,4 +144,12 @@ def _name_others(passed: list[str], dropped: list[str]) -> None:
     if dropped:
         parts.append(f"left out, since they do not fit the new grid: {dropped}")
     if parts:
-        warnings.warn("; ".join(parts), UserWarning, stacklevel=5)
+        warnings.warn("; ".join(parts), UserWarning, stacklevel=_callers_level())
+
+
+def _callers_level() -> int:
+    """How far up the stack the first line outside the package is: warnings point to the user's own call."""
+    frame, level = sys._getframe(1), 1  # noqa: SLF001  warnings.warn counts frames the same way
+    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "xdownscale":
+        frame, level = frame.f_back, level + 1  # type: ignore[assignment]
+    return level

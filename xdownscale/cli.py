@@ -1,0 +1,245 @@
+"""The verbs in a shell: ``xdownscale coarsen IN OUT --spatial 10 --temporal 3``. Files are NetCDF, written whole or not at all."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from xdownscale.errors import DimensionError, XDownscaleError
+from xdownscale.field.axes import find_axes
+
+if TYPE_CHECKING:
+    from xdownscale.model.downscaler import Downscaler
+
+_OUT = "file to write"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb on files.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Words of the command line; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 for success, 1 for an error that the user can mend, 2 for words that are not understood.
+
+    Examples
+    --------
+    >>> main(["coarsen", "no_such_file.nc", "coarse.nc"])
+    1
+    """
+    options = _parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], str] = options.run
+    try:
+        said = run(options)
+    except (XDownscaleError, OSError) as error:
+        print(f"xdownscale {options.verb}: {error}", file=sys.stderr)
+        return 1
+    print(said)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    """The words that each verb understands."""
+    parser = argparse.ArgumentParser(prog="xdownscale", description="Make climate fields finer in space and time.")
+    parser.add_argument("--version", action="version", version=_version())
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+    coarsen = _verb(verbs, "coarsen", _coarsen, "average over blocks of cells and steps")
+    coarsen.add_argument("--time-method", default="auto", choices=("auto", "mean", "sum", "point"))
+    coarsen.add_argument("--min-valid", type=float, default=1.0, help="valid share below which a cell is missing")
+    coarsen.add_argument("--boundary", default="exact", choices=("exact", "trim", "pad"))
+    interpolate = _verb(verbs, "interpolate", _interpolate, "refine by interpolation")
+    interpolate.add_argument("--method", default="bicubic", choices=("bicubic", "linear", "nearest", "conservative"))
+    train = _verb(verbs, "train", _train, "learn from a fine field; OUT is a .safetensors file")
+    train.add_argument("--recipe", help="standard or small")
+    train.add_argument("--steps", type=int, help="optimiser steps, instead of the recipe's")
+    downscale = _verb(verbs, "downscale", _downscale, "draw an ensemble of fine fields", factor=None)
+    downscale.add_argument("--model", help="model file or zoo name; by default the zoo's for these factors")
+    downscale.add_argument("--members", type=int, default=1)
+    for verb in (train, downscale):
+        verb.add_argument("--seed", type=int, default=0)
+        verb.add_argument("--device", default="auto")
+    evaluate = _verb(verbs, "evaluate", _evaluate, "score an ensemble; OUT holds the scores", factor=False)
+    evaluate.add_argument("--observations", required=True, help="NetCDF file with what happened")
+    evaluate.add_argument("--metrics", nargs="+", help="names of scores; all by default")
+    zoo = verbs.add_parser("zoo", help="list pretrained weights")
+    zoo.set_defaults(run=_zoo)
+    return parser
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], str],
+    text: str,
+    *,
+    factor: int | bool | None = 1,
+) -> argparse.ArgumentParser:
+    """A verb with its files, variable, dimensions and, unless `factor` is False, factors."""
+    verb = verbs.add_parser(name, help=text, description=text)
+    verb.set_defaults(run=run)
+    verb.add_argument("input", metavar="IN", help="NetCDF file to read")
+    verb.add_argument("output", metavar="OUT", help=_OUT)
+    verb.add_argument("--variable", help="needed where the file has several fields")
+    verb.add_argument("--dims", nargs="+", default=[], metavar="ROLE=NAME", help="for example y=south_north")
+    if factor is not False:
+        verb.add_argument("--spatial", type=_pair, default=factor, metavar="S or SY,SX")
+        verb.add_argument("--temporal", type=int, default=factor, metavar="T")
+    return verb
+
+
+def _coarsen(options: argparse.Namespace) -> str:
+    from xdownscale.coarsen import coarsen
+
+    with xr.open_dataset(options.input) as dataset:
+        result = coarsen(
+            _chosen(dataset, options.variable),
+            options.spatial,
+            options.temporal,
+            time_method=options.time_method,
+            min_valid=options.min_valid,
+            boundary=options.boundary,
+            dims=_dims(options.dims),
+        )
+        return _write(result, options.output)
+
+
+def _interpolate(options: argparse.Namespace) -> str:
+    from xdownscale.interpolate import interpolate
+
+    with xr.open_dataset(options.input) as dataset:
+        field = _chosen(dataset, options.variable)
+        result = interpolate(
+            field, options.spatial, options.temporal, method=options.method, dims=_dims(options.dims)
+        )
+        return _write(result, options.output)
+
+
+def _train(options: argparse.Namespace) -> str:
+    from xdownscale.train import train
+
+    with xr.open_dataset(options.input) as dataset:
+        model: Downscaler = train(
+            _field(dataset, options.variable),
+            options.spatial,
+            options.temporal,
+            recipe=options.recipe,
+            steps=options.steps,
+            seed=options.seed,
+            device=options.device,
+            dims=_dims(options.dims),
+        )
+    model.save(options.output)
+    return f"wrote {options.output}"
+
+
+def _downscale(options: argparse.Namespace) -> str:
+    from xdownscale.downscale import downscale
+
+    with xr.open_dataset(options.input) as dataset:
+        result = downscale(
+            _field(dataset, options.variable),
+            options.model,
+            spatial=options.spatial,
+            temporal=options.temporal,
+            members=options.members,
+            seed=options.seed,
+            device=options.device,
+            dims=_dims(options.dims),
+        )
+        return _write(result.to_dataset(name=result.name or "field"), options.output)
+
+
+def _evaluate(options: argparse.Namespace) -> str:
+    from xdownscale.evaluate import evaluate, scores_table
+
+    with xr.open_dataset(options.input) as forecasts, xr.open_dataset(options.observations) as observations:
+        scores = evaluate(
+            _field(forecasts, options.variable), _field(observations, options.variable), metrics=options.metrics
+        )
+        return f"{scores_table(scores)}\n{_write(scores, options.output)}"
+
+
+def _zoo(options: argparse.Namespace) -> str:
+    from xdownscale import zoo
+
+    return "\n".join(map(str, zoo.list())) or f"xdownscale {options.verb}: no weights are installed"
+
+
+def _chosen(dataset: xr.Dataset, variable: str | None) -> xr.Dataset:
+    """The dataset, or one variable of it with its coordinates and grid."""
+    if variable is None:
+        return dataset
+    if variable not in dataset.data_vars:
+        msg = f"no variable {variable!r}; the file has {_names(dataset)}. Pass --variable NAME."
+        raise DimensionError(msg)
+    sources = (variable, *dataset[variable].coords)
+    related = {dataset[name].attrs.get(key) for name in sources for key in ("bounds", "grid_mapping")}
+    return dataset[[variable, *(name for name in dataset.data_vars if name in related)]]
+
+
+def _field(dataset: xr.Dataset, variable: str | None) -> xr.DataArray:
+    """The variable that was named, or the only one with y and x."""
+    if variable is not None:
+        return _chosen(dataset, variable)[variable]
+    fields = [name for name in dataset.data_vars if _is_field(dataset[name])]
+    if len(fields) != 1:
+        msg = f"the file has {len(fields)} fields among {_names(dataset)}. Say which: --variable NAME."
+        raise DimensionError(msg)
+    return dataset[fields[0]]
+
+
+def _is_field(variable: xr.DataArray) -> bool:
+    """Whether a variable has y and x."""
+    try:
+        find_axes(variable)
+    except DimensionError:
+        return False
+    return variable.ndim > 1
+
+
+def _names(dataset: xr.Dataset) -> list[str]:
+    """Names of variables for a message."""
+    return [str(name) for name in dataset.data_vars]
+
+
+def _dims(words: Sequence[str]) -> dict[str, str] | None:
+    """``y=south_north`` as a mapping."""
+    pairs = [word.partition("=")[::2] for word in words]
+    if any(not name for _, name in pairs):
+        msg = f"--dims takes ROLE=NAME, got {list(words)}. Write for example --dims y=south_north x=west_east."
+        raise DimensionError(msg)
+    return dict(pairs) or None
+
+
+def _pair(word: str) -> int | tuple[int, int]:
+    """``10`` or ``10,5``."""
+    first, comma, second = word.partition(",")
+    return (int(first), int(second)) if comma else int(first)
+
+
+def _write(result: xr.Dataset, output: str) -> str:
+    """Write a file under another name beside its place, then move it there: whole, or not at all."""
+    place = Path(output)
+    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as folder:
+        draft = Path(folder) / place.name
+        result.to_netcdf(draft)
+        draft.replace(place)
+    return f"wrote {output}"
+
+
+def _version() -> str:
+    """Name and version."""
+    from xdownscale.field.provenance import package_version
+
+    return f"xdownscale {package_version()}"

@@ -1,0 +1,108 @@
+"""Make a field finer without learning anything: the baseline that a model has to beat."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.baselines.interpolation import METHODS, interpolate_array
+from xdownscale.errors import FactorError
+from xdownscale.field.arrays import ordered, unordered
+from xdownscale.field.axes import Axes
+from xdownscale.field.bounds import Coordinates, Source
+from xdownscale.field.change import Field, apply_change
+from xdownscale.field.factors import Factors
+from xdownscale.field.grid import check_regular, refine_coords
+from xdownscale.field.methods import time_method
+from xdownscale.field.provenance import keeps_attrs, result_attrs
+from xdownscale.field.values import check_numbers, check_values
+
+__all__ = ["interpolate"]
+
+
+def interpolate(
+    field: Field,
+    spatial: int | tuple[int, int] = 1,
+    temporal: int = 1,
+    *,
+    method: str = "bicubic",
+    dims: Mapping[str, str] | None = None,
+) -> Field:
+    """Refine a field by interpolation in space, held constant over the finer steps.
+
+    Cells under a missing coarse cell are missing, no others are. Amounts (``cell_methods`` ``time: sum``) are shared
+    out evenly over the finer steps, so that they add up to the coarse amount.
+
+    Parameters
+    ----------
+    field : DataArray or Dataset
+        The coarse field. Of a Dataset, variables without y and x pass through and are named in a warning.
+    spatial : int or (int, int)
+        Cells per coarse cell, for both axes or for (y, x).
+    temporal : int
+        Steps per coarse step.
+    method : {"bicubic", "linear", "nearest", "conservative"}
+        Cubic convolution, bilinear, or constant over a coarse cell (which keeps its mean). Cubic convolution
+        overshoots: where all coarse values around are non-negative its result is cut off at zero.
+    dims : mapping, optional
+        Names of dimensions where they are not recognised, for example ``{"y": "south_north"}``.
+
+    Returns
+    -------
+    DataArray or Dataset
+        The fine field, same type, dimension order and precision as `field`; integers become double.
+
+    Raises
+    ------
+    DimensionError, TimeAxisError, FactorError, ValueRangeError, EmptyFieldError
+        Each names the call that mends it.
+
+    Examples
+    --------
+    >>> import xdownscale
+    >>> rain = xr.DataArray([[0.0, 8.0]], dims=("y", "x"))
+    >>> xdownscale.interpolate(rain, spatial=(1, 4), method="linear").values
+    array([[0., 0., 1., 3., 5., 7., 8., 8.]])
+    """
+    factors = Factors.parse(spatial, temporal)
+    if method not in METHODS:
+        msg = f"method={method!r} is unknown. Pass one of {METHODS}."
+        raise FactorError(msg)
+    line = f"interpolate(spatial={factors.spatial}, temporal={factors.time}, method={method!r})"
+    split, keep = _Split(factors, method), keeps_attrs(None)
+    return apply_change(field, split, dims=dims, need_time=factors.time > 1, line=line, history=keep)
+
+
+@dataclass(frozen=True)
+class _Split:
+    """The change from the coarse to the fine grid."""
+
+    factors: Factors
+    method: str
+
+    def changed(self, axes: Axes) -> set[str]:
+        """Dimensions with a factor above one."""
+        return set(self.factors.by_dim(axes))
+
+    def attrs(self, field: Source) -> dict[str, object]:
+        """Attributes of a DataArray or Dataset: what was a mean over coarse cells still describes the values."""
+        return result_attrs(field)
+
+    def coords(self, field: xr.DataArray, grid: Source, axes: Axes) -> Coordinates:
+        """Coordinates of the fine grid."""
+        return refine_coords(grid, axes, self.factors)
+
+    def variable(self, field: xr.DataArray, grid: Source, axes: Axes) -> xr.Variable:
+        """Fine values and attributes."""
+        check_numbers(field)
+        check_values(field, str(field.name or "field"), allow_missing=True)
+        check_regular(grid, self.changed(axes), axes.time)
+        steps = self.factors.time if axes.time else 1
+        values, order = ordered(field if field.dtype.kind == "f" else field.astype(np.float64), axes)
+        fine = interpolate_array(values, (steps, self.factors.y, self.factors.x), self.method)
+        if steps > 1 and time_method(field, axes) == "sum":
+            fine = fine / fine.dtype.type(steps)
+        return xr.Variable(order, unordered(fine, axes), self.attrs(field)).transpose(*field.dims)
