@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from xdownscale._versions import show_versions
     from xdownscale.evaluate import evaluate
     from xdownscale.model.downscaler import Downscaler, load
+    from xdownscale.model.recipe import Recipe
 
 __all__ = [
     "Downscaler",
+    "Recipe",
     "XDownscaleError",
     "__version__",
     "coarsen",
@@ -35,6 +37,7 @@ __all__ = [
 
 _LAZY = {
     "Downscaler": "xdownscale.model.downscaler",
+    "Recipe": "xdownscale.model.recipe",
     "evaluate": "xdownscale.evaluate",
     "load": "xdownscale.model.downscaler",
     "show_versions": "xdownscale._versions",

@@ -1,8 +1,7 @@
-"""``.sr`` on DataArray and Dataset: the verbs with the field as ``self``, and nothing else. It stores no state."""
+"""``.sr`` on DataArray and Dataset: the verbs with the field as ``self``, and no state of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
@@ -10,10 +9,12 @@ import xarray as xr
 
 from xdownscale.errors import XDownscaleError
 from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.change import only_field
 from xdownscale.field.grid import describe
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping, Sequence
 
     from xdownscale.field.static import Static
     from xdownscale.model.downscaler import Downscaler
@@ -88,7 +89,7 @@ class _Verbs(Generic[Field]):
         from xdownscale.train import train
 
         return train(
-            self._field,
+            only_field(self._field),
             spatial,
             temporal,
             static=static,
@@ -122,7 +123,7 @@ class _Verbs(Generic[Field]):
         from xdownscale.downscale import downscale
 
         return downscale(
-            self._field,
+            only_field(self._field),
             model,
             spatial=spatial,
             temporal=temporal,
@@ -152,7 +153,7 @@ class _Verbs(Generic[Field]):
         from xdownscale.evaluate import evaluate
 
         return evaluate(
-            self._field,
+            only_field(self._field),
             observations,
             metrics=metrics,
             dim=dim,
@@ -164,7 +165,7 @@ class _Verbs(Generic[Field]):
         )
 
 
-@xr.register_dataarray_accessor("sr")
+@xr.register_dataarray_accessor("sr")  # type: ignore[no-untyped-call]
 class DataArrayAccessor(_Verbs[xr.DataArray]):
     """Make this field coarser or finer, learn from it, score it."""
 
@@ -172,7 +173,7 @@ class DataArrayAccessor(_Verbs[xr.DataArray]):
         return "\n".join(["<xdownscale .sr>", *_lines(self._field)])
 
 
-@xr.register_dataset_accessor("sr")
+@xr.register_dataset_accessor("sr")  # type: ignore[no-untyped-call]
 class DatasetAccessor(_Verbs[xr.Dataset]):
     """Make the fields of this dataset coarser or finer."""
 
@@ -206,7 +207,9 @@ def _grid_rows(field: xr.DataArray, axes: Axes) -> dict[str, str]:
         return sizes | {"grid": str(error)}
     spacings = {"y": grid.spacing_y, "x": grid.spacing_x}
     units = f" {grid.units}" if grid.units else ""
-    rows = {role: f"{text} cells of {spacings[role]:g}{units}" for role, text in sizes.items() if role in spacings}
+    rows = {
+        role: f"{text} cells of {spacings[role]:g}{units}" for role, text in sizes.items() if role in spacings
+    }
     if axes.time:
         step = _NONE if grid.step is None else f"{grid.step / np.timedelta64(1, 's'):g} s"
         rows = {"time": f"{sizes['time']} steps of {step}"} | rows

@@ -1,20 +1,21 @@
-"""The verbs in a shell: ``xdownscale coarsen IN OUT --spatial 10 --temporal 3``. Files are NetCDF, written whole or not at all."""
+"""The verbs in a shell: ``xdownscale coarsen IN OUT --spatial 10``. Files are written whole or not at all."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from xdownscale.errors import DimensionError, XDownscaleError
-from xdownscale.field.axes import find_axes
+from xdownscale.field.change import only_field
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from xdownscale.model.downscaler import Downscaler
 
 _OUT = "file to write"
@@ -51,15 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     """The words that each verb understands."""
-    parser = argparse.ArgumentParser(prog="xdownscale", description="Make climate fields finer in space and time.")
+    parser = argparse.ArgumentParser(
+        prog="xdownscale", description="Make climate fields finer in space and time."
+    )
     parser.add_argument("--version", action="version", version=_version())
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
     coarsen = _verb(verbs, "coarsen", _coarsen, "average over blocks of cells and steps")
     coarsen.add_argument("--time-method", default="auto", choices=("auto", "mean", "sum", "point"))
-    coarsen.add_argument("--min-valid", type=float, default=1.0, help="valid share below which a cell is missing")
+    coarsen.add_argument(
+        "--min-valid", type=float, default=1.0, help="valid share below which a cell is missing"
+    )
     coarsen.add_argument("--boundary", default="exact", choices=("exact", "trim", "pad"))
     interpolate = _verb(verbs, "interpolate", _interpolate, "refine by interpolation")
-    interpolate.add_argument("--method", default="bicubic", choices=("bicubic", "linear", "nearest", "conservative"))
+    interpolate.add_argument(
+        "--method", default="bicubic", choices=("bicubic", "linear", "nearest", "conservative")
+    )
     train = _verb(verbs, "train", _train, "learn from a fine field; OUT is a .safetensors file")
     train.add_argument("--recipe", help="standard or small")
     train.add_argument("--steps", type=int, help="optimiser steps, instead of the recipe's")
@@ -157,7 +164,7 @@ def _downscale(options: argparse.Namespace) -> str:
             device=options.device,
             dims=_dims(options.dims),
         )
-        return _write(result.to_dataset(name=result.name or "field"), options.output)
+        return _write(result.to_dataset(name="field" if result.name is None else result.name), options.output)
 
 
 def _evaluate(options: argparse.Namespace) -> str:
@@ -165,7 +172,9 @@ def _evaluate(options: argparse.Namespace) -> str:
 
     with xr.open_dataset(options.input) as forecasts, xr.open_dataset(options.observations) as observations:
         scores = evaluate(
-            _field(forecasts, options.variable), _field(observations, options.variable), metrics=options.metrics
+            _field(forecasts, options.variable),
+            _field(observations, options.variable),
+            metrics=options.metrics,
         )
         return f"{scores_table(scores)}\n{_write(scores, options.output)}"
 
@@ -190,22 +199,7 @@ def _chosen(dataset: xr.Dataset, variable: str | None) -> xr.Dataset:
 
 def _field(dataset: xr.Dataset, variable: str | None) -> xr.DataArray:
     """The variable that was named, or the only one with y and x."""
-    if variable is not None:
-        return _chosen(dataset, variable)[variable]
-    fields = [name for name in dataset.data_vars if _is_field(dataset[name])]
-    if len(fields) != 1:
-        msg = f"the file has {len(fields)} fields among {_names(dataset)}. Say which: --variable NAME."
-        raise DimensionError(msg)
-    return dataset[fields[0]]
-
-
-def _is_field(variable: xr.DataArray) -> bool:
-    """Whether a variable has y and x."""
-    try:
-        find_axes(variable)
-    except DimensionError:
-        return False
-    return variable.ndim > 1
+    return only_field(dataset) if variable is None else _chosen(dataset, variable)[variable]
 
 
 def _names(dataset: xr.Dataset) -> list[str]:
@@ -217,7 +211,9 @@ def _dims(words: Sequence[str]) -> dict[str, str] | None:
     """``y=south_north`` as a mapping."""
     pairs = [word.partition("=")[::2] for word in words]
     if any(not name for _, name in pairs):
-        msg = f"--dims takes ROLE=NAME, got {list(words)}. Write for example --dims y=south_north x=west_east."
+        msg = (
+            f"--dims takes ROLE=NAME, got {list(words)}. Write for example --dims y=south_north x=west_east."
+        )
         raise DimensionError(msg)
     return dict(pairs) or None
 

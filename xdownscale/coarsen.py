@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from xdownscale.errors import ValueRangeError
 from xdownscale.field.arrays import ordered, unordered
-from xdownscale.field.axes import Axes
 from xdownscale.field.blocks import block_means
-from xdownscale.field.bounds import Coordinates, Source
 from xdownscale.field.change import Field, apply_change
 from xdownscale.field.factors import Factors
 from xdownscale.field.fit import fit
 from xdownscale.field.grid import cell_areas, check_regular, coarsen_coords
 from xdownscale.field.methods import time_method as time_method_of
 from xdownscale.field.provenance import keeps_attrs, result_attrs
-from xdownscale.field.values import check_numbers, check_values
+from xdownscale.field.values import check_numbers, check_values, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from xdownscale.field.axes import Axes
+    from xdownscale.field.bounds import Coordinates, Source
 
 __all__ = ["coarsen"]
 
@@ -48,11 +52,12 @@ def coarsen(
     temporal : int
         Steps per coarse step.
     time_method : {"auto", "mean", "sum", "point"}
-        Rates are averaged over time, amounts added, snapshots sampled at the first frame of every block. ``"auto"``
-        reads ``cell_methods``; without it, precipitation in mm or kg m-2 is an amount, anything else a rate.
+        Rates are averaged over time, amounts added, snapshots sampled at the first frame of every block.
+        ``"auto"`` reads ``cell_methods``; without it, precipitation in mm or kg m-2 is an amount, anything
+        else a rate.
     min_valid : float
-        Share of a block (area and time) that must be valid; below it the coarse cell is missing. Above it the valid
-        part stands for the whole block.
+        Share of a block (area and time) that must be valid; below it the coarse cell is missing. Above it the
+        valid part stands for the whole block.
     boundary : {"exact", "trim", "pad"}
         What to do when a factor does not divide a size: raise, drop the rest, or fill up with missing values.
     dims : mapping, optional
@@ -74,7 +79,9 @@ def coarsen(
     --------
     >>> import numpy as np
     >>> import xdownscale
-    >>> rain = xr.DataArray(np.arange(16.0).reshape(1, 4, 4), dims=("time", "y", "x"), attrs={"units": "mm h-1"})
+    >>> rain = xr.DataArray(
+    ...     np.arange(16.0).reshape(1, 4, 4), dims=("time", "y", "x"), attrs={"units": "mm h-1"}
+    ... )
     >>> xdownscale.coarsen(rain, spatial=2).values
     array([[[ 2.5,  4.5],
             [10.5, 12.5]]])
@@ -85,7 +92,7 @@ def coarsen(
     factors = Factors.parse(spatial, temporal)
     merge = _Merge(factors, time_method, min_valid, boundary, keep_attrs)
     line = f"coarsen(spatial={factors.spatial}, temporal={factors.time})"
-    keep = keeps_attrs(keep_attrs)
+    keep = keeps_attrs(keep_attrs=keep_attrs)
     return apply_change(field, merge, dims=dims, need_time=factors.time > 1, line=line, history=keep)
 
 
@@ -119,10 +126,11 @@ class _Merge:
     def variable(self, field: xr.DataArray, grid: Source, axes: Axes) -> xr.Variable:
         """Coarse values and attributes."""
         check_numbers(field)
-        check_values(field, str(field.name or "field"), allow_missing=True)
+        check_values(field, name_of(field), allow_missing=True)
         check_regular(grid, self.changed(axes), axes.time)
         method, steps = self.method(field, axes), self.factors.time if axes.time else 1
-        field, grid = (fit(part, axes, self.factors, self.boundary) for part in (field, grid))
+        field = fit(field, axes, self.factors, self.boundary)
+        grid = fit(grid, axes, self.factors, self.boundary)
         areas = cell_areas(grid, axes) if self.changed(axes) & set(axes.spatial) else None
         if method == "point":
             field, steps = field.isel({axes.time: slice(None, None, steps)}), 1
@@ -131,10 +139,14 @@ class _Merge:
         means = block_means(values, weights, (steps, self.factors.y, self.factors.x), self.min_valid)
         if method == "sum":
             means = means * means.dtype.type(steps)
-        return xr.Variable(order, unordered(means, axes), self._attrs(field, axes, method)).transpose(*field.dims)
+        return xr.Variable(order, unordered(means, axes), self._attrs(field, axes, method)).transpose(
+            *field.dims
+        )
 
     def _attrs(self, field: xr.DataArray, axes: Axes, method: str) -> dict[str, object]:
         """Attributes that are true of the coarse field."""
         changed = self.changed(axes)
-        methods = ["area: mean"] * bool(changed & set(axes.spatial)) + [f"{axes.time}: {method}"] * (axes.time in changed)
+        methods = ["area: mean"] * bool(changed & set(axes.spatial)) + [f"{axes.time}: {method}"] * (
+            axes.time in changed
+        )
         return result_attrs(field, cell_methods=" ".join(methods), keep_attrs=self.keep_attrs)

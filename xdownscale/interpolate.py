@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -11,14 +11,18 @@ import xarray as xr
 from xdownscale.baselines.interpolation import METHODS, interpolate_array
 from xdownscale.errors import FactorError
 from xdownscale.field.arrays import ordered, unordered
-from xdownscale.field.axes import Axes
-from xdownscale.field.bounds import Coordinates, Source
 from xdownscale.field.change import Field, apply_change
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import check_regular, refine_coords
 from xdownscale.field.methods import time_method
 from xdownscale.field.provenance import keeps_attrs, result_attrs
-from xdownscale.field.values import check_numbers, check_values
+from xdownscale.field.values import check_numbers, check_values, name_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from xdownscale.field.axes import Axes
+    from xdownscale.field.bounds import Coordinates, Source
 
 __all__ = ["interpolate"]
 
@@ -33,8 +37,8 @@ def interpolate(
 ) -> Field:
     """Refine a field by interpolation in space, held constant over the finer steps.
 
-    Cells under a missing coarse cell are missing, no others are. Amounts (``cell_methods`` ``time: sum``) are shared
-    out evenly over the finer steps, so that they add up to the coarse amount.
+    Cells under a missing coarse cell are missing, no others are. Amounts (``cell_methods`` ``time: sum``) are
+    shared out evenly over the finer steps, so that they add up to the coarse amount.
 
     Parameters
     ----------
@@ -72,7 +76,7 @@ def interpolate(
         msg = f"method={method!r} is unknown. Pass one of {METHODS}."
         raise FactorError(msg)
     line = f"interpolate(spatial={factors.spatial}, temporal={factors.time}, method={method!r})"
-    split, keep = _Split(factors, method), keeps_attrs(None)
+    split, keep = _Split(factors, method), keeps_attrs()
     return apply_change(field, split, dims=dims, need_time=factors.time > 1, line=line, history=keep)
 
 
@@ -88,17 +92,17 @@ class _Split:
         return set(self.factors.by_dim(axes))
 
     def attrs(self, field: Source) -> dict[str, object]:
-        """Attributes of a DataArray or Dataset: what was a mean over coarse cells still describes the values."""
+        """Attributes of a DataArray or Dataset: a mean over coarse cells still describes the values."""
         return result_attrs(field)
 
-    def coords(self, field: xr.DataArray, grid: Source, axes: Axes) -> Coordinates:
+    def coords(self, field: xr.DataArray, grid: Source, axes: Axes) -> Coordinates:  # noqa: ARG002  a Change
         """Coordinates of the fine grid."""
         return refine_coords(grid, axes, self.factors)
 
     def variable(self, field: xr.DataArray, grid: Source, axes: Axes) -> xr.Variable:
         """Fine values and attributes."""
         check_numbers(field)
-        check_values(field, str(field.name or "field"), allow_missing=True)
+        check_values(field, name_of(field), allow_missing=True)
         check_regular(grid, self.changed(axes), axes.time)
         steps = self.factors.time if axes.time else 1
         values, order = ordered(field if field.dtype.kind == "f" else field.astype(np.float64), axes)

@@ -1,8 +1,8 @@
 """Interpolation in space, held over the fine steps: the first thing that a user would do without us.
 
-A fine cell lies in one coarse cell, its own. Its value is a weighted mean of coarse values around, axis by axis, where
-a value beyond the edge, or missing, is replaced by that of its own cell: so cells under missing ones are missing and
-no others, and the outermost rows are held constant.
+A fine cell lies in one coarse cell, its own. Its value is a weighted mean of coarse values around, axis by
+axis, where a value beyond the edge, or missing, is replaced by that of its own cell: so cells under missing
+ones are missing and no others, and the outermost rows are held constant.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _REACH: Final = 2
 def interpolate_array(values: Any, blocks: Blocks, method: str = "bicubic") -> Any:
     """Refine the last three axes (time, y, x); lazy for a dask array.
 
-    Cubic weights are those of Keys (1981) with a = -0.5, which reproduce second-order polynomials. They overshoot at
-    edges; where all values around are non-negative the result is cut off at zero.
+    Cubic weights are those of Keys (1981) with a = -0.5, which reproduce second-order polynomials. They
+    overshoot at edges; where all values around are non-negative the result is cut off at zero.
 
     Parameters
     ----------
@@ -58,15 +58,21 @@ def interpolate_array(values: Any, blocks: Blocks, method: str = "bicubic") -> A
     last = values.ndim - 1
     for axis, is_cut in zip((last - 1, last), cut, strict=True):
         if is_cut:
-            values = values.rechunk({axis: ensure_minimum_chunksize(_REACH, values.chunks[axis])})
+            sizes = ensure_minimum_chunksize(_REACH, values.chunks[axis])  # type: ignore[no-untyped-call]
+            values = values.rechunk({axis: sizes})
     chunks = values.chunks[:-3] + tuple(
         tuple(size * n for size in sizes) for sizes, n in zip(values.chunks[-3:], blocks, strict=True)
     )
     depth = {axis: _REACH * is_cut for axis, is_cut in zip((last - 1, last), cut, strict=True)}
-    haloed = overlap(values, depth=depth, boundary=dict.fromkeys(depth, "nearest")) if any(cut) else values
+    haloed = values
+    if any(cut):
+        edges = dict.fromkeys(depth, "nearest")
+        haloed = overlap(values, depth=depth, boundary=edges)  # type: ignore[no-untyped-call]
     function = functools.partial(_refine, blocks=blocks, method=method, pad=(not cut[0], not cut[1]))
     meta = np.empty((0,) * values.ndim, values.dtype)
-    return dask.array.map_blocks(function, haloed, dtype=values.dtype, chunks=chunks, meta=meta)
+    return dask.array.map_blocks(  # type: ignore[no-untyped-call]
+        function, haloed, dtype=values.dtype, chunks=chunks, meta=meta
+    )
 
 
 def _refine(values: np.ndarray, blocks: Blocks, method: str, pad: tuple[bool, bool]) -> np.ndarray:
@@ -86,7 +92,7 @@ def _refine(values: np.ndarray, blocks: Blocks, method: str, pad: tuple[bool, bo
 
 
 def _refine_last(values: np.ndarray, factor: int, method: str) -> tuple[np.ndarray, np.ndarray]:
-    """Refine the last axis, which has two neighbours more at either end; also the smallest value that was used."""
+    """Refine the last axis, which has two neighbours more at both ends; also the smallest value used."""
     size = values.shape[-1] - 2 * _REACH
     own = values[..., _REACH : _REACH + size]
     shape = (*values.shape[:-1], size, factor)

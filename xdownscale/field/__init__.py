@@ -1,1 +1,1 @@
-"""What a field is: its axes, factors, grids, units, values and provenance. Knows xarray, knows no networks."""
+"""What a field is: its axes, factors, grids, units, values, provenance. Knows xarray, no networks."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xarray as xr
+if TYPE_CHECKING:
+    import xarray as xr
 
-from xdownscale.field.axes import Axes
+    from xdownscale.field.axes import Axes
 
 
 def ordered(field: xr.DataArray, axes: Axes) -> tuple[Any, tuple[str, ...]]:

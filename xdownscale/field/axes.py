@@ -3,24 +3,66 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
-import xarray as xr
 
 from xdownscale.errors import DimensionError
 
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping
+
+    import xarray as xr
+
 _NAMES: dict[str, tuple[str, ...]] = {
     "time": ("time", "t", "valid_time", "date", "datetime", "xtime"),
-    "y": ("y", "lat", "latitude", "rlat", "nlat", "south_north", "northing", "northings", "yc", "nj", "j", "row"),
-    "x": ("x", "lon", "longitude", "rlon", "nlon", "long", "west_east", "easting", "eastings", "xc", "ni", "i", "col"),
-    "member": ("member", "realization", "realisation", "ensemble", "ens", "number", "ensemble_member", "sample"),
+    "y": (
+        "y",
+        "lat",
+        "latitude",
+        "rlat",
+        "nlat",
+        "south_north",
+        "northing",
+        "northings",
+        "yc",
+        "nj",
+        "j",
+        "row",
+    ),
+    "x": (
+        "x",
+        "lon",
+        "longitude",
+        "rlon",
+        "nlon",
+        "long",
+        "west_east",
+        "easting",
+        "eastings",
+        "xc",
+        "ni",
+        "i",
+        "col",
+    ),
+    "member": (
+        "member",
+        "realization",
+        "realisation",
+        "ensemble",
+        "ens",
+        "number",
+        "ensemble_member",
+        "sample",
+    ),
 }
 """Names that a dimension of each role goes by, most telling first; compared without case."""
 
-_CURVILINEAR = {"y": ("lat", "latitude", "xlat", "nav_lat"), "x": ("lon", "longitude", "xlong", "nav_lon", "long")}
+_CURVILINEAR = {
+    "y": ("lat", "latitude", "xlat", "nav_lat"),
+    "x": ("lon", "longitude", "xlong", "nav_lon", "long"),
+}
 """Names of two-dimensional coordinates whose dimensions are (y, x)."""
 
 _CF_AXIS = {"time": "T", "y": "Y", "x": "X"}
@@ -69,8 +111,8 @@ def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, nee
     Parameters
     ----------
     field : DataArray
-        Any field with two space dimensions. Two-dimensional latitude and longitude (a curvilinear grid) name the
-        dimensions they lie on.
+        Any field with two space dimensions. Two-dimensional latitude and longitude (a curvilinear grid) name
+        the dimensions they lie on.
     dims : mapping, optional
         Names given by the user, by role: any of ``time``, ``y``, ``x``, ``member``.
     need_time : bool
@@ -107,12 +149,12 @@ def _check_explicit(field: xr.DataArray, dims: Mapping[str, str]) -> dict[str, s
     """The names that the user gave, each checked."""
     for role, name in dims.items():
         if role not in _NAMES:
-            msg = f'dims has the unknown role {role!r}; roles are {tuple(_NAMES)}. Pass for example dims={{"y": "lat"}}.'
+            msg = f'dims has the unknown role {role!r}, not of {tuple(_NAMES)}. Pass such as dims={{"y": "lat"}}.'
             raise DimensionError(msg)
         if name not in field.dims:
             msg = f"dims says that {role} is {name!r}, but the field has the dimensions {_shown(field)}."
             close = difflib.get_close_matches(str(name), [str(d) for d in field.dims], n=1)
-            hint = f' Did you mean dims={{"{role}": "{close[0]}"}}?' if close else ' Pass one of these.'
+            hint = f' Did you mean dims={{"{role}": "{close[0]}"}}?' if close else " Pass one of these."
             raise DimensionError(msg + hint)
     if len(set(dims.values())) < len(dims):
         msg = f"dims gives one dimension two roles: {dict(dims)}. Pass a different name for each."
@@ -156,7 +198,7 @@ def _from_curvilinear(field: xr.DataArray, role: str) -> Iterator[str]:
 
 
 def _of_pair(coordinate: xr.DataArray, role: str) -> str:
-    """Of the two dimensions of a coordinate the one with this role: by name if it tells, else (y, x) in order."""
+    """Of the two dimensions of a coordinate the one with this role: by name, else (y, x) in order."""
     for dim in coordinate.dims:
         if str(dim).lower() in _NAMES[role]:
             return str(dim)

@@ -1,11 +1,13 @@
-"""Means over blocks of cells and steps, weighted and with missing values, on arrays in memory and on dask arrays."""
+"""Means over blocks of cells and steps, weighted, with missing values, on numpy and dask arrays."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Blocks = tuple[int, int, int]
 
@@ -53,8 +55,10 @@ def block_means(values: Any, weights: np.ndarray | None, blocks: Blocks, min_val
     arrays = [values]
     if weights is not None:
         columns = values.chunks[-1] if weights.shape[1] > 1 else (1,)
-        arrays.append(dask.array.from_array(weights, chunks=(values.chunks[-2], columns)))
-    return dask.array.map_blocks(
+        chunks_of_weights = (values.chunks[-2], columns)
+        chunked = dask.array.from_array(weights, chunks_of_weights)  # type: ignore[no-untyped-call]
+        arrays.append(chunked)
+    return dask.array.map_blocks(  # type: ignore[no-untyped-call]
         _means_of_block,
         *arrays,
         blocks=blocks,
@@ -103,7 +107,9 @@ def _means(values: np.ndarray, weights: np.ndarray | None, blocks: Blocks, min_v
     return means.reshape(*lead, steps // t, rows // i, columns // j)
 
 
-def _slab_means(frames: np.ndarray, weights: np.ndarray | None, blocks: Blocks, min_valid: float) -> np.ndarray:
+def _slab_means(
+    frames: np.ndarray, weights: np.ndarray | None, blocks: Blocks, min_valid: float
+) -> np.ndarray:
     """Weighted means of the blocks of (coarse step, T, y, x) frames: Σ w v / Σ w over the valid cells."""
     t, i, j = blocks
     area = np.ones((1, 1)) if weights is None else weights

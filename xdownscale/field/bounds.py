@@ -1,18 +1,20 @@
-"""Cell bounds of one-dimensional coordinates: found by CF's ``bounds`` attribute or by name, written beside the label.
+"""Cell bounds of one-dimensional coordinates: found by CF's attribute or by name, written beside the label.
 
-A DataArray cannot carry bounds, because its coordinates must lie on its own dimensions; a Dataset can. So labels also
-say, in two attributes, what a single label alone would lose: ``cell_width``, and ``cell_position`` for times that do
-not stand at the start of their step.
+A DataArray cannot carry bounds, because its coordinates must lie on its own dimensions; a Dataset can. So
+labels also say, in two attributes, what a single label alone would lose: ``cell_width``, and
+``cell_position`` for times that do not stand at the start of their step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
 
 Source: TypeAlias = xr.DataArray | xr.Dataset
 """Where coordinates are read from."""
@@ -67,7 +69,11 @@ def _names(field: Source, dim: str) -> list[Hashable]:
 
 
 def labelled(
-    field: Source, dim: str, labels: np.ndarray, bounds: np.ndarray | None, notes: Mapping[str, Any] | None = None
+    field: Source,
+    dim: str,
+    labels: np.ndarray,
+    bounds: np.ndarray | None,
+    notes: Mapping[str, Any] | None = None,
 ) -> Coordinates:
     """New label and, for a Dataset, bounds of a dimension.
 
@@ -85,9 +91,14 @@ def labelled(
         Width and position of the cells, as attributes of the label.
     """
     old = field.coords[dim].attrs
-    attrs = {key: value for key, value in old.items() if key not in {"bounds", WIDTH, POSITION}} | dict(notes or {})
+    attrs = {key: value for key, value in old.items() if key not in {"bounds", WIDTH, POSITION}} | dict(
+        notes or {}
+    )
     if bounds is None or isinstance(field, xr.DataArray):
         return {dim: xr.Variable(dim, labels, attrs)}
     found = find_bounds(field, dim)
     name, vertex = (found.name, found.vertex) if found else (f"{dim}_bnds", "bnds")
-    return {dim: xr.Variable(dim, labels, {**attrs, "bounds": name}), name: xr.Variable((dim, vertex), bounds)}
+    return {
+        dim: xr.Variable(dim, labels, {**attrs, "bounds": name}),
+        name: xr.Variable((dim, vertex), bounds),
+    }

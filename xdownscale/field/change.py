@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Hashable, Mapping
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import xarray as xr
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
-from xdownscale.field.bounds import Coordinates, Source
 from xdownscale.field.provenance import add_history
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+    from types import FrameType
+
+    from xdownscale.field.bounds import Coordinates, Source
 
 Field = TypeVar("Field", xr.DataArray, xr.Dataset)
 
@@ -21,7 +25,7 @@ class Change(Protocol):
     """How a verb changes values, coordinates and attributes."""
 
     def variable(self, field: xr.DataArray, grid: Source, axes: Axes) -> xr.Variable:
-        """New values and attributes of a field; `grid` holds its coordinates, with bounds where it is a Dataset."""
+        """New values and attributes of a field; `grid` holds coordinates, with bounds in a Dataset."""
 
     def coords(self, field: xr.DataArray, grid: Source, axes: Axes) -> Coordinates:
         """New coordinates."""
@@ -56,8 +60,8 @@ def apply_change(
     Returns
     -------
     DataArray or Dataset
-        The same type. Of a Dataset, variables without the space dimensions pass through where they fit the new sizes;
-        a warning names them and those that do not.
+        The same type. Of a Dataset, variables without the space dimensions pass through where they fit the
+        new sizes; a warning names them and those that do not.
 
     Raises
     ------
@@ -73,6 +77,35 @@ def apply_change(
     return xr.DataArray(variable.data, dims=variable.dims, coords=coords, name=field.name, attrs=attrs)
 
 
+def only_field(field: Source) -> xr.DataArray:
+    """The field itself, or the only variable of a Dataset with y and x.
+
+    Parameters
+    ----------
+    field : DataArray or Dataset
+        Where to look.
+
+    Raises
+    ------
+    DimensionError
+        If a Dataset has none, or several.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([[0.0]], dims=("y", "x"), name="rain")
+    >>> only_field(xr.Dataset({"rain": rain, "crs": 0})).name
+    'rain'
+    """
+    if isinstance(field, xr.DataArray):
+        return field
+    names = [name for name in field.data_vars if _axes_of(field[name], None) is not None]
+    if len(names) != 1:
+        found = [str(name) for name in names] or f"none among {[str(name) for name in field.data_vars]}"
+        msg = f"one field is wanted, the dataset has {found}. Choose: dataset[name], or --variable NAME."
+        raise DimensionError(msg)
+    return field[names[0]]
+
+
 def _change_dataset(
     dataset: xr.Dataset, change: Change, dims: Mapping[str, str] | None, *, need_time: bool, line: str | None
 ) -> xr.Dataset:
@@ -84,9 +117,13 @@ def _change_dataset(
     grid = dataset.drop_vars(list(dataset.data_vars))
     changed = {name: change.variable(dataset[name], grid, found) for name, found in axes.items()}
     coords = _coords(dataset, grid, change, axes)
-    sizes = {dim: n for variable in (*changed.values(), *coords.values()) for dim, n in variable.sizes.items()}
+    sizes = {
+        dim: n for variable in (*changed.values(), *coords.values()) for dim, n in variable.sizes.items()
+    }
     others = {name: dataset[name].variable for name in dataset.data_vars if name not in axes}
-    passed = {name: v for name, v in others.items() if all(sizes.get(dim, n) == n for dim, n in v.sizes.items())}
+    passed = {
+        name: v for name, v in others.items() if all(sizes.get(dim, n) == n for dim, n in v.sizes.items())
+    }
     _name_others([str(name) for name in passed], [str(name) for name in others if name not in passed])
     both = changed | passed
     attrs = change.attrs(dataset)
@@ -97,7 +134,9 @@ def _change_dataset(
     )
 
 
-def _coords(dataset: xr.Dataset, grid: xr.Dataset, change: Change, axes: Mapping[Hashable, Axes]) -> Coordinates:
+def _coords(
+    dataset: xr.Dataset, grid: xr.Dataset, change: Change, axes: Mapping[Hashable, Axes]
+) -> Coordinates:
     """Coordinates of all variables, each from the variables whose grid changes along it."""
     touched = {dim for found in axes.values() for dim in change.changed(found)}
     coords: Coordinates = {}
@@ -114,7 +153,9 @@ def _axes_of(field: xr.DataArray, dims: Mapping[str, str] | None) -> Axes | None
     if field.dtype.kind not in "fiub" or field.ndim < 2:
         return None
     try:
-        return find_axes(field, dims={role: name for role, name in (dims or {}).items() if name in field.dims})
+        return find_axes(
+            field, dims={role: name for role, name in (dims or {}).items() if name in field.dims}
+        )
     except DimensionError:
         return None
 
@@ -149,7 +190,8 @@ def _name_others(passed: list[str], dropped: list[str]) -> None:
 
 def _callers_level() -> int:
     """How far up the stack the first line outside the package is: warnings point to the user's own call."""
-    frame, level = sys._getframe(1), 1  # noqa: SLF001  warnings.warn counts frames the same way
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  warnings.warn counts frames the same way
+    level = 1
     while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "xdownscale":
-        frame, level = frame.f_back, level + 1  # type: ignore[assignment]
+        frame, level = frame.f_back, level + 1
     return level

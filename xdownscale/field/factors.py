@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xdownscale.errors import FactorError
-from xdownscale.field.axes import Axes
+
+if TYPE_CHECKING:
+    from xdownscale.field.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,11 @@ class Factors:
         """
         pair = tuple(spatial) if isinstance(spatial, (tuple, list)) else (spatial, spatial)
         if len(pair) != 2:
-            msg = f"spatial is one factor or a pair (y, x), got {spatial!r}. Pass spatial=10 or spatial=(10, 5)."
+            msg = f"spatial is one factor or a pair, got {spatial!r}. Pass 10, or (10, 5) for (y, x)."
             raise FactorError(msg)
-        return cls(y=_whole(pair[0], "spatial"), x=_whole(pair[1], "spatial"), time=_whole(temporal, "temporal"))
+        return cls(
+            y=_whole(pair[0], "spatial"), x=_whole(pair[1], "spatial"), time=_whole(temporal, "temporal")
+        )
 
     @property
     def blocks(self) -> tuple[int, int, int]:
@@ -80,7 +84,7 @@ class Factors:
 
 
 def _whole(value: Any, name: str) -> int:
-    """The value as an int of at least one; whole numbers of any integer type are welcome, 10.0 and True are not."""
+    """The value as an int of at least one; any integer type is welcome, 10.0 and True are not."""
     try:
         number = operator.index(value)
     except TypeError:

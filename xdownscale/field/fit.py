@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, overload
 
 import numpy as np
 import xarray as xr
 
 from xdownscale.errors import FactorError
-from xdownscale.field.axes import Axes
 from xdownscale.field.bounds import Source, find_bounds
-from xdownscale.field.factors import Factors
 from xdownscale.field.space import has_labels, spacing
 from xdownscale.field.times import tick_step, to_ticks
 
-AnyField = TypeVar("AnyField", xr.DataArray, xr.Dataset)
+if TYPE_CHECKING:
+    from xdownscale.field.axes import Axes
+    from xdownscale.field.factors import Factors
+
 BOUNDARIES: Final = ("exact", "trim", "pad")
 
 
-def fit(field: AnyField, axes: Axes, factors: Factors, boundary: str = "exact") -> AnyField:
+@overload
+def fit(field: xr.DataArray, axes: Axes, factors: Factors, boundary: str = ...) -> xr.DataArray: ...
+@overload
+def fit(field: Source, axes: Axes, factors: Factors, boundary: str = ...) -> Source: ...
+def fit(field: Source, axes: Axes, factors: Factors, boundary: str = "exact") -> Source:
     """A field whose sizes are multiples of the factors.
 
     Parameters
@@ -30,8 +35,8 @@ def fit(field: AnyField, axes: Axes, factors: Factors, boundary: str = "exact") 
     factors : Factors
         Cells and steps per block.
     boundary : str
-        What to do with a last incomplete block: ``"exact"`` raises, ``"trim"`` drops it, ``"pad"`` fills it with
-        missing values.
+        What to do with a last incomplete block: ``"exact"`` raises, ``"trim"`` drops it, ``"pad"`` fills it
+        with missing values.
 
     Raises
     ------
@@ -70,7 +75,7 @@ def _not_divided(dim: str, size: int, factor: int) -> str:
     )
 
 
-def _pad(field: AnyField, dim: str, count: int, *, is_time: bool) -> AnyField:
+def _pad(field: Source, dim: str, count: int, *, is_time: bool) -> Source:
     """Add missing cells at the end of a dimension; its labels and bounds go on evenly."""
     along = {name: field.coords[name].variable for name in field.coords if dim in field.coords[name].dims}
     padded = field.drop_vars(along).pad({dim: (0, count)})
@@ -95,7 +100,9 @@ def _ahead_in_time(field: Source, dim: str, count: int) -> dict[str, np.ndarray]
     """Labels and bounds of `count` more steps."""
     step = tick_step(field, dim)
     if step is None:
-        msg = f"{dim!r} has one label and no bounds, so the next one is unknown. Pass boundary='exact' or more steps."
+        msg = (
+            f"{dim!r} has one label and no bounds: the next is unknown. Pass boundary='exact' or more steps."
+        )
         raise FactorError(msg)
     further = step * np.arange(1, count + 1)
     ticks, decode, _ = to_ticks(field.coords[dim].values)

@@ -1,16 +1,14 @@
-"""Coarse and fine grids: what a grid is, the coordinates after coarsening and refining, the areas of its cells."""
+"""Grids: where cells lie, their coordinates after coarsening and refining, their areas."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
-from xdownscale.field.axes import Axes
 from xdownscale.field.bounds import Coordinates, Source, find_bounds
-from xdownscale.field.factors import Factors
 from xdownscale.field.space import (
     coarsen_labels,
     curvilinear,
@@ -26,6 +24,12 @@ from xdownscale.field.space import (
     unit_vectors,
 )
 from xdownscale.field.times import as_timedelta, coarsen_times, refine_times, tick_step, time_index
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from xdownscale.field.axes import Axes
+    from xdownscale.field.factors import Factors
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,8 @@ class Grid:
     latlon : bool
         Whether y and x are latitude and longitude, so that cells differ in area.
     origin : tuple of int
-        Absolute index (time, y, x) of the first cell on the lattice of its own spacing, increasing along the array:
-        a crop, or a longer series, of the same field has the same index at the same place.
+        Absolute index (time, y, x) of the first cell on the lattice of its own spacing, increasing along the
+        array: a crop, or a longer series, of the same field has the same index at the same place.
     """
 
     axes: Axes
@@ -77,7 +81,9 @@ def describe(field: Source, axes: Axes) -> Grid:
 
     Examples
     --------
-    >>> rain = xr.DataArray(np.zeros((2, 3)), dims=("y", "x"), coords={"y": [30.0, 20.0], "x": [0.0, 5.0, 10.0]})
+    >>> rain = xr.DataArray(
+    ...     np.zeros((2, 3)), dims=("y", "x"), coords={"y": [30.0, 20.0], "x": [0.0, 5.0, 10.0]}
+    ... )
     >>> grid = describe(rain, Axes("y", "x", None))
     >>> grid.spacing_y, grid.spacing_x, grid.origin
     (10.0, 5.0, (0, -3, 0))
@@ -140,7 +146,9 @@ def cell_areas(field: Source, axes: Axes) -> xr.DataArray | None:
 
     Examples
     --------
-    >>> field = xr.DataArray(np.zeros((2, 2)), dims=("lat", "lon"), coords={"lat": [15.0, 45.0], "lon": [0.0, 30.0]})
+    >>> field = xr.DataArray(
+    ...     np.zeros((2, 2)), dims=("lat", "lon"), coords={"lat": [15.0, 45.0], "lon": [0.0, 30.0]}
+    ... )
     >>> cell_areas(field, Axes("lat", "lon", None)).values.round(3)
     array([1.155, 0.845])
     """
@@ -167,7 +175,8 @@ def _areas(values: np.ndarray, field: Source, dims: tuple[str, ...]) -> xr.DataA
 def coarsen_coords(field: Source, axes: Axes, factors: Factors, *, point: bool = False) -> Coordinates:
     """Coordinates of a field coarsened by `factors`, whose sizes they divide; with bounds for a Dataset.
 
-    Space labels are cell centres. Time labels follow the input: where its labels lie in its bounds, left without bounds.
+    Space labels are cell centres. Time labels follow the input: where its labels lie in its bounds, left
+    without bounds.
 
     Parameters
     ----------
@@ -192,13 +201,13 @@ def coarsen_coords(field: Source, axes: Axes, factors: Factors, *, point: bool =
         here = {dim: n for dim, n in wide.items() if dim in coordinate.dims}
         numbers = {dim: n for dim, n in here.items() if dim != axes.time and coordinate.dtype.kind in "fiu"}
         first = coordinate.isel({dim: slice(None, None, n) for dim, n in here.items() if dim not in numbers})
-        return xr.Variable.coarsen(first, numbers, "mean", boundary="exact") if numbers else first
+        return first.coarsen(numbers, "mean", boundary="exact") if numbers else first  # type: ignore[no-untyped-call]
 
     return coords | _others(field, axes, wide, coords, merge, _merge_sphere)
 
 
 def refine_coords(field: Source, axes: Axes, factors: Factors) -> Coordinates:
-    """Coordinates of a field refined by `factors`: the inverse of :func:`coarsen_coords`; with bounds for a Dataset.
+    """Coordinates of a field refined by `factors`, with bounds for a Dataset; undoes `coarsen_coords`.
 
     Parameters
     ----------

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-import xarray as xr
+from typing import TYPE_CHECKING, Final
 
 from xdownscale.errors import TimeAxisError
-from xdownscale.field.axes import Axes
 from xdownscale.field.provenance import cell_method
 from xdownscale.field.units import is_amount
 from xdownscale.field.values import is_rain
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from xdownscale.field.axes import Axes
 
 TIME_METHODS: Final = ("mean", "sum", "point")
 """Rates are means, amounts are sums, snapshots are points."""
@@ -19,7 +21,8 @@ TIME_METHODS: Final = ("mean", "sum", "point")
 def time_method(field: xr.DataArray, axes: Axes, chosen: str = "auto") -> str:
     """How values of a field relate to their time step.
 
-    ``cell_methods`` decides. Without it, precipitation in units of an amount (mm, kg m-2) is a sum, anything else a mean.
+    ``cell_methods`` decides. Without it, precipitation in units of an amount (mm, kg m-2) is a sum, anything
+    else a mean.
 
     Parameters
     ----------
@@ -50,7 +53,9 @@ def time_method(field: xr.DataArray, axes: Axes, chosen: str = "auto") -> str:
     if said in TIME_METHODS:
         return said
     if said is not None:
-        msg = f'cell_methods says "time: {said}", which blocks of time do not follow. Pass time_method="mean".'
+        msg = (
+            f'cell_methods says "time: {said}", which blocks of time do not follow. Pass time_method="mean".'
+        )
         raise TimeAxisError(msg)
     amount = "amount" in str(field.attrs.get("standard_name", "")) or (
         is_rain(field) and is_amount(str(field.attrs.get("units", "")))

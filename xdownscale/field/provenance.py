@@ -1,18 +1,20 @@
-"""Attributes that stay true: one line of history, no stale cell measures, cell methods that say what was done."""
+"""Attributes that stay true: one line of history, no stale cell measures, cell methods that were applied."""
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import functools
 import os
 import re
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 DISTRIBUTION = "xdownscale-sr"
-"""Name under which the package is installed; its import name belongs to an unrelated project on PyPI as well."""
+"""Name under which the package is installed; the import name is another project's on PyPI."""
 
 _STALE = ("cell_measures",)
 """Attributes that name variables of the grid before."""
@@ -22,7 +24,7 @@ _CELL_METHOD = re.compile(r"((?:\w+:\s*)+)(\w+)((?:\s*\([^)]*\))?)")
 
 @functools.cache
 def package_version() -> str:
-    """Version of the installed distribution; ``0+unknown`` when run from a folder that was never installed."""
+    """Version of the installed distribution; ``0+unknown`` in a folder that was never installed."""
     from importlib import metadata
 
     try:
@@ -34,7 +36,8 @@ def package_version() -> str:
 def add_history(attrs: Mapping[str, Any], line: str) -> dict[str, Any]:
     """Attributes with one more line of history, newest first.
 
-    The time is UTC, or ``SOURCE_DATE_EPOCH`` where that is set, so that a build can be reproduced to the byte.
+    The time is UTC, or ``SOURCE_DATE_EPOCH`` where that is set, so that a build can be reproduced to the
+    byte.
 
     Parameters
     ----------
@@ -49,8 +52,8 @@ def add_history(attrs: Mapping[str, Any], line: str) -> dict[str, Any]:
     'measured'
     """
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    now = datetime.datetime.now(datetime.UTC)
-    when = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC) if epoch else now
+    now = dt.datetime.now(dt.UTC)
+    when = dt.datetime.fromtimestamp(int(epoch), dt.UTC) if epoch else now
     entry = f"{when:%Y-%m-%dT%H:%M:%SZ}: {line} (xdownscale {package_version()})"
     older = str(attrs.get("history", ""))
     return {**attrs, "history": f"{entry}\n{older}" if older else entry}
@@ -73,7 +76,8 @@ def result_attrs(
     line : str, optional
         Line of history; none is written without it.
     cell_methods : str, optional
-        Cell methods that were applied, such as ``"area: mean time: mean"``; appended unless they hold already.
+        Cell methods that were applied, such as ``"area: mean time: mean"``; appended unless they hold
+        already.
     extra : mapping, optional
         More attributes, such as a model's name and weight hash.
     keep_attrs : bool, optional
@@ -84,7 +88,7 @@ def result_attrs(
     dict
         New attributes without references to measures of the cells before.
     """
-    keep_attrs = keeps_attrs(keep_attrs)
+    keep_attrs = keeps_attrs(keep_attrs=keep_attrs)
     attrs = {name: value for name, value in field.attrs.items() if name not in _STALE} if keep_attrs else {}
     if keep_attrs and cell_methods:
         attrs["cell_methods"] = _append_methods(str(attrs.get("cell_methods", "")), cell_methods)
@@ -93,9 +97,12 @@ def result_attrs(
     return {**attrs, **(extra or {})}
 
 
-def keeps_attrs(keep_attrs: bool | None) -> bool:
+def keeps_attrs(*, keep_attrs: bool | None = None) -> bool:
     """What a user's choice means: None follows xarray's option, which keeps attributes by default."""
-    return xr.get_options()["keep_attrs"] is not False if keep_attrs is None else keep_attrs
+    if keep_attrs is not None:
+        return keep_attrs
+    options = xr.get_options()  # type: ignore[no-untyped-call]
+    return options["keep_attrs"] is not False
 
 
 def _append_methods(before: str, added: str) -> str:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from xdownscale.errors import DimensionError
-from xdownscale.field.axes import Axes
 from xdownscale.field.bounds import WIDTH, Coordinates, Source, find_bounds, labelled
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from xdownscale.field.axes import Axes
 
 _REGULAR = 0.02
 """Share of the spacing by which steps of a coordinate may differ: Gaussian latitudes do by 1 %."""
@@ -52,7 +56,8 @@ def _is_angle(coordinate: xr.DataArray, standard: set[str], named: set[str], dir
 def spacing(field: Source, dim: str) -> float:
     """Signed distance between neighbouring cells; 1 without a coordinate.
 
-    The value is the shortest decimal that the labels allow, so that every crop of a field has the same spacing.
+    The value is the shortest decimal that the labels allow, so that every crop of a field has the same
+    spacing.
 
     Raises
     ------
@@ -79,14 +84,15 @@ def _irregular(dim: str, steps: np.ndarray) -> str:
     at = int(np.flatnonzero(np.abs(steps - usual) > _REGULAR * abs(usual))[0]) if usual else 0
     wraps = abs(abs(steps[at]) - 360) < 2 * abs(usual)
     fix = (
-        f"Make longitudes continuous: field.assign_coords({dim}=(field.{dim} + 180) % 360 - 180).sortby({dim!r})."
+        f"Make longitudes continuous: field.assign_coords({dim}=(field.{dim} + 180) % 360 - 180)"
+        f".sortby({dim!r})."
         if wraps
-        else f"Interpolate to even spacing with field.interp({dim}=...), or sort it with field.sortby({dim!r})."
+        else f"Interpolate to even spacing, field.interp({dim}=...), or sort it, field.sortby({dim!r})."
     )
     return f"{dim!r} is not evenly spaced: {steps[at]:g} after index {at}, {usual:g} elsewhere. {fix}"
 
 
-def _epsilon(dtype: np.dtype[np.generic]) -> float:
+def _epsilon(dtype: np.dtype[Any]) -> float:
     """Relative precision of labels."""
     return float(np.finfo(dtype).eps) if dtype.kind == "f" else float(np.finfo(np.float64).eps)
 
@@ -99,14 +105,14 @@ def _shortest(value: float, tolerance: float) -> float:
 
 
 def lattice_index(field: Source, dim: str) -> int:
-    """Absolute index of the first cell on the lattice of its spacing; increases along the array; 0 without labels."""
+    """Absolute index of the first cell on its lattice; increases along the array; 0 without labels."""
     if not has_labels(field, dim):
         return 0
     return math.floor(float(field.coords[dim].values[0]) / spacing(field, dim) + _ORIGIN_SHIFT)
 
 
 def edges(field: Source, dim: str) -> np.ndarray | None:
-    """Edges of the cells, shape (cells, 2): the bounds, else halfway between labels; None for one label alone."""
+    """Edges of the cells, shape (cells, 2): bounds, else halfway between labels; None for a lone label."""
     bounds = find_bounds(field, dim)
     if bounds is not None:
         return bounds.values.astype(np.float64)
@@ -134,7 +140,9 @@ def coarsen_labels(field: Source, dim: str, factor: int) -> Coordinates:
     bounds = None if fine is None else np.stack([fine[::factor, 0], fine[factor - 1 :: factor, 1]], axis=1)
     if bounds is None:
         return labelled(field, dim, _tidy(labels, coordinate), None)
-    return labelled(field, dim, _tidy(labels, coordinate), _tidy(bounds, coordinate), {WIDTH: _wide(field, dim, factor)})
+    return labelled(
+        field, dim, _tidy(labels, coordinate), _tidy(bounds, coordinate), {WIDTH: _wide(field, dim, factor)}
+    )
 
 
 def refine_labels(field: Source, dim: str, factor: int) -> Coordinates:
@@ -154,12 +162,20 @@ def refine_labels(field: Source, dim: str, factor: int) -> Coordinates:
     if labels.size > 1 and float(np.abs(np.diff(labels) - width).max()) <= _STRICT * abs(width):
         offsets = (np.arange(factor) - (factor - 1) / 2) * (width / factor)
         centres = (labels[:, None] + offsets).ravel()
-        fine = _on_globe(coordinate, np.stack([centres - width / factor / 2, centres + width / factor / 2], axis=1))
+        fine = _on_globe(
+            coordinate, np.stack([centres - width / factor / 2, centres + width / factor / 2], axis=1)
+        )
     else:
         cuts = coarse[:, :1] + (coarse[:, 1:] - coarse[:, :1]) * (np.arange(factor + 1) / factor)
         fine = np.stack([cuts[:, :-1].ravel(), cuts[:, 1:].ravel()], axis=1)
         centres = fine.mean(axis=1)
-    return labelled(field, dim, _tidy(centres, coordinate), _tidy(fine, coordinate), {WIDTH: _wide(field, dim, 1 / factor)})
+    return labelled(
+        field,
+        dim,
+        _tidy(centres, coordinate),
+        _tidy(fine, coordinate),
+        {WIDTH: _wide(field, dim, 1 / factor)},
+    )
 
 
 def _wide(field: Source, dim: str, times: float) -> float:
@@ -190,13 +206,13 @@ def curvilinear(field: Source, axes: Axes) -> tuple[str, str] | None:
 
 
 def unit_vectors(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
-    """Points on the unit sphere, shape (..., 3), from degrees: they can be averaged across the date line and poles."""
+    """Points on the unit sphere, shape (..., 3), from degrees: they average across date line and poles."""
     phi, lam = np.deg2rad(latitude.astype(np.float64)), np.deg2rad(longitude.astype(np.float64))
     return np.stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)], axis=-1)
 
 
 def to_degrees(vectors: np.ndarray, *, east: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Latitude and longitude in degrees of vectors of any length; longitudes in 0-360 where `east`, else -180-180."""
+    """Latitude and longitude in degrees of vectors; longitudes from 0 where `east`, else from -180."""
     x, y, z = np.moveaxis(vectors, -1, 0)
     latitude, longitude = np.rad2deg(np.arctan2(z, np.hypot(x, y))), np.rad2deg(np.arctan2(y, x))
     return latitude, longitude % 360 if east else longitude
@@ -206,11 +222,15 @@ def row_areas(latitude_edges: np.ndarray) -> np.ndarray:
     """Relative area of the cells of each row: the difference of sin φ between its edges."""
     sines = np.sin(np.deg2rad(latitude_edges))
     areas: np.ndarray = np.abs(sines[:, 1] - sines[:, 0])
-    return areas / areas.mean()
+    relative: np.ndarray = areas / areas.mean()
+    return relative
 
 
 def patch_areas(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
     """Relative area of curvilinear cells: |∂r/∂i x ∂r/∂j| of the points r on the unit sphere."""
     points = unit_vectors(latitude, longitude)
-    areas: np.ndarray = np.linalg.norm(np.cross(np.gradient(points, axis=0), np.gradient(points, axis=1)), axis=-1)
-    return areas / areas.mean()
+    areas: np.ndarray = np.linalg.norm(
+        np.cross(np.gradient(points, axis=0), np.gradient(points, axis=1)), axis=-1
+    )
+    relative: np.ndarray = areas / areas.mean()
+    return relative

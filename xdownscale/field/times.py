@@ -1,19 +1,22 @@
-"""The time axis: its step, its gaps, and the labels of coarser and finer steps, for datetime64 and cftime alike.
+"""The time axis: its step, its gaps, the labels of coarser and finer steps, for datetime64 and cftime alike.
 
-All arithmetic is on integer ticks (nano- or microseconds since 1970 in the axis' own calendar), so labels never drift.
+All arithmetic is on integer ticks (nano- or microseconds since 1970 in the axis' own calendar), so labels
+never drift.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xarray as xr
 
 from xdownscale.errors import TimeAxisError
 from xdownscale.field.axes import holds_times
 from xdownscale.field.bounds import POSITION, WIDTH, Coordinates, Source, find_bounds, labelled
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _JITTER = 1e-3
 """Share of a step that labels may be off: times decoded from float32 hours are."""
@@ -40,7 +43,9 @@ def to_ticks(values: np.ndarray) -> tuple[np.ndarray, Decode, str]:
     ticks = np.asarray(cftime.date2num(values, since, calendar=first.calendar), dtype=np.int64)
 
     def decode(ticks: np.ndarray) -> np.ndarray:
-        return np.asarray(cftime.num2date(ticks, since, calendar=first.calendar, only_use_cftime_datetimes=True))
+        return np.asarray(
+            cftime.num2date(ticks, since, calendar=first.calendar, only_use_cftime_datetimes=True)
+        )
 
     return ticks, decode, "us"
 
@@ -117,17 +122,17 @@ def _irregular(label: xr.DataArray, dim: str, steps: np.ndarray, step: int) -> s
             f"Sort it and drop doubles: field.sortby({dim!r}).drop_duplicates({dim!r})."
         )
     at = int(np.flatnonzero(np.abs(steps - step) > _JITTER * step)[0])
-    seconds = step / _per_second(label.values)
+    usual = f"{step / _per_second(label.values):g}"
     return (
-        f"{dim!r} has a gap after index {at}: {label.values[at]} to {label.values[at + 1]} is {steps[at] / step:.4g} steps of "
-        f"{seconds:g} s. Take the part before or after it, field.isel({dim}=slice(0, {at + 1})), "
-        f"or fill it: field.resample({dim}='{seconds:g}s').asfreq()."
+        f"{dim!r} has a gap after index {at}: {label.values[at]} to {label.values[at + 1]} is "
+        f"{steps[at] / step:.4g} steps of {usual} s. Take the part before or after it, "
+        f"field.isel({dim}=slice(0, {at + 1})), or fill it: field.resample({dim}='{usual}s').asfreq()."
     )
 
 
 def as_timedelta(ticks: int, values: np.ndarray) -> np.timedelta64:
     """A step in ticks as timedelta64."""
-    return np.timedelta64(ticks, to_ticks(values)[2]).astype("m8[ns]")
+    return np.timedelta64(ticks * (10**9 // _per_second(values)), "ns")
 
 
 def time_index(field: Source, dim: str, step: int | None) -> int:
@@ -143,7 +148,7 @@ def time_index(field: Source, dim: str, step: int | None) -> int:
 
 
 def coarsen_times(field: Source, dim: str, factor: int, *, point: bool = False) -> Coordinates:
-    """Labels and bounds of steps `factor` times as long; `point` keeps the labels of the frames that are sampled."""
+    """Labels and bounds of steps `factor` times as long; `point` keeps the labels of the sampled frames."""
     step = tick_step(field, dim)
     if step is None:
         return {}
@@ -163,8 +168,8 @@ def refine_times(field: Source, dim: str, factor: int) -> Coordinates:
     step = tick_step(field, dim)
     if step is None:
         msg = (
-            f"{dim!r} has one label and no bounds, so the length of its step is unknown. Pass two steps or more, "
-            f"or say it: field[{dim!r}].attrs[{WIDTH!r}] = '900 s'."
+            f"{dim!r} has one label and no bounds, so the length of its step is unknown. "
+            f"Pass two steps or more, or say it: field[{dim!r}].attrs[{WIDTH!r}] = '900 s'."
         )
         raise TimeAxisError(msg)
     ticks, decode, _ = to_ticks(field.coords[dim].values)
@@ -183,7 +188,7 @@ def _notes(field: Source, dim: str, step: float, position: float) -> dict[str, A
 
 
 def _edges(field: Source, dim: str, ticks: np.ndarray, step: int) -> tuple[np.ndarray, float]:
-    """Bounds of the steps, and where in them the labels stand: 0 start, 0.5 centre, 1 end; start where nothing says."""
+    """Bounds of the steps, and where in them labels stand: 0 start (by default), 0.5 centre, 1 end."""
     bounds = find_bounds(field, dim)
     if bounds is not None:
         edges = to_ticks(bounds.values.ravel())[0].reshape(-1, 2)

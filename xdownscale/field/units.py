@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import xarray as xr
 
 from xdownscale.errors import UnitsError
 from xdownscale.field.axes import find_axes
 from xdownscale.field.provenance import result_attrs
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 _WATER_DENSITY = 1000
 """kg m-3; so 1 kg m-2 of water stands 1 mm deep."""
 
-_LENGTHS: Final = {"m": Fraction(1), "cm": Fraction(1, 100), "mm": Fraction(1, 1000), "um": Fraction(1, 10**6)}
-_LENGTHS_LONG: Final = {"metre": "m", "meter": "m", "metres": "m", "meters": "m", "millimetre": "mm", "millimeter": "mm"}
+_LENGTHS: Final = {
+    "m": Fraction(1),
+    "cm": Fraction(1, 100),
+    "mm": Fraction(1, 1000),
+    "um": Fraction(1, 10**6),
+}
+_LENGTHS_LONG: Final = {
+    "metre": "m",
+    "meter": "m",
+    "metres": "m",
+    "meters": "m",
+    "millimetre": "mm",
+    "millimeter": "mm",
+}
 _SECONDS: Final = {
     **dict.fromkeys(("s", "sec", "second", "seconds"), 1),
     **dict.fromkeys(("min", "minute", "minutes"), 60),
@@ -42,7 +56,8 @@ def to_units(field: xr.DataArray, units: str, *, step: np.timedelta64 | None = N
     field : DataArray
         A field with ``attrs["units"]``.
     units : str
-        Units wanted. Rates and fluxes of water convert into one another, and into amounts per step with `step`.
+        Units wanted. Rates and fluxes of water convert into one another, and into amounts per step with
+        `step`.
     step : timedelta64, optional
         Length of a time step, for amounts; read from the time coordinate where it is not given.
 
@@ -107,12 +122,12 @@ def unit_scale(from_units: str, to_units: str, *, step: np.timedelta64 | None = 
         return (warm[0] / wanted[0], (warm[1] - wanted[1]) / wanted[0])
     source, target = _water(from_units), _water(to_units)
     if source is None or target is None:
-        msg = f"cannot convert {from_units!r} to {to_units!r}. Known units: {_KNOWN}. Convert the field beforehand."
+        msg = f"cannot convert {from_units!r} to {to_units!r}. Known: {_KNOWN}. Convert the field beforehand."
         raise UnitsError(msg)
     scale = source[0] / target[0]
     if source[1] != target[1]:
         if step is None:
-            msg = f"{from_units!r} to {to_units!r} needs the length of a time step. Pass step=numpy.timedelta64(5, 'm')."
+            msg = f"{from_units!r} to {to_units!r} needs a time step. Pass step=numpy.timedelta64(5, 'm')."
             raise UnitsError(msg)
         seconds = Fraction(int(step / np.timedelta64(1, "ns")), 10**9)
         scale = scale / seconds if target[1] else scale * seconds
@@ -132,11 +147,11 @@ def is_amount(units: str) -> bool:
 
 
 def _water(units: str) -> tuple[Fraction, bool] | None:
-    """Depth of water in metres (per second, where the flag says so) that one unit stands for; None if it is not one."""
+    """Metres of water (per second, where the flag is set) that one unit stands for; None for other units."""
     powers: dict[str, int] = {}
     for sign, name, exponent in re.findall(r"(/?)\s*([a-zµ]+)(?:\^|\*\*)?(-?\d+)?", _clean(units)):
-        name = _LENGTHS_LONG.get(name, name).replace("µ", "u")
-        powers[name] = powers.get(name, 0) + int(exponent or 1) * (-1 if sign else 1)
+        short = _LENGTHS_LONG.get(name, name).replace("µ", "u")
+        powers[short] = powers.get(short, 0) + int(exponent or 1) * (-1 if sign else 1)
     scale, mass = Fraction(1), powers.pop("kg", 0)
     if mass:
         if mass != 1 or powers.pop("m", 0) != -2:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-import xarray as xr
 
 from xdownscale.errors import EmptyFieldError, ValueRangeError
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _SENTINELS: Final = (-99.0, -99.9, -999.0, -999.9, -9999.0, -32.0, -32768.0, -99999.0)
 """Numbers that files use for "missing" and that decoding left in place; -32 dBZ is a radar's "no echo"."""
@@ -27,8 +29,15 @@ def is_rain(field: xr.DataArray) -> bool:
     >>> is_rain(xr.DataArray(0.0, name="tas"))
     False
     """
-    words = " ".join(str(field.attrs.get(key, "")) for key in ("standard_name", "long_name")) + f" {field.name}"
+    words = (
+        " ".join(str(field.attrs.get(key, "")) for key in ("standard_name", "long_name")) + f" {field.name}"
+    )
     return any(word in words.lower() for word in _RAIN_WORDS) or str(field.name).lower() in {"pr", "tp"}
+
+
+def name_of(field: xr.DataArray) -> str:
+    """What messages call a field."""
+    return "field" if field.name is None else str(field.name)
 
 
 def check_numbers(field: xr.DataArray) -> None:
@@ -71,7 +80,7 @@ def check_values(field: xr.DataArray, name: str = "field", *, allow_missing: boo
     if np.isnan(low) and allow_missing:
         return
     if np.isnan(low):
-        msg = f"{name} has no valid value: all {field.size} are NaN. Check the file, its mask and the selection."
+        msg = f"{name} has no valid value: all {field.size} are NaN. Check the file and the selection."
         raise EmptyFieldError(msg)
     if np.isinf(low) or np.isinf(high):
         msg = f"{name} holds infinite values. Make them missing: {name}.where(numpy.isfinite({name}))."
@@ -94,16 +103,20 @@ def _check_negative(field: xr.DataArray, values: np.ndarray, low: float, high: f
     if marker is not None and (rain or _stands_apart(values, low, high)):
         count = int(np.isclose(values, marker).sum())
         condition = f"{name} >= 0" if rain else f"{name} != {marker:g}"
-        msg = f"{name} holds {marker:g} at {count} places, a marker of missing data. Use {name}.where({condition})."
+        msg = (
+            f"{name} holds {marker:g} {count} times, a marker of missing data. Use {name}.where({condition})."
+        )
         raise ValueRangeError(msg)
     if rain and low < -_ROUNDING * max(high, 1.0):
         count = int((values < 0).sum())
-        msg = f"{name} is rain and has {count} negative values (lowest {low:g}). Use {name}.where({name} >= 0)."
+        msg = (
+            f"{name} is rain and has {count} negative values (lowest {low:g}). Use {name}.where({name} >= 0)."
+        )
         raise ValueRangeError(msg)
 
 
 def _stands_apart(values: np.ndarray, low: float, high: float) -> bool:
-    """Whether the smallest value repeats and leaves a hole between itself and the rest wider than the rest."""
+    """Whether the smallest value repeats, and stands further from the rest than the rest is wide."""
     rest = values[~np.isnan(values) & ~np.isclose(values, low)]
     repeated = values.size - rest.size > 1
     return repeated and rest.size > 0 and float(rest.min()) - low > max(high - float(rest.min()), 1.0)
