@@ -77,6 +77,7 @@ def coarsen(
 
     Examples
     --------
+    >>> import xarray as xr
     >>> import numpy as np
     >>> import xdownscale
     >>> rain = xr.DataArray(

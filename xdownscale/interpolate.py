@@ -66,6 +66,7 @@ def interpolate(
 
     Examples
     --------
+    >>> import xarray as xr
     >>> import xdownscale
     >>> rain = xr.DataArray([[0.0, 8.0]], dims=("y", "x"))
     >>> xdownscale.interpolate(rain, spatial=(1, 4), method="linear").values

@@ -46,6 +46,7 @@ def interpolate_array(values: Any, blocks: Blocks, method: str = "bicubic") -> A
 
     Examples
     --------
+    >>> import numpy as np
     >>> interpolate_array(np.array([[[0.0, 4.0]]]), (1, 1, 2), "linear")
     array([[[0., 1., 3., 4.]]])
     """

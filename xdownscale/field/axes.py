@@ -129,6 +129,8 @@ def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, nee
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import xarray as xr
     >>> rain = xr.DataArray(np.zeros((2, 3, 4)), dims=("time", "lat", "lon"))
     >>> find_axes(rain)
     Axes(y='lat', x='lon', time='time', member=None)
@@ -149,7 +151,7 @@ def _check_explicit(field: xr.DataArray, dims: Mapping[str, str]) -> dict[str, s
     """The names that the user gave, each checked."""
     for role, name in dims.items():
         if role not in _NAMES:
-            msg = f'dims has the unknown role {role!r}, not of {tuple(_NAMES)}. Pass such as dims={{"y": "lat"}}.'
+            msg = f'dims has the unknown role {role!r}, not of {tuple(_NAMES)}: pass dims={{"y": "lat"}}.'
             raise DimensionError(msg)
         if name not in field.dims:
             msg = f"dims says that {role} is {name!r}, but the field has the dimensions {_shown(field)}."

@@ -40,6 +40,7 @@ def block_means(values: Any, weights: np.ndarray | None, blocks: Blocks, min_val
 
     Examples
     --------
+    >>> import numpy as np
     >>> block_means(np.arange(8.0).reshape(1, 2, 4), None, (1, 2, 2))
     array([[[2.5, 4.5]]])
     """

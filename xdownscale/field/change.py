@@ -92,6 +92,7 @@ def only_field(field: Source) -> xr.DataArray:
 
     Examples
     --------
+    >>> import xarray as xr
     >>> rain = xr.DataArray([[0.0]], dims=("y", "x"), name="rain")
     >>> only_field(xr.Dataset({"rain": rain, "crs": 0})).name
     'rain'

@@ -81,6 +81,9 @@ def describe(field: Source, axes: Axes) -> Grid:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> from xdownscale.field.axes import Axes
     >>> rain = xr.DataArray(
     ...     np.zeros((2, 3)), dims=("y", "x"), coords={"y": [30.0, 20.0], "x": [0.0, 5.0, 10.0]}
     ... )
@@ -146,6 +149,9 @@ def cell_areas(field: Source, axes: Axes) -> xr.DataArray | None:
 
     Examples
     --------
+    >>> import numpy as np
+    >>> import xarray as xr
+    >>> from xdownscale.field.axes import Axes
     >>> field = xr.DataArray(
     ...     np.zeros((2, 2)), dims=("lat", "lon"), coords={"lat": [15.0, 45.0], "lon": [0.0, 30.0]}
     ... )

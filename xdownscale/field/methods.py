@@ -40,6 +40,8 @@ def time_method(field: xr.DataArray, axes: Axes, chosen: str = "auto") -> str:
 
     Examples
     --------
+    >>> import xarray as xr
+    >>> from xdownscale.field.axes import Axes
     >>> rain = xr.DataArray([[[0.0]]], dims=("time", "y", "x"), name="rain", attrs={"units": "mm"})
     >>> time_method(rain, Axes("y", "x", "time"))
     'sum'

@@ -120,6 +120,7 @@ def cell_method(field: xr.DataArray, dim: str) -> str | None:
 
     Examples
     --------
+    >>> import xarray as xr
     >>> rain = xr.DataArray(0.0, attrs={"cell_methods": "area: mean time: sum (interval: 1 hour)"})
     >>> cell_method(rain, "time")
     'sum'

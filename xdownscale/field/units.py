@@ -73,6 +73,7 @@ def to_units(field: xr.DataArray, units: str, *, step: np.timedelta64 | None = N
 
     Examples
     --------
+    >>> import xarray as xr
     >>> rain = xr.DataArray([1.0], dims="x", attrs={"units": "kg m-2 s-1"})
     >>> float(to_units(rain, "mm h-1")[0])
     3600.0

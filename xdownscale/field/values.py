@@ -24,6 +24,7 @@ def is_rain(field: xr.DataArray) -> bool:
 
     Examples
     --------
+    >>> import xarray as xr
     >>> is_rain(xr.DataArray(0.0, attrs={"standard_name": "lwe_precipitation_rate"}))
     True
     >>> is_rain(xr.DataArray(0.0, name="tas"))
@@ -68,6 +69,7 @@ def check_values(field: xr.DataArray, name: str = "field", *, allow_missing: boo
 
     Examples
     --------
+    >>> import xarray as xr
     >>> check_values(xr.DataArray([0.0, 1.5], dims="x", name="rain"))
     """
     if field.size == 0:
