@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.support import rain, raise_if_dask_computes
+from xdownscale.errors import UnitsError
+from xdownscale.field.units import is_amount, to_units, unit_scale
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "scale"),
+    [
+        ("mm h-1", "mm/day", 24),
+        ("mm/h", "kg m-2 s-1", 1 / 3600),
+        ("kg m**-2 s**-1", "mm hr^-1", 3600),
+        ("kg/m2/s", "mm/s", 1),
+        ("m s-1", "mm h-1", 3.6e6),
+        ("millimeter/hour", "mm.h-1", 1),
+        ("mm", "kg m-2", 1),
+        ("cm", "um", 1e4),
+    ],
+)
+def test_rates_fluxes_and_depths_of_water(source, target, scale):
+    assert unit_scale(source, target) == (pytest.approx(scale, rel=1e-15), 0.0)
+    assert unit_scale(target, source)[0] == pytest.approx(1 / scale, rel=1e-15)
+
+
+def test_temperatures_have_an_offset():
+    assert unit_scale("K", "degC") == (1.0, -273.15)
+    scale, offset = unit_scale("degF", "celsius")
+    assert 212 * scale + offset == pytest.approx(100)
+    assert unit_scale("kelvin", "K") == (1.0, 0.0)
+
+
+def test_amounts_per_step_need_the_step():
+    step = np.timedelta64(5, "m")
+    assert unit_scale("mm", "mm h-1", step=step)[0] == pytest.approx(12)
+    assert unit_scale("mm h-1", "kg m-2", step=step)[0] == pytest.approx(1 / 12)
+    with pytest.raises(UnitsError, match="step=numpy.timedelta64"):
+        unit_scale("mm", "mm h-1")
+
+
+def test_the_step_is_read_from_the_time_axis():
+    amount = rain().assign_attrs(units="mm")
+    np.testing.assert_allclose(to_units(amount, "mm h-1"), amount * 12)
+
+
+def test_conversion_there_and_back_is_the_identity():
+    field = rain()
+    back = to_units(to_units(field, "kg m-2 s-1"), "mm h-1")
+    np.testing.assert_allclose(back, field, rtol=1e-14)
+    assert back.attrs["units"] == "mm h-1"
+
+
+def test_equal_units_in_another_spelling_give_the_field_itself():
+    field = rain().assign_attrs(units="mm/h")
+    assert to_units(field, "mm h-1") is field
+
+
+def test_precision_is_kept_and_the_input_is_not_modified():
+    field = rain(dtype=np.float32)
+    before = field.copy(deep=True)
+    assert to_units(field, "mm day-1").dtype == np.float32
+    assert to_units(xr.DataArray([1], attrs={"units": "degC"}), "K")[0] == pytest.approx(274.15)
+    xr.testing.assert_identical(field, before)
+
+
+def test_conversion_is_lazy():
+    with raise_if_dask_computes():
+        to_units(rain().chunk(time=1), "mm day-1")
+
+
+@pytest.mark.parametrize("units", ["K", "Pa", "kg m-3", "kg2 m-2", "m2 s-1", "m s-2", "m s-1 d-1", "1", ""])
+def test_units_of_another_dimension_are_refused(units):
+    with pytest.raises(UnitsError, match="cannot convert"):
+        unit_scale(units, "mm h-1")
+
+
+def test_a_field_without_units_is_refused():
+    with pytest.raises(UnitsError, match=r'field.attrs\["units"\]'):
+        to_units(xr.DataArray([1.0]), "mm h-1")
+
+
+def test_amounts():
+    assert is_amount("kg m-2")
+    assert not is_amount("K")
