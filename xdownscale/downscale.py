@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError, FactorError, MissingValueError, TimeAxisError
+from xdownscale.errors import DimensionError, FactorError, MissingValueError
 from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe, refine_coords
 from xdownscale.field.provenance import package_version, result_attrs
 from xdownscale.field.static import named_static, static_on_grid
 from xdownscale.field.units import to_units
-from xdownscale.field.values import check_values
+from xdownscale.field.values import check_values, name_of
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from xdownscale.field.grid import Grid
     from xdownscale.field.static import Static
@@ -90,7 +90,9 @@ def downscale(
     {'member': 2, 'time': 6, 'y': 60, 'x': 60}
     """
     if not isinstance(field, xr.DataArray):
-        msg = f"downscale takes a DataArray, not a {type(field).__name__}; for a Dataset use dataset[variable]"
+        msg = (
+            f"downscale takes a DataArray, not a {type(field).__name__}; for a Dataset use dataset[variable]"
+        )
         raise DimensionError(msg)
     if members < 1 or conserve not in ("auto", "cell", "none"):
         msg = f'members={members}, conserve={conserve!r}: members is at least 1, conserve is "auto", "cell" or "none"'
@@ -100,9 +102,20 @@ def downscale(
     axes = find_axes(field, dims=dims, need_time=factors.time > 1)
     others = [dim for dim in field.dims if dim not in axes.ordered]
     if others:
-        return _mapped(field, others[0], downscaler, members=members, seed=seed, static=static, conserve=conserve,
-                       tile=tile, device=device, progress=progress, dims=dims)
-    check_values(field, str(field.name or "field"), allow_missing=False)
+        return _mapped(
+            field,
+            others[0],
+            downscaler,
+            members=members,
+            seed=seed,
+            static=static,
+            conserve=conserve,
+            tile=tile,
+            device=device,
+            progress=progress,
+            dims=dims,
+        )
+    check_values(field, name_of(field), allow_missing=False)
     grid = describe(field, axes)
     values = _in_units(field, downscaler)
     _warn_of_other_scales(grid, factors, downscaler)
@@ -113,12 +126,24 @@ def downscale(
     coords = refine_coords(field, grid.axes, factors)
     ground = _ground(downscaler, static, axes, coords)
     ordered = values.transpose(axes.time, *axes.spatial)
-    fine = _sampled(downscaler, ordered, grid.origin, ground, members=members, seed=seed, conserve=conserve, tile=tile,
-                    device=device, progress=progress)
+    fine = _sampled(
+        downscaler,
+        ordered,
+        grid.origin,
+        ground,
+        members=members,
+        seed=seed,
+        conserve=conserve,
+        tile=tile,
+        device=device,
+        progress=progress,
+    )
     result = xr.DataArray(fine, dims=("member", *ordered.dims), name=field.name)
     if timeless:
         result = result.isel({axes.time: 0}, drop=True)
-    result = result.assign_coords({**coords, "member": ("member", np.arange(members), {"standard_name": "realization"})})
+    result = result.assign_coords(
+        {**coords, "member": ("member", np.arange(members), {"standard_name": "realization"})}
+    )
     result.attrs = {"units": values.attrs["units"]} if "units" in values.attrs else {}
     if result.attrs and field.attrs["units"] != result.attrs["units"]:
         result = to_units(result, field.attrs["units"], step=_fine_step(grid, factors)).astype(np.float32)
@@ -143,7 +168,8 @@ def _resolved(
         return zoo.find(Factors.parse(spatial or 1, temporal or 1))
     chosen = model if isinstance(model, Downscaler) else zoo.load(model)
     wanted = Factors.parse(
-        chosen.factors.spatial if spatial is None else spatial, chosen.factors.time if temporal is None else temporal
+        chosen.factors.spatial if spatial is None else spatial,
+        chosen.factors.time if temporal is None else temporal,
     )
     if wanted != chosen.factors:
         msg = (
@@ -160,7 +186,8 @@ def _mapped(field: xr.DataArray, dim: Any, model: Downscaler, *, seed: int, **op
         msg = "the field already has a dimension 'member'; rename it, as in field.rename(member='driver')"
         raise DimensionError(msg)
     entries = [
-        downscale(field.isel({dim: i}), model, seed=seed + 1_000_003 * i, **options) for i in range(field.sizes[dim])
+        downscale(field.isel({dim: i}), model, seed=seed + 1_000_003 * i, **options)
+        for i in range(field.sizes[dim])
     ]
     joined: xr.DataArray = xr.concat(entries, dim=field[dim] if dim in field.coords else dim)
     return joined.transpose("member", dim, ...)
@@ -203,16 +230,22 @@ def _warn_of_other_scales(grid: Grid, factors: Factors, model: Downscaler) -> No
 def _length_units(units: str | None) -> str:
     """One word for the many ways to write a unit of length."""
     text = (units or "").lower()
-    return "degrees" if text.startswith("degree") else {"metre": "m", "meter": "m", "metres": "m", "meters": "m"}.get(text, text)
+    return (
+        "degrees"
+        if text.startswith("degree")
+        else {"metre": "m", "meter": "m", "metres": "m", "meters": "m"}.get(text, text)
+    )
 
 
-def _ground(model: Downscaler, static: Static | None, axes: Axes, coords: Mapping[str, xr.Variable]) -> np.ndarray | None:
+def _ground(
+    model: Downscaler, static: Static | None, axes: Axes, coords: Mapping[str, xr.Variable]
+) -> np.ndarray | None:
     """Standardised static fields on the fine grid, shape (fields, y, x)."""
     wanted = model.method.settings.static
     given = named_static(static)
     missing = [each.name for each in wanted if each.name not in given]
     if missing:
-        msg = f"the model was trained with static fields {list(model.static)}; missing: {missing}. Pass static={{name: field}}."
+        msg = f"the model was trained with static fields; missing: {missing}. Pass static={{name: field}}."
         raise MissingValueError(msg)
     if not wanted:
         return None
@@ -238,8 +271,8 @@ def _sampled(
     progress: bool | None,
 ) -> Any:
     """Fine values (member, time, y, x): numpy from numpy, dask from dask."""
+    from xdownscale.model.device import chosen_device
     from xdownscale.sampling.engine import CORE, Job, sample, sample_lazily
-    from xdownscale.train import chosen_device
 
     where = chosen_device(device)
     job = Job(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +17,18 @@ from xdownscale.field.grid import describe
 from xdownscale.field.static import named_static, static_on_grid
 from xdownscale.field.times import to_ticks
 from xdownscale.field.units import to_units
-from xdownscale.field.values import check_values, is_rain
+from xdownscale.field.values import check_values, is_rain, name_of
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable, Mapping, Sequence
 
     from xdownscale.field.static import Static
     from xdownscale.model.downscaler import Downscaler
     from xdownscale.model.generator import StaticField
     from xdownscale.model.recipe import Recipe
     from xdownscale.model.transform import Transform
-    from xdownscale.training.patches import Source
+    from xdownscale.training.patches import PatchSampler, Source
 
 RAIN_UNITS = "mm h-1"
 """Rain is learned in these units, whatever it comes in."""
@@ -72,7 +74,7 @@ def train(
     steps : int, optional
         Optimiser steps instead of the recipe's.
     validation : float, DataArray or sequence of DataArray
-        Fields to judge by, or the share of `field` that is held out: its last events, or the last steps of a single one.
+        Fields to judge by, or the share of `field` that is held out: its last events, or last steps of a single one.
     device : str
         "auto" takes a GPU if there is one.
     seed : int
@@ -104,6 +106,7 @@ def train(
     """
     import torch
 
+    from xdownscale.model.device import chosen_device
     from xdownscale.model.generator import Generator, GeneratorSettings
     from xdownscale.model.mean import median_recipe, median_settings
     from xdownscale.training.fit import fit
@@ -115,22 +118,24 @@ def train(
         msg = f'method={method!r} is not known; use method="generator" (an ensemble) or method="median" (deterministic)'
         raise FactorError(msg)
     events = [_prepared(each, factors, dims) for each in _as_list(field)]
-    judged = None if isinstance(validation, (int, float)) else [_prepared(v, factors, dims) for v in _as_list(validation)]
     transform = _transform([values for values, _ in events])
     fields = named_static(static)
     standard = _standard(fields, events)
     sources = [source for event in events for source in _sources(*event, fields, standard)]
-    if judged is None:
-        sources, held_out = _split(sources, float(validation), (factors.time * plan.frames))  # type: ignore[arg-type]
+    if isinstance(validation, (int, float)):
+        sources, held_out = _split(sources, float(validation), factors.time * plan.frames)
     else:
-        held_out = [source for event in judged for source in _sources(*event, fields, standard)]
-    wet = WET if transform.nonnegative else None
-    windows = {"blocks": factors.blocks, "cells": plan.cells, "frames": plan.frames, "wet": wet, "seed": seed + 1}
-    training = PatchSampler(sources, **windows)
-    try:
-        judging = PatchSampler(held_out, **windows) if held_out else None
-    except EmptyFieldError:
-        judging = None
+        others = [_prepared(each, factors, dims) for each in _as_list(validation)]
+        held_out = [source for event in others for source in _sources(*event, fields, standard)]
+    windows = partial(
+        PatchSampler,
+        blocks=factors.blocks,
+        cells=plan.cells,
+        frames=plan.frames,
+        wet=WET if transform.nonnegative else None,
+        seed=seed + 1,
+    )
+    training, judging = windows(sources), _judging(windows, held_out)
     settings = GeneratorSettings(blocks=factors.blocks, transform=transform, static=standard, size=plan.size)
     if method == "median":
         settings, plan = median_settings(settings), median_recipe(plan)
@@ -150,16 +155,9 @@ def train(
     )
     model.load_state_dict(result.weights)
     model.to("cpu").eval()
-    return _finished(model, events[0], [values for values, _ in events], plan, result.steps, result.scores, seed)
-
-
-def chosen_device(device: str) -> str:
-    """The torch device that "auto" stands for here, or the one that was named."""
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
+    return _finished(
+        model, events[0], [values for values, _ in events], plan, result.steps, result.scores, seed
+    )
 
 
 def _recipe(recipe: str | Recipe | None) -> Recipe:
@@ -190,12 +188,11 @@ def _prepared(
         raise DimensionError(msg)
     if is_rain(field):
         field = to_units(field, RAIN_UNITS)
-    check_values(field, str(field.name or "field"))
+    check_values(field, name_of(field))
     if axes.time is None:
         field = field.expand_dims("time")
         axes = Axes(axes.y, axes.x, "time")
-    assert_time = axes.time or "time"
-    return field.transpose(assert_time, *axes.spatial), axes
+    return field.transpose(axes.time or "time", *axes.spatial), axes
 
 
 def _transform(fields: Sequence[xr.DataArray]) -> Transform:
@@ -216,7 +213,9 @@ def _magnitude(sources: Sequence[Source], transform: Transform) -> float:
     return float(np.concatenate(wet).mean()) if any(w.size for w in wet) else 1.0
 
 
-def _standard(fields: Mapping[str, xr.DataArray], events: Sequence[tuple[xr.DataArray, Axes]]) -> tuple[StaticField, ...]:
+def _standard(
+    fields: Mapping[str, xr.DataArray], events: Sequence[tuple[xr.DataArray, Axes]]
+) -> tuple[StaticField, ...]:
     """Mean and standard deviation of every static field over the training grids."""
     from xdownscale.model.generator import StaticField
 
@@ -239,11 +238,12 @@ def _sources(
 
     ground = None
     if standard:
-        ground = np.stack([(_laid(s.name, fields[s.name], field, axes) - s.mean) / s.scale for s in standard])
+        laid = [(_laid(s.name, fields[s.name], field, axes) - s.mean) / s.scale for s in standard]
+        ground = np.stack(laid).astype(np.float32)
     values = np.asarray(field.values, np.float32)
     if is_rain(field):
         values = np.maximum(values, 0, where=np.isfinite(values), out=values.copy())
-    return [Source(piece, ground, name=str(field.name or "field")) for piece in np.split(values, _gaps(field, axes))]
+    return [Source(piece, ground, name=name_of(field)) for piece in np.split(values, _gaps(field, axes))]
 
 
 def _gaps(field: xr.DataArray, axes: Axes) -> np.ndarray:
@@ -271,6 +271,20 @@ def _split(sources: list[Source], share: float, window: int) -> tuple[list[Sourc
     return [replace(source, values=source.values[:-held])], [replace(source, values=source.values[-held:])]
 
 
+def _judging(windows: Callable[[list[Source]], PatchSampler], held_out: list[Source]) -> PatchSampler | None:
+    """Windows to judge by; a warning where there are none."""
+    try:
+        return windows(held_out)
+    except EmptyFieldError:
+        warnings.warn(
+            "no window with rain is left to validate on: the last weights are kept, not the best. "
+            "Pass validation=another_field to judge by.",
+            UserWarning,
+            stacklevel=3,
+        )
+        return None
+
+
 def _finished(
     model: Any,
     first: tuple[xr.DataArray, Axes],
@@ -292,7 +306,7 @@ def _finished(
     return Downscaler(
         model,
         variable=Variable(
-            name=str(field.name or "field"),
+            name=name_of(field),
             units=field.attrs.get("units"),
             standard_name=field.attrs.get("standard_name"),
         ),
@@ -305,7 +319,10 @@ def _finished(
             steps=steps,
             seed=seed,
             scores=scores,
-            versions={"xdownscale-sr": package_version(), **{p: version(p) for p in ("torch", "numpy", "xarray")}},
+            versions={
+                "xdownscale-sr": package_version(),
+                **{p: version(p) for p in ("torch", "numpy", "xarray")},
+            },
         ),
     )
 
@@ -313,6 +330,11 @@ def _finished(
 def _described(field: xr.DataArray) -> str:
     """One line about a training field."""
     sizes = " × ".join(f"{name} {size}" for name, size in field.sizes.items())
-    source = field.attrs.get("title") or field.attrs.get("source") or field.attrs.get("long_name") or field.name
+    source = (
+        field.attrs.get("title")
+        or field.attrs.get("source")
+        or field.attrs.get("long_name")
+        or name_of(field)
+    )
     licence = field.attrs.get("licence") or field.attrs.get("license")
     return f"{source}: {sizes}" + (f"; {licence}" if licence else "")

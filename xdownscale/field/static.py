@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError, MissingValueError
 from xdownscale.field.axes import find_axes
+from xdownscale.field.values import name_of
 
 Static = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray]
 
@@ -25,12 +26,12 @@ def named_static(static: Static | None) -> dict[str, xr.DataArray]:
     if static is None:
         return {}
     if isinstance(static, xr.DataArray):
-        return {str(static.name or "static"): static}
+        return {name_of(static): static}
     fields: Mapping[Any, xr.DataArray] = static.data_vars if isinstance(static, xr.Dataset) else static
     return {str(name): each for name, each in fields.items()}
 
 
-def static_on_grid(name: str, static: xr.DataArray, coords: Mapping[Hashable, Any]) -> np.ndarray:
+def static_on_grid(name: str, static: xr.DataArray, coords: Mapping[str, Any]) -> np.ndarray:
     """Values of a static field at the cells of a grid.
 
     Parameters
@@ -56,7 +57,7 @@ def static_on_grid(name: str, static: xr.DataArray, coords: Mapping[Hashable, An
     axes = find_axes(static)
     chosen = static.transpose(..., *axes.spatial)
     if chosen.ndim != 2:
-        msg = f"static field {name!r} has dims {static.dims}; it must have y and x alone: select one of the others first."
+        msg = f"static field {name!r} has dims {static.dims}; it must have y and x alone: select first."
         raise DimensionError(msg)
     for own, (dim, labels) in zip(axes.spatial, coords.items(), strict=True):
         wanted = np.asarray(labels)
@@ -66,8 +67,8 @@ def static_on_grid(name: str, static: xr.DataArray, coords: Mapping[Hashable, An
         except KeyError as cause:
             msg = (
                 f"static field {name!r} has no value at some cells of the fine grid along {dim!r} "
-                f"({wanted.min():g} … {wanted.max():g}). Crop the field to the static one with .sel, or interpolate the "
-                f"static field: {name}.interp({own}=fine.{dim})."
+                f"({wanted.min():g} … {wanted.max():g}). Crop the field to the static one with .sel, or interpolate "
+                f"the static field: {name}.interp({own}=fine.{dim})."
             )
             raise DimensionError(msg) from cause
     values = np.asarray(chosen.values, np.float32)

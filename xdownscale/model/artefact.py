@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xdownscale.errors import ModelFileError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from torch import Tensor
 
@@ -67,14 +67,14 @@ def read_model(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
-        msg = f"no model file at {str(path)!r}. Give the path that Downscaler.save(path) wrote, or a name of xdownscale.zoo.list()."
+        msg = f"no model file at {str(path)!r}. Give a path that Downscaler.save wrote, or a name of zoo.list()."
         raise ModelFileError(msg)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (a handle, not a mapping)
     except (SafetensorError, OSError, ValueError) as cause:
-        msg = f"{str(path)!r} is damaged or no safetensors file ({cause}). Copy or fetch it again, or train and save it anew."
+        msg = f"{str(path)!r} is damaged or no safetensors file ({cause}). Copy or fetch it again, or train anew."
         raise ModelFileError(msg) from cause
     return tensors, _checked(path, tensors, metadata)
 
@@ -84,13 +84,13 @@ def _checked(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, s
     try:
         document = json.loads(metadata["xdownscale"])
     except (KeyError, ValueError) as cause:
-        msg = f"{str(path)!r} is a safetensors file, but no xdownscale model. Give a file that Downscaler.save(path) wrote."
+        msg = f"{str(path)!r} is a safetensors file, but no xdownscale model. Give a file that Downscaler.save wrote."
         raise ModelFileError(msg) from cause
     if not isinstance(document, dict) or document.get("format", FORMAT + 1) > FORMAT:
         msg = f"{str(path)!r} has a newer format than this version reads ({FORMAT}). Upgrade xdownscale-sr."
         raise ModelFileError(msg)
     if tensors_hash(tensors) != document.get("sha256"):
-        msg = f"the weights in {str(path)!r} were altered: their sha256 is not the recorded one. Copy or fetch the file again."
+        msg = f"the weights in {str(path)!r} were altered: their sha256 is not the recorded one. Fetch the file again."
         raise ModelFileError(msg)
     return document
 

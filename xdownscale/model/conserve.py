@@ -9,8 +9,10 @@ One rule for every variable, on the latent value v with P = inverse(v):
 
 Dry cells give exactly zero. A wet cell in which nothing was predicted takes the interpolated field.
 
-Gradient: all passes but the last are treated as constants. At convergence one differentiable pass is the first-order
-solution of the implicit equation m(v + δ) = c, so nothing is lost but the cost of remembering the passes.
+Gradient: all passes but the last, and the scale of the exact step, are treated as constants. At convergence one
+differentiable pass is the first-order solution of the implicit equation m(v + δ) = c, so nothing is lost but the cost
+of remembering the passes; and where the passes have not converged, c/m is large and its gradient, c/m², would drown the
+rest. A shift of v over a whole cell changes nothing in the result, so training must anchor it (:func:`drift`).
 """
 
 from __future__ import annotations
@@ -73,7 +75,9 @@ def conserve_cells(
         moved = latent + interpolate_cells(shift, blocks)
         obtained = block_mean(transform.inverse(moved), blocks)
         latent = moved + interpolate_cells(transform.offset(coarse, obtained), blocks)
-    return exact_step(transform.inverse(latent), coarse, blocks=blocks, fallback=fallback, ratio=transform.nonnegative)
+    return exact_step(
+        transform.inverse(latent), coarse, blocks=blocks, fallback=fallback, ratio=transform.nonnegative
+    )
 
 
 def exact_step(fine: Tensor, coarse: Tensor, *, blocks: Blocks, fallback: Tensor, ratio: bool) -> Tensor:
@@ -93,5 +97,20 @@ def exact_step(fine: Tensor, coarse: Tensor, *, blocks: Blocks, fallback: Tensor
     if bool(missing.any()):
         fine = torch.where(block_repeat(missing, blocks), fallback, fine)
         obtained = torch.where(missing, block_mean(fallback, blocks), obtained)
-    scale = torch.where(obtained > 0, coarse / obtained.clamp_min(torch.finfo(fine.dtype).tiny), 0.0)
-    return fine * block_repeat(scale, blocks)
+    scale = torch.where(obtained > 0, coarse / obtained.clamp_min(torch.finfo(fine.dtype).tiny), 0.0).detach()
+    exact = fine * block_repeat(scale, blocks)
+    if not fine.requires_grad:
+        return exact
+    tame = fine * block_repeat(scale.clamp_max(2.0), blocks)
+    return tame + (exact - tame).detach()
+
+
+def drift(latent: Tensor, coarse: Tensor, *, transform: Transform, blocks: Blocks) -> Tensor:
+    """Mean square offset that an unconserved latent field would need: a penalty, zero where its block means are right.
+
+    Parameters as in :func:`conserve_cells`. Dry cells do not count: the exact step empties them whatever v is.
+    """
+    obtained = block_mean(transform.inverse(transform.bound(latent)), blocks)
+    offset = transform.offset(coarse, obtained)
+    wet = (coarse > 0) if transform.nonnegative else torch.ones_like(coarse, dtype=torch.bool)
+    return (offset.square() * wet).sum() / wet.sum().clamp_min(1)

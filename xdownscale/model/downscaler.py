@@ -85,7 +85,9 @@ class Downscaler:
         Shown in the attributes of results.
     """
 
-    def __init__(self, method: Generator, *, variable: Variable, provenance: Provenance, name: str = "user") -> None:
+    def __init__(
+        self, method: Generator, *, variable: Variable, provenance: Provenance, name: str = "user"
+    ) -> None:
         self.method = method
         self.variable = variable
         self.provenance = provenance
@@ -141,7 +143,11 @@ class Downscaler:
         number = sum(p.numel() for p in self.method.parameters())
         cells, frames = self.method.halo
         scores = ", ".join(f"{key} {value:.3g}" for key, value in self.provenance.scores.items()) or "n/a"
-        spacing = f"{self.provenance.spacing:g} {self.provenance.spacing_units or ''}" if self.provenance.spacing else "n/a"
+        spacing = (
+            f"{self.provenance.spacing:g} {self.provenance.spacing_units or ''}"
+            if self.provenance.spacing
+            else "n/a"
+        )
         step = f"{self.provenance.step:g} s" if self.provenance.step else "n/a"
         return "\n".join(
             [

@@ -1,7 +1,8 @@
 """The one-pass generator: v = transform(interpolated coarse field) + network(coarse window, noise).
 
-A zero network is an interpolation. Trained on proper scores of its own ensemble (``training.losses``) it needs one
-network pass per member. The same network without noise, trained on the absolute error, is the median net of ``mean.py``.
+A zero network is an interpolation. Trained on proper scores of its own ensemble (``training.losses``) it
+needs one network pass per member. The same network without noise, trained on the absolute error, is the median net of
+``mean.py``.
 """
 
 from __future__ import annotations
@@ -73,7 +74,9 @@ class GeneratorSettings:
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> GeneratorSettings:
         """The inverse of :meth:`to_json`."""
-        size = {key: tuple(v) if isinstance(v, list) else v for key, v in document["size"].items()}
+        size: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in document["size"].items()
+        }
         t, y, x = document["blocks"]
         return cls(
             blocks=(t, y, x),
@@ -135,7 +138,9 @@ class Generator(nn.Module):
         filled = torch.nan_to_num(coarse, nan=0.0)
         channels = [transform.features(filled), valid.unsqueeze(-3)]
         if static is not None:
-            channels.append(_shrink(static, coarse.shape[-2:]).unsqueeze(1).expand(-1, coarse.shape[1], -1, -1, -1))
+            channels.append(
+                _shrink(static, coarse.shape[-2:]).unsqueeze(1).expand(-1, coarse.shape[1], -1, -1, -1)
+            )
         features = self.network.encode(torch.cat(channels, dim=-3))
         frames = _interpolate_frames(filled, valid, blocks[0])
         conditions, base = [], filled
@@ -153,7 +158,9 @@ class Generator(nn.Module):
         correction = self.network.decode(window.features, window.conditions, noise)
         return window.conditions[-1][:, :, 0] + correction
 
-    def finish(self, window: Window, latent: Tensor, *, conserve: bool = True, passes: int = PASSES) -> Tensor:
+    def finish(
+        self, window: Window, latent: Tensor, *, conserve: bool = True, passes: int = PASSES
+    ) -> Tensor:
         """Physical fine field from a latent one, block means conserved if wanted and if the method conserves."""
         if not (conserve and self.settings.conserving):
             return self.settings.transform.inverse(latent)
@@ -172,7 +179,7 @@ class Generator(nn.Module):
 
 
 def draw_noise(
-    maps: Sequence[NoiseMaps], window: tuple[int, int, int, int], *, generator: torch.Generator
+    maps: Sequence[NoiseMaps], window: Sequence[int], *, generator: torch.Generator
 ) -> list[Tensor]:
     """Noise for training windows of (B, L, M, N) coarse cells, drawn in order from `generator`."""
     batch, frames, rows, columns = window
@@ -203,4 +210,4 @@ def _interpolate_space(values: Tensor, valid: Tensor | None, cells: tuple[int, i
 
 def _shrink(static: Tensor, shape: Sequence[int]) -> Tensor:
     """Block means of (B, fields, H, W) on a coarser lattice of the same extent."""
-    return nn.functional.adaptive_avg_pool2d(static, tuple(shape))
+    return nn.functional.adaptive_avg_pool2d(static, (shape[0], shape[1]))

@@ -1,5 +1,7 @@
-"""What a training run is made of: sizes, windows, schedule, score weights. A recipe is plain values and travels in the
-model file; ``"standard"`` made the shipped weights, ``"small"`` learns something in half a minute on two cores.
+"""What a training run is made of: sizes, windows, schedule, score weights.
+
+A recipe is plain values and travels in the model file; "standard" made the shipped weights, "small" learns something in
+half a minute on two cores.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ class ScoreWeights:
         one good and one arbitrary member.
     filters : int
         Random filters per step and scale.
+    drift : float
+        Weight of the penalty that anchors block means before conservation.
     """
 
     cell: float = 1.0
@@ -45,6 +49,7 @@ class ScoreWeights:
     latent: float = 1.0
     alpha: float = 0.95
     filters: int = 8
+    drift: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -147,7 +152,9 @@ class Recipe:
         if name == "standard":
             return cls()
         if name == "small":
-            size = NetworkSize(maps=(4, 2, 1), width=48, encoder_blocks=2, decoder_blocks=1, stages=(32, 24, 16, 8))
+            size = NetworkSize(
+                maps=(4, 2, 1), width=48, encoder_blocks=2, decoder_blocks=1, stages=(32, 24, 16, 8)
+            )
             schedule = Schedule(steps=150, rate=3e-3, warmup=10, check=50, average=0.98, validation=8)
             return cls(cells=8, frames=3, size=size, schedule=schedule)
         msg = f'recipe={name!r} is not known; use recipe="standard", recipe="small" or an xdownscale.Recipe(...)'
@@ -157,7 +164,10 @@ class Recipe:
         """The recipe with another number of steps; warm-up and checks shrink with it. None changes nothing."""
         if steps is None:
             return self
-        warmup, check = min(self.schedule.warmup, max(1, steps // 10)), min(self.schedule.check, max(1, steps // 2))
+        warmup, check = (
+            min(self.schedule.warmup, max(1, steps // 10)),
+            min(self.schedule.check, max(1, steps // 2)),
+        )
         return replace(self, schedule=replace(self.schedule, steps=steps, warmup=warmup, check=check))
 
     def to_json(self) -> dict[str, Any]:

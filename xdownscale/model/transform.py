@@ -1,8 +1,8 @@
 """Value transforms between physical units and the latent space in which networks work.
 
 A transform owns four things: the latent value, its inverse, the channels that show a coarse field to a network, and the
-latent offset that brings an obtained block mean closer to the wanted one. Rain is zero-inflated and heavy-tailed and gets
-:class:`LogRain`; a field without a rectifier gets :class:`Standard`.
+latent offset that brings an obtained block mean closer to the wanted one. Rain is zero-inflated and heavy-tailed and
+gets :class:`LogRain`; a field without a rectifier gets :class:`Standard`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import torch
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 LOWEST, HIGHEST = -3.0, 7.5
@@ -26,8 +28,8 @@ smooth offset lifts thin curves out of them: bright filaments that no score show
 class Transform(Protocol):
     """What a method needs to know about values."""
 
-    nonnegative: bool
-    channels: int
+    nonnegative: ClassVar[bool]
+    channels: ClassVar[int]
 
     def forward(self, values: Tensor) -> Tensor:
         """Physical values to latent values."""
@@ -86,8 +88,11 @@ class LogRain:
         return (self.gain * torch.log(ratio)).clamp(-2, 2)
 
     def bound(self, latent: Tensor) -> Tensor:
-        """Within [−3, 7.5]."""
-        return latent.clamp(LOWEST, HIGHEST)
+        """Within [−3, 7.5]; the gradient passes as if there were no bounds, or pixels beyond them would stay there."""
+        bounded = latent.clamp(LOWEST, HIGHEST)
+        if torch.is_grad_enabled() and latent.requires_grad:
+            return latent + (bounded - latent).detach()
+        return bounded
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ class Standard:
         return (values - self.mean) / self.scale
 
     def inverse(self, latent: Tensor) -> Tensor:
-        """mean + scale·v."""
+        """The value mean + scale·v."""
         return self.mean + self.scale * latent
 
     def features(self, values: Tensor) -> Tensor:
@@ -137,6 +142,6 @@ def transform_to_json(transform: Transform) -> dict[str, Any]:
 
 def transform_from_json(document: dict[str, Any]) -> Transform:
     """The inverse of :func:`transform_to_json`."""
-    known = {"LogRain": LogRain, "Standard": Standard}
+    known: dict[str, Callable[..., Transform]] = {"LogRain": LogRain, "Standard": Standard}
     parameters = {key: float(value) for key, value in document.items() if key != "name"}
     return known[document["name"]](**parameters)

@@ -36,7 +36,7 @@ class FrameConvolution(nn.Module):
         nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
         with torch.no_grad():
             self.convolution.weight.mul_(gain)
-        nn.init.zeros_(self.convolution.bias)
+            self.convolution.get_parameter("bias").zero_()
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (B, L, C, H, W) to (B, L, C', H, W)."""

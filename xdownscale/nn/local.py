@@ -158,10 +158,12 @@ class LocalNetwork(nn.Module):
     def noise_maps(self) -> list[NoiseMaps]:
         """The noise that one member needs, in the order of :meth:`decode`."""
         frames = self.blocks[0]
-        coarse = [NoiseMaps(block.noise.mixture.convolution.in_channels // 3, (1, 1), 1)
-                  for block in self.decoder if block.noise is not None]
-        fine = [NoiseMaps(count, rung, frames)
-                for count, rung in zip(self.maps[len(self.decoder):], self.rungs, strict=True) if count]
+        coarse = [NoiseMaps(count, (1, 1), 1) for count in self.maps[: len(self.decoder)] if count]
+        fine = [
+            NoiseMaps(count, rung, frames)
+            for count, rung in zip(self.maps[len(self.decoder) :], self.rungs, strict=True)
+            if count
+        ]
         return coarse + fine
 
     @property

@@ -61,7 +61,11 @@ class Job:
 
 
 def sample(
-    job: Job, coarse: NDArray[np.float32], static: NDArray[np.float32] | None = None, *, progress: bool = False
+    job: Job,
+    coarse: NDArray[np.float32],
+    static: NDArray[np.float32] | None = None,
+    *,
+    progress: bool = False,
 ) -> NDArray[np.float32]:
     """All members of a field in memory.
 
@@ -87,7 +91,7 @@ def sample(
         for tile in tiles:
             place = tuple(slice(p.start * b, p.stop * b) for p, b in zip(tile.core, (t, i, j), strict=True))
             for member, values in enumerate(sample_tile(job, tile, coarse, static, range(job.members))):
-                fine[(member, *place)] = values
+                fine[member][place] = values
                 bar.update()
     return fine
 
@@ -98,14 +102,14 @@ def sample_lazily(job: Job, coarse: Any, static: NDArray[np.float32] | None = No
     Parameters and result as in :func:`sample`, for dask arrays. The coarse field, which is T·S_y·S_x times smaller than
     one member, is one chunk.
     """
-    import dask
     import dask.array as da
+    from dask.delayed import delayed
 
     blocks = job.method.settings.blocks
     tiles = job.tiles(coarse.shape)
-    held = dask.delayed(job, pure=True, traverse=False, name=f"xdownscale-job-{_token(job)}")
-    whole = dask.delayed(coarse.rechunk(-1))
-    one = dask.delayed(_one_member, pure=True)
+    held = delayed(job, pure=True, traverse=False, name=f"xdownscale-job-{_token(job)}")
+    whole = delayed(coarse.rechunk(-1))
+    one = delayed(_one_member, pure=True)
     places: dict[tuple[int, ...], Any] = {}
     starts = [sorted({tile.core[axis].start for tile in tiles}) for axis in range(3)]
     for tile in tiles:
@@ -131,7 +135,9 @@ def sample_tile(
     """The core of a tile, member by member; the condition is encoded once."""
     blocks = job.method.settings.blocks
     here = np.ascontiguousarray(coarse[tile.window], np.float32)
-    core = tuple(slice(c.start - w.start, c.stop - w.start) for c, w in zip(tile.core, tile.window, strict=True))
+    core = tuple(
+        slice(c.start - w.start, c.stop - w.start) for c, w in zip(tile.core, tile.window, strict=True)
+    )
     place = tuple(slice(c.start * b, c.stop * b) for c, b in zip(core, blocks, strict=True))
     missing = torch.from_numpy(np.isnan(here))
     if job.method.settings.transform.nonnegative and not np.nan_to_num(here).any():
@@ -141,7 +147,9 @@ def sample_tile(
     start = tuple(first + part.start for first, part in zip(job.origin, tile.window, strict=True))
     ground = None
     if static is not None:
-        rows, columns = (slice(w.start * b, w.stop * b) for w, b in zip(tile.window[1:], blocks[1:], strict=True))
+        rows, columns = (
+            slice(w.start * b, w.stop * b) for w, b in zip(tile.window[1:], blocks[1:], strict=True)
+        )
         ground = torch.from_numpy(np.ascontiguousarray(static[:, rows, columns])).unsqueeze(0).to(job.device)
     with torch.inference_mode():
         window = job.method.prepare(torch.from_numpy(here).unsqueeze(0).to(job.device), ground)

@@ -52,7 +52,9 @@ def noise_window(
         Standard normal, each of shape (1, frames·L + 2, maps, M·r_y, N·r_x).
     """
     return [
-        torch.from_numpy(_window(m, (seed & _MASK, ((member << 16) | stream) & _MASK), start, shape)).unsqueeze(0)
+        torch.from_numpy(
+            _window(m, (seed & _MASK, ((member << 16) | stream) & _MASK), start, shape)
+        ).unsqueeze(0)
         for stream, m in enumerate(maps)
     ]
 
@@ -67,7 +69,10 @@ def _window(
     window = np.empty((count, maps.maps, shape[1] * rows, shape[2] * columns), np.float32)
     for frame, y, x in product(range(count), _touched(start[1], shape[1]), _touched(start[2], shape[2])):
         block = _block(maps, key, (first + frame, y, x))
-        (to_y, from_y), (to_x, from_x) = _overlap(y, start[1], shape[1], rows), _overlap(x, start[2], shape[2], columns)
+        (to_y, from_y), (to_x, from_x) = (
+            _overlap(y, start[1], shape[1], rows),
+            _overlap(x, start[2], shape[2], columns),
+        )
         window[frame, :, to_y, to_x] = block[:, from_y, from_x]
     return window
 
@@ -76,7 +81,9 @@ def _block(maps: NoiseMaps, key: tuple[int, int], place: tuple[int, int, int]) -
     """All values of a block, always drawn together."""
     counter = np.array([0, *(index & _MASK for index in place)], np.uint64)
     random = np.random.Generator(np.random.Philox(key=np.array(key, np.uint64), counter=counter))
-    return random.standard_normal((maps.maps, BLOCK * maps.pixels[0], BLOCK * maps.pixels[1]), dtype=np.float32)
+    return random.standard_normal(
+        (maps.maps, BLOCK * maps.pixels[0], BLOCK * maps.pixels[1]), dtype=np.float32
+    )
 
 
 def _touched(start: int, size: int) -> range:

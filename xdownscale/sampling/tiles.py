@@ -1,12 +1,12 @@
 """The plan of tiles: cores that cover the domain once, each with the halo on which its values depend.
 
-Cores lie on a lattice of absolute indices, so neither a longer series nor another chunking moves them. A method is local:
-the core of a tile equals what the whole domain would give, and there is nothing to blend.
+Cores lie on a lattice of absolute indices, so neither a longer series nor another chunking moves them. A method is
+local: the core of a tile equals what the whole domain would give, and there is nothing to blend.
 """
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from typing import NamedTuple
 
 
@@ -62,4 +62,4 @@ def _cuts(size: int, first: int, length: int) -> list[slice]:
         return [slice(0, size)]
     inner = [edge - first for edge in range((first // length + 1) * length, first + size, length)]
     edges = [0, *inner, size]
-    return [slice(low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(low, high) for low, high in pairwise(edges)]

@@ -17,6 +17,8 @@ from tqdm import tqdm
 
 from xdownscale.kernels.blocks import block_mean
 from xdownscale.kernels.crps import crps_ensemble
+from xdownscale.model.conserve import PASSES, drift
+from xdownscale.model.device import half_helps
 from xdownscale.model.generator import draw_noise
 from xdownscale.training.losses import ensemble_score
 
@@ -82,7 +84,9 @@ def fit(
         loop.load(checkpoint)
     judged = None if validation is None else validation.spread(schedule.validation)
     started = time.monotonic() - loop.elapsed
-    with tqdm(total=schedule.steps, initial=loop.step, disable=not progress, unit="step", desc="train") as bar:
+    with tqdm(
+        total=schedule.steps, initial=loop.step, disable=not progress, unit="step", desc="train"
+    ) as bar:
         while loop.step < schedule.steps and not loop.exhausted:
             loop.elapsed = time.monotonic() - started
             share = schedule.progress(loop.step, loop.elapsed)
@@ -110,7 +114,8 @@ class _Loop:
         self.unit, self.seed, self.device = unit, seed, device
         self.optimiser = torch.optim.Adam(model.parameters(), lr=schedule.rate, betas=(0.9, 0.99))
         self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        self.best, self.best_scores = dict(self.average), {}
+        self.best = dict(self.average)
+        self.best_scores: dict[str, float] = {}
         self.step, self.elapsed, self.latest, self.since_best = 0, 0.0, math.nan, 0
         self.history: list[dict[str, float]] = []
 
@@ -122,11 +127,16 @@ class _Loop:
     def advance(self, batch: Batch, share: float) -> float:
         """One optimiser step; returns the loss."""
         schedule = self.schedule
-        rate = schedule.rate * min(1.0, (self.step + 1) / schedule.warmup) * 0.5 * (1 + math.cos(math.pi * share))
+        rate = (
+            schedule.rate
+            * min(1.0, (self.step + 1) / schedule.warmup)
+            * 0.5
+            * (1 + math.cos(math.pi * share))
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         source = self._generator(self.step)
-        members, truth = self._ensemble(batch, schedule.members, source, schedule.passes)
+        members, truth, anchor = self._ensemble(batch, schedule.members, source, schedule.passes)
         loss = ensemble_score(
             members,
             truth,
@@ -136,6 +146,7 @@ class _Loop:
             windows=torch.from_numpy(batch.weights).to(self.device),
             generator=source,
         )
+        loss = loss + self.weights.drift * anchor
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
@@ -177,7 +188,7 @@ class _Loop:
             )
             w = weight[first : first + size]
             with torch.no_grad():
-                ensemble, truth = self._ensemble(part, count, self._generator(-1 - first), 6)
+                ensemble, truth, _ = self._ensemble(part, count, self._generator(-1 - first), PASSES)
                 base = self.model.prepare(self._coarse(truth), self._static(part)).base
             sums["crps"] += float((crps_ensemble(truth, ensemble) * w).sum())
             sums["interpolated"] += float(((base - truth).abs() * w).sum())
@@ -243,24 +254,24 @@ class _Loop:
     def _static(self, batch: Batch) -> Tensor | None:
         return None if batch.static is None else torch.from_numpy(batch.static).to(self.device)
 
-    def _ensemble(self, batch: Batch, count: int, source: torch.Generator, passes: int) -> tuple[Tensor, Tensor]:
-        """Members (M, B, T, H, W) of the windows, and their truth."""
+    def _ensemble(
+        self, batch: Batch, count: int, source: torch.Generator, passes: int
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Members (M, B, T, H, W) of the windows, their truth, and how far block means are off before conservation."""
         truth = torch.from_numpy(batch.fine).to(self.device)
         coarse = self._coarse(truth)
         stack = []
         with torch.autocast(truth.device.type, torch.bfloat16, enabled=half_helps(truth.device)):
             window = self.model.prepare(coarse, self._static(batch))
             for _ in range(count):
-                noise = draw_noise(self.model.noise_maps, tuple(coarse.shape), generator=source)
+                noise = draw_noise(self.model.noise_maps, coarse.shape, generator=source)
                 stack.append(self.model.latent(window, noise))
+        settings = self.model.settings
+        anchor = truth.new_zeros(())
+        if settings.conserving and torch.is_grad_enabled():
+            shifts = [
+                drift(v.float(), coarse, transform=settings.transform, blocks=settings.blocks) for v in stack
+            ]
+            anchor = torch.stack(shifts).mean()
         members = [self.model.finish(window, latent.float(), passes=passes) for latent in stack]
-        return torch.stack(members), truth
-
-
-def half_helps(device: torch.device) -> bool:
-    """Whether bfloat16 convolutions are faster here: on GPUs that have them, and on CPUs with bf16 matrix units."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
-    return bool(capabilities.get("amx_bf16", False))
-
+        return torch.stack(members), truth, anchor

@@ -83,7 +83,7 @@ def ensemble_score(
 
 
 def pair_score(stacked: Tensor, alpha: float) -> Tensor:
-    """Almost fair CRPS of members 1 … M against entry 0, by pairs: cheaper than sorting for the few members of training.
+    """Almost fair CRPS of members 1 … M against entry 0, by pairs: cheaper than sorting for few members.
 
     Parameters
     ----------

@@ -196,7 +196,9 @@ class PatchSampler:
 
         def turn(values: NDArray[np.float32]) -> NDArray[np.float32]:
             values = values[..., :: -1 if flip_y else 1, :: -1 if flip_x else 1]
-            return np.ascontiguousarray(rearrange(values, "... y x -> ... x y") if swap and square else values)
+            return np.ascontiguousarray(
+                rearrange(values, "... y x -> ... x y") if swap and square else values
+            )
 
         return turn(fine), None if static is None else turn(static)
 

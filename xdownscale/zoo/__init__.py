@@ -17,6 +17,8 @@ from xdownscale.errors import ModelFileError, WeightsNotFoundError
 from xdownscale.field.factors import Factors
 
 if TYPE_CHECKING:
+    import builtins
+
     from xdownscale.model.downscaler import Downscaler
 
 __all__ = ["card", "find", "list", "load"]
@@ -30,7 +32,7 @@ def registry() -> dict[str, dict[str, Any]]:
     return entries
 
 
-def list() -> list[str]:
+def list() -> builtins.list[str]:  # noqa: A001  (xdownscale.zoo.list() is what users type)
     """Names of all pretrained models.
 
     Examples
@@ -129,8 +131,8 @@ def _file(name: str) -> Path:
     base = os.environ.get("XDOWNSCALE_WEIGHTS_URL")
     if not base:
         msg = (
-            f"the weights of {name!r} do not ship with the package. Set XDOWNSCALE_WEIGHTS_URL to the address of a folder "
-            f"that holds {entry['file']}, or load a file: xdownscale.load(path)"
+            f"the weights of {name!r} do not ship with the package. Set XDOWNSCALE_WEIGHTS_URL to the address of a "
+            f"folder that holds {entry['file']}, or load a file: xdownscale.load(path)"
         )
         raise WeightsNotFoundError(msg)
     store = pooch.create(
