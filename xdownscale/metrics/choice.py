@@ -1,0 +1,102 @@
+"""Which metrics to compute: by name, by function, or those that the data allow."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
+
+import xarray as xr
+
+from xdownscale.errors import DimensionError, ValueRangeError
+from xdownscale.field.axes import find_axes
+
+Metric: TypeAlias = Callable[..., xr.DataArray]
+"""``f(observations, forecasts, *, dim, member_dim, weights, skipna, keep_attrs)``, or some of these arguments."""
+
+Metrics: TypeAlias = Sequence[str | Metric] | Mapping[str, Metric] | None
+
+_SCALES = (1, 5, 11, 21)
+"""Sides of the windows of the fractions skill score, where they fit."""
+
+_WINDOW = 11
+"""Side of the window of the structural similarity."""
+
+
+def choose(
+    metrics: Metrics, observations: xr.DataArray, thresholds: float | Sequence[float] | None
+) -> dict[str, Metric]:
+    """Functions by name: those asked for, or those that the data allow."""
+    from xdownscale import metrics as known
+
+    span = observations.max() - observations.min()
+    ready: dict[str, Metric] = {"ssim": partial(known.ssim, data_range=span)}
+    if thresholds is not None:
+        side = _side(observations)
+        scales = tuple(n for n in _SCALES if n <= side)
+        ready["brier_score"] = partial(known.brier_score, thresholds=thresholds)
+        ready["fss"] = partial(known.fss, thresholds=thresholds, scales=scales)
+    if isinstance(metrics, Mapping):
+        chosen = dict(metrics)
+    else:
+        asked = _usual(observations) if metrics is None else metrics
+        chosen = dict(_resolve(metric, ready) for metric in asked)
+    if thresholds is not None:
+        chosen |= {"brier_score": ready["brier_score"]} | ({"fss": ready["fss"]} if side else {})
+    return chosen
+
+
+def _resolve(metric: str | Metric, ready: Mapping[str, Metric]) -> tuple[str, Metric]:
+    """Name and function of a metric."""
+    from xdownscale import metrics as known
+
+    if not isinstance(metric, str):
+        return getattr(metric, "__name__", str(metric)), metric
+    scores = [
+        n for n in known.__all__ if list(inspect.signature(getattr(known, n)).parameters)[1] == "forecasts"
+    ]
+    if metric in ready:
+        return metric, ready[metric]
+    if metric in ("fss", "brier_score"):
+        msg = f"{metric} needs thresholds. Pass them, as in evaluate(..., thresholds=[0.1, 1, 10])."
+        raise ValueRangeError(msg)
+    if metric not in scores or metric == "coarse_consistency":
+        msg = (
+            f"metric {metric!r} is not known. Pass one of {sorted(set(scores) - {'coarse_consistency'})}, or a "
+            f"function f(observations, forecasts, *, dim=None, ...)."
+        )
+        raise ValueRangeError(msg)
+    return metric, getattr(known, metric)
+
+
+def _side(observations: xr.DataArray) -> int:
+    """Cells on the shorter side of a frame, 0 for a field without space."""
+    try:
+        axes = find_axes(observations)
+    except DimensionError:
+        return 0
+    return min(observations.sizes[d] for d in axes.spatial)
+
+
+def _usual(observations: xr.DataArray) -> list[str]:
+    """The metrics to compute when none are named: those that make sense for these dimensions."""
+    names = [
+        "crps_ensemble",
+        "mae",
+        "rmse",
+        "bias",
+        "spread_skill_ratio",
+        "pit_deviation",
+        "emd",
+        "percentile_error",
+    ]
+    side = _side(observations)
+    if side >= 2:
+        names.append("lsd")
+    if side >= _WINDOW:
+        names.append("ssim")
+    time = find_axes(observations).time if side else None
+    if time is not None and observations.sizes[time] > 1:
+        names.append("lag_autocorrelation_error")
+    return names

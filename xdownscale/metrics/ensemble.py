@@ -1,0 +1,220 @@
+"""Scores of an ensemble as a distribution: CRPS, rank histogram, spread against error.
+
+References
+----------
+Ferro (2014), fair scores for ensemble forecasts, doi:10.1002/qj.2270.
+Fortin et al. (2014), why should ensemble spread match the RMSE of the ensemble mean,
+doi:10.1175/JHM-D-14-0008.1. Hamill (2001), interpretation of rank histograms,
+doi:10.1175/1520-0493(2001)129<0550:IORHFV>2.0.CO;2.
+"""
+
+from __future__ import annotations
+
+from math import prod, sqrt
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.kernels import crps
+from xdownscale.metrics.cases import Cases, Dim, Weights, pair
+from xdownscale.metrics.labels import difference_units, dress
+
+
+def crps_ensemble(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    alpha: float = 1.0,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Continuous ranked probability score, fair by default.
+
+    The fair score does not depend on the number of members on average, so ensembles of different sizes
+    compare; it may be slightly negative at a single point. Without members, or with one, it is the absolute
+    error.
+
+    Parameters
+    ----------
+    observations, forecasts : DataArray
+        What happened, and the ensemble.
+    alpha : float
+        1 for the fair score, 0 for the score of the ensemble as it stands.
+    dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`.
+
+    Returns
+    -------
+    DataArray
+        In the units of the data.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([1.0], dims="x")
+    >>> ensemble = xr.DataArray([[0.0], [4.0]], dims=("member", "x"))
+    >>> float(crps_ensemble(truth, ensemble)), float(crps_ensemble(truth, ensemble, alpha=0))
+    (0.0, 1.0)
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    scores = xr.apply_ufunc(
+        crps.crps_ensemble,
+        cases.observations,
+        cases.one_chunk(),
+        input_core_dims=[[], [member_dim]],
+        kwargs={"axis": -1, "alpha": alpha},
+        dask="parallelized",
+        output_dtypes=[cases.forecasts.dtype],
+    )
+    units, title = difference_units(cases.units), "continuous ranked probability score"
+    score = cases.average(scores)
+    return dress(
+        score, observations, name="crps_ensemble", long_name=title, units=units, keep_attrs=keep_attrs
+    )
+
+
+def rank_histogram(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Share of the cases in which the observation has rank 0 … M among M members.
+
+    An observation equal to some members, as in dry cases, shares its case equally over the ranks that it ties
+    with, without random numbers: a calibrated ensemble of rain gives a flat histogram.
+
+    Parameters
+    ----------
+    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`.
+
+    Returns
+    -------
+    DataArray
+        With the dimension ``rank`` of size M + 1; adds up to 1.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([0.0, 5.0], dims="x")
+    >>> ensemble = xr.DataArray([[0.0, 1.0], [2.0, 2.0]], dims=("member", "x"))
+    >>> rank_histogram(truth, ensemble).values
+    array([0.25, 0.25, 0.5 ])
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    score = _rank_shares(cases)
+    title = "share of cases by rank of the observation"
+    return dress(
+        score, observations, name="rank_histogram", long_name=title, units="1", keep_attrs=keep_attrs
+    )
+
+
+def pit_deviation(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """How far the rank histogram is from flat.
+
+    The root mean square of (M + 1)·h − 1 over the M + 1 bins of the histogram h of :func:`rank_histogram`. 0
+    is calibrated. By chance alone n independent cases give about √(M/n), the attribute ``noise_floor``:
+    neighbouring cells are not independent, so the true floor is higher; missing cases raise it further.
+
+    Parameters
+    ----------
+    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`.
+
+    Returns
+    -------
+    DataArray
+        Without units.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([0.0, 1.5, 9.0], dims="x")
+    >>> ensemble = xr.DataArray([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]], dims=("member", "x"))
+    >>> float(pit_deviation(truth, ensemble))
+    0.0
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    shares = _rank_shares(cases)
+    score = (((cases.members + 1) * shares - 1) ** 2).mean("rank", skipna=False) ** 0.5
+    title = "deviation of the rank histogram from flat"
+    score = dress(
+        score, observations, name="pit_deviation", long_name=title, units="1", keep_attrs=keep_attrs
+    )
+    count = prod(cases.observations.sizes[d] for d in cases.dims)
+    return score.assign_attrs(noise_floor=sqrt(cases.members / max(count, 1)))
+
+
+def spread_skill_ratio(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Spread of the members over the error of their mean; 1 for a calibrated ensemble of any size.
+
+    √((M + 1)/M) · √(mean variance of the members, M − 1 in its denominator) / (RMSE of the ensemble mean).
+
+    Parameters
+    ----------
+    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`.
+
+    Returns
+    -------
+    DataArray
+        Without units; below 1 for members that are too alike. NaN for fewer than two members, or without any
+        error.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([1.0, 3.0], dims="x")
+    >>> ensemble = xr.DataArray([[1.0, 1.0], [3.0, 3.0]], dims=("member", "x"))
+    >>> round(float(spread_skill_ratio(truth, ensemble)), 3)
+    1.732
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    squared = (cases.ensemble_mean() - cases.observations) ** 2
+    if cases.members > 1:
+        variance = cases.forecasts.var(member_dim, ddof=1, skipna=False).where(squared.notnull())
+    else:
+        variance = xr.full_like(squared, np.nan)
+    error = cases.average(squared)
+    score = ((cases.members + 1) / cases.members * cases.average(variance) / error.where(error > 0)) ** 0.5
+    title = "spread of the members over the error of their mean"
+    return dress(
+        score, observations, name="spread_skill_ratio", long_name=title, units="1", keep_attrs=keep_attrs
+    )
+
+
+def _rank_shares(cases: Cases) -> xr.DataArray:
+    """Share of the cases at each rank, ties shared equally."""
+    below = (cases.forecasts < cases.observations).sum(cases.member_dim)
+    ties = (cases.forecasts == cases.observations).sum(cases.member_dim)
+    share = (1 / (ties + 1)).where(cases.complete)
+    empty = xr.zeros_like(share).where(cases.complete)
+    # One pass per rank: all ranks at once would take M + 1 times the memory of the observations.
+    shares = [
+        cases.average(share.where((below <= rank) & (rank <= below + ties), empty))
+        for rank in range(cases.members + 1)
+    ]
+    ranks = xr.DataArray(np.arange(cases.members + 1), dims="rank", name="rank")
+    return xr.concat(shares, ranks).transpose(..., "rank")

@@ -1,0 +1,172 @@
+"""Errors of a point forecast.
+
+An ensemble is scored by the point that is best for the score: its mean for squared errors and bias, its
+median for absolute errors.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xdownscale.metrics.cases import Cases, Dim, Weights, pair
+from xdownscale.metrics.labels import difference_units, dress, squared_units
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def mse(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Mean squared error, of the ensemble mean if there are members.
+
+    Parameters
+    ----------
+    observations : DataArray
+        What happened.
+    forecasts : DataArray
+        The same dimensions; with `member_dim` if it is an ensemble.
+    dim : str or iterable of str, optional
+        Dimensions to average over; None for all, an empty tuple for none.
+    member_dim : str
+        Member dimension of `forecasts`.
+    weights : DataArray or "area", optional
+        Weights of the cases; only their ratios count.
+    skipna : bool
+        Whether to leave out cases whose observation, any member or weight is missing; otherwise they give
+        NaN.
+    keep_attrs : bool, optional
+        Whether to carry attributes of the observations; None asks xarray's options.
+
+    Returns
+    -------
+    DataArray
+        In squared units.
+
+    Raises
+    ------
+    DimensionError
+        If observations, forecasts, weights and `dim` do not fit each other.
+    UnitsError
+        If the units of the forecasts cannot be converted to those of the observations.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> truth = xr.DataArray([0.0, 2.0], dims="x", attrs={"units": "mm h-1"})
+    >>> score = mse(truth, truth + 1)
+    >>> float(score), score.attrs["units"]
+    (1.0, 'mm2 h-2')
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    units = squared_units(cases.units)
+    score = cases.average(_squared_error(cases))
+    return dress(
+        score, observations, name="mse", long_name="mean squared error", units=units, keep_attrs=keep_attrs
+    )
+
+
+def rmse(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Root of the mean squared error, of the ensemble mean if there are members; arguments as in :func:`mse`.
+
+    Returns
+    -------
+    DataArray
+        In the units of the data.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> truth = xr.DataArray([0.0, 0.0], dims="x")
+    >>> float(rmse(truth, truth + 3))
+    3.0
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    score = cases.average(_squared_error(cases)) ** 0.5
+    units, title = difference_units(cases.units), "root mean squared error"
+    return dress(score, observations, name="rmse", long_name=title, units=units, keep_attrs=keep_attrs)
+
+
+def mae(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Mean absolute error, of the ensemble median if there are members; arguments as in :func:`mse`.
+
+    Returns
+    -------
+    DataArray
+        In the units of the data.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> truth = xr.DataArray([0.0, 0.0], dims="x")
+    >>> ensemble = xr.DataArray([[0.0, 0.0], [1.0, 2.0], [9.0, 9.0]], dims=("member", "x"))
+    >>> float(mae(truth, ensemble))
+    1.5
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    middle = cases.one_chunk().median(cases.member_dim, skipna=False)
+    score = cases.average(abs(middle - cases.observations))
+    units = difference_units(cases.units)
+    return dress(
+        score, observations, name="mae", long_name="mean absolute error", units=units, keep_attrs=keep_attrs
+    )
+
+
+def bias(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Mean of forecast minus observation, over members too; arguments as in :func:`mse`.
+
+    Returns
+    -------
+    DataArray
+        In the units of the data; positive where the forecast is too high.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> truth = xr.DataArray([0.0, 2.0], dims="x")
+    >>> float(bias(truth, truth + 0.5))
+    0.5
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    score = cases.average(cases.ensemble_mean() - cases.observations)
+    units = difference_units(cases.units)
+    return dress(score, observations, name="bias", long_name="mean error", units=units, keep_attrs=keep_attrs)
+
+
+def _squared_error(cases: Cases) -> xr.DataArray:
+    """Squared error of the ensemble mean, case by case."""
+    return (cases.ensemble_mean() - cases.observations) ** 2

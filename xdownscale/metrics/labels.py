@@ -1,0 +1,103 @@
+"""What a score says about itself: name, units, attributes, coordinates."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from xdownscale.field.provenance import keeps_attrs
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_FACTOR = re.compile(r"(?P<symbol>[A-Za-zµ°_%]+)(?:\^|\*\*)?(?P<power>[+-]?\d+)?")
+"""One factor of a unit in UDUNITS' plain form: ``mm``, ``h-1``, ``m^2``."""
+
+_DIFFERENCE = dict.fromkeys(
+    ("degC", "degree_C", "degrees_C", "degree_Celsius", "celsius", "Celsius", "°C"), "K"
+)
+"""A difference of two temperatures in degrees Celsius is in kelvin."""
+
+_OF_VALUES = ("standard_name", "long_name", "units", "cell_methods", "cell_measures", "ancillary_variables")
+"""Attributes of a field that are wrong on its scores; as are those starting with ``valid_`` or ``flag_``."""
+
+
+def difference_units(units: str | None) -> str | None:
+    """Units of a difference of two values.
+
+    Examples
+    --------
+    >>> difference_units("mm h-1"), difference_units("degC")
+    ('mm h-1', 'K')
+    """
+    return None if units is None else _DIFFERENCE.get(units, units)
+
+
+def squared_units(units: str | None) -> str | None:
+    """Units of a squared difference.
+
+    Examples
+    --------
+    >>> squared_units("mm h-1"), squared_units("mm/h"), squared_units("degC"), squared_units("1")
+    ('mm2 h-2', '(mm/h)2', 'K2', '1')
+    """
+    units = difference_units(units)
+    if units is None or units == "1":
+        return units
+    factors = [_FACTOR.fullmatch(part) for part in re.split(r"[\s.]+", units.strip())]
+    if not all(factors):
+        return f"({units})2"
+    return " ".join(f"{f['symbol']}{2 * int(f['power'] or 1)}" for f in factors if f)
+
+
+def units_of(field: xr.DataArray) -> str | None:
+    """Read the units that a field states, None if it states none."""
+    units = field.attrs.get("units")
+    return None if units is None else str(units)
+
+
+def dress(
+    score: xr.DataArray,
+    source: xr.DataArray,
+    *,
+    name: str,
+    long_name: str,
+    units: str | None,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Give a score its name, attributes, and those coordinates of the field that still fit.
+
+    Parameters
+    ----------
+    score : DataArray
+        The bare numbers.
+    source : DataArray
+        The observations that were scored against.
+    name, long_name : str
+        Variable name and plain-words title.
+    units : str or None
+        None leaves units out: those of the field are not known.
+    keep_attrs : bool, optional
+        Whether to carry the attributes of `source` that do not describe its values; None asks
+        ``xarray.set_options(keep_attrs=...)``, whose default carries them.
+
+    Returns
+    -------
+    DataArray
+    """
+    keeps = keeps_attrs(keep_attrs=keep_attrs)
+    carried = {str(k): v for k, v in source.attrs.items() if _fits(str(k))} if keeps else {}
+    stated = {"long_name": long_name} | ({} if units is None else {"units": units})
+    coords = {
+        label: coordinate
+        for label, coordinate in source.coords.items()
+        if set(coordinate.dims) <= set(score.dims) and label not in score.coords
+    }
+    score = score.assign_coords(coords).rename(name)
+    score.attrs = carried | stated
+    return score
+
+
+def _fits(attribute: str) -> bool:
+    """Whether an attribute of a field still holds for its scores."""
+    return attribute not in _OF_VALUES and not attribute.startswith(("valid_", "flag_", "actual_range"))

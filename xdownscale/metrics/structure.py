@@ -1,0 +1,266 @@
+"""Do fields look alike: structural similarity, and fractions of neighbourhoods above a threshold.
+
+References
+----------
+Wang et al. (2004), image quality assessment: from error visibility to structural similarity,
+    doi:10.1109/TIP.2003.819861.
+Roberts and Lean (2008), scale-selective verification of rainfall accumulations, doi:10.1175/2007MWR2123.1.
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.errors import DimensionError, ValueRangeError
+from xdownscale.metrics.cases import Cases, Dim, Weights, pair
+from xdownscale.metrics.frames import on_frames
+from xdownscale.metrics.labels import dress
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from xdownscale.field.axes import Axes
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_SIGMA, _RADIUS = 1.5, 5
+"""Gaussian window of 11 by 11 cells (Wang et al.)."""
+
+_K1, _K2 = 0.01, 0.03
+"""Shares of the data range that keep the ratios finite (Wang et al.)."""
+
+
+def ssim(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    data_range: float | xr.DataArray,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+    dims: Mapping[str, str] | None = None,
+) -> xr.DataArray:
+    """Structural similarity of frames, mean over cells and members.
+
+    Gaussian window of 11 × 11 cells, whole windows only. Every member is compared on its own.
+
+    Parameters
+    ----------
+    observations, forecasts : DataArray
+        With two space dimensions; these are always used up.
+    data_range : float or DataArray
+        Range that values may span, the same for everything that shall compare: the score depends on it (0.98
+        with 1 and 0.99 with 100 for the same pair of fields). Never the range of the single frame.
+    dim, member_dim, weights, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
+    skipna : bool
+        Whether to leave out windows with a missing value; otherwise they give NaN.
+    dims : mapping, optional
+        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+
+    Returns
+    -------
+    DataArray
+        Without units; 1 for equal fields.
+
+    Raises
+    ------
+    DimensionError
+        If frames are smaller than the window.
+    ValueRangeError
+        If `data_range` is not positive.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray(np.random.default_rng(0).random((16, 16)), dims=("y", "x"))
+    >>> float(ssim(truth, truth, data_range=1))
+    1.0
+    """
+    if not isinstance(data_range, xr.DataArray) and not data_range > 0:
+        msg = f"data_range is the range that values may span, found {data_range}. Pass as in data_range=100."
+        raise ValueRangeError(msg)
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    frames, axes = on_frames(cases, dims)
+    _check_fits(frames.observations, axes, 2 * _RADIUS + 1)
+    similarity = xr.apply_ufunc(
+        _similarity,
+        frames.observations,
+        frames.forecasts,
+        data_range,
+        input_core_dims=[list(axes.spatial), list(axes.spatial), []],
+        kwargs={"skipna": skipna},
+        dask="parallelized",
+        output_dtypes=[np.float64],
+    )
+    score = frames.average(similarity.mean(member_dim, skipna=False))
+    return dress(
+        score, observations, name="ssim", long_name="structural similarity", units="1", keep_attrs=keep_attrs
+    )
+
+
+def fss(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    thresholds: float | Sequence[float],
+    scales: int | Sequence[int] = (1, 5, 11, 21),
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+    dims: Mapping[str, str] | None = None,
+) -> xr.DataArray:
+    """Fractions skill score: 1 − Σ (F − O)² / (Σ F² + Σ O²) over all whole windows of the sample.
+
+    O is the share of a window in which the observations reach the threshold, F that of the forecasts: of an
+    ensemble the mean over its members, so the score is that of the neighbourhood probability.
+
+    Parameters
+    ----------
+    observations, forecasts : DataArray
+        With two space dimensions; these are always used up.
+    thresholds : float or sequence of float
+        An event is a value of at least this.
+    scales : int or sequence of int
+        Side of the square windows in cells.
+    dim, member_dim, weights, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
+    skipna : bool
+        Whether to take shares of the cells that are complete; otherwise a missing value gives NaN.
+    dims : mapping, optional
+        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+
+    Returns
+    -------
+    DataArray
+        Without units, with the dimensions ``threshold`` and ``scale``; NaN without any event.
+
+    Raises
+    ------
+    DimensionError
+        If a window does not fit into a frame.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray(np.eye(8), dims=("y", "x"))
+    >>> shifted = truth.roll(x=1)
+    >>> fss(truth, shifted, thresholds=0.5, scales=(1, 5)).values.round(2)
+    array([0.  , 0.97])
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    frames, axes = on_frames(cases, dims)
+    every = [(float(t), int(n)) for t, n in product(np.atleast_1d(thresholds), np.atleast_1d(scales))]
+    for _, scale in every:
+        _check_fits(frames.observations, axes, scale)
+    scores = [_fraction_skill(frames, axes, threshold, scale) for threshold, scale in every]
+    shape = (np.size(thresholds), np.size(scales))
+    rows = [xr.concat(scores[i * shape[1] : (i + 1) * shape[1]], "scale") for i in range(shape[0])]
+    score = xr.concat(rows, "threshold").transpose(..., "threshold", "scale")
+    units = {"units": cases.units} if cases.units else {}
+    score = score.assign_coords(
+        threshold=("threshold", np.atleast_1d(thresholds).astype(float), units | {"long_name": "threshold"}),
+        scale=(
+            "scale",
+            np.atleast_1d(scales).astype(int),
+            {"units": "cells", "long_name": "side of the window"},
+        ),
+    )
+    score = score if np.ndim(thresholds) else score.isel(threshold=0)
+    score = score if np.ndim(scales) else score.isel(scale=0)
+    return dress(
+        score, observations, name="fss", long_name="fractions skill score", units="1", keep_attrs=keep_attrs
+    )
+
+
+def _check_fits(field: xr.DataArray, axes: Axes, window: int) -> None:
+    """Frames hold at least one window."""
+    shape = tuple(field.sizes[d] for d in axes.spatial)
+    if not 1 <= window <= min(shape):
+        msg = f"windows of {window} by {window} cells do not fit into frames of {shape}. Give larger frames."
+        raise DimensionError(msg)
+
+
+def _similarity(ours: Array, theirs: Array, data_range: Array, *, skipna: bool) -> Array:
+    """Mean structural similarity of frames on the last two axes, leading axes broadcast."""
+    x, y = ours.astype(np.float64), theirs.astype(np.float64)
+    span = np.asarray(data_range, dtype=np.float64)[..., None, None]
+    mean_x, mean_y = _smooth(x), _smooth(y)
+    variance_x = _smooth(x * x) - mean_x**2
+    variance_y = _smooth(y * y) - mean_y**2
+    covariance = _smooth(x * y) - mean_x * mean_y
+    c1, c2 = (_K1 * span) ** 2, (_K2 * span) ** 2
+    luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
+    values = luminance * (2 * covariance + c2) / (variance_x + variance_y + c2)
+    known = ~np.isnan(values)
+    if not skipna:
+        return np.asarray(values.mean(axis=(-2, -1)))
+    count = known.sum(axis=(-2, -1))
+    return np.where(count > 0, np.where(known, values, 0).sum(axis=(-2, -1)) / np.maximum(count, 1), np.nan)
+
+
+def _smooth(values: Array) -> Array:
+    """Gaussian mean over whole windows; a missing value makes the windows that hold it NaN, and no others."""
+    from scipy.ndimage import correlate1d
+
+    weights = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / _SIGMA) ** 2)
+    weights /= weights.sum()
+    for axis in (-2, -1):
+        values = correlate1d(values, weights, axis=axis)
+    return values[..., _RADIUS:-_RADIUS, _RADIUS:-_RADIUS]
+
+
+def _fraction_skill(frames: Cases, axes: Axes, threshold: float, scale: int) -> xr.DataArray:
+    """Fractions skill score at one threshold and scale."""
+    complete = frames.complete
+    sums = xr.apply_ufunc(
+        _fraction_sums,
+        (frames.observations >= threshold).where(complete),
+        (frames.forecasts >= threshold).mean(frames.member_dim).where(complete),
+        input_core_dims=[list(axes.spatial), list(axes.spatial)],
+        output_core_dims=[["part"]],
+        kwargs={"scale": scale, "skipna": frames.skipna},
+        dask="parallelized",
+        dask_gufunc_kwargs={"output_sizes": {"part": 2}},
+        output_dtypes=[np.float64],
+    )
+    mean = frames.average(sums)
+    reference = mean.isel(part=1)
+    return 1 - mean.isel(part=0) / reference.where(reference > 0)
+
+
+def _fraction_sums(ours: Array, theirs: Array, *, scale: int, skipna: bool) -> Array:
+    """Add up (F − O)² and F² + O² over the windows of every frame; NaN marks cells that are not complete."""
+    known = ~np.isnan(ours)
+    count = _window_sum(known, scale)
+    before, after = (
+        np.divide(
+            _window_sum(np.where(known, v, 0), scale), count, out=np.zeros(count.shape), where=count > 0
+        )
+        for v in (ours, theirs)
+    )
+    sums = np.stack(
+        [((after - before) ** 2).sum(axis=(-2, -1)), (after**2 + before**2).sum(axis=(-2, -1))],
+        axis=-1,
+    )
+    usable: Array = np.asarray(known.any(axis=(-2, -1)) if skipna else known.all(axis=(-2, -1)))
+    return np.where(usable[..., None], sums, np.nan)
+
+
+def _window_sum(values: Array, scale: int) -> Array:
+    """Add up all whole windows, from a summed-area table."""
+    table = np.cumsum(np.cumsum(values, axis=-2, dtype=np.float64), axis=-1)
+    table = np.pad(table, [(0, 0)] * (values.ndim - 2) + [(1, 0), (1, 0)])
+    total: Array = (
+        table[..., scale:, scale:]
+        - table[..., :-scale, scale:]
+        - table[..., scale:, :-scale]
+        + table[..., :-scale, :-scale]
+    )
+    return total
