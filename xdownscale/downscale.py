@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError, FactorError, MissingValueError
 from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.change import only_field
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe, refine_coords
 from xdownscale.field.provenance import package_version, result_attrs
@@ -89,11 +90,7 @@ def downscale(
     >>> dict(ensemble.sizes)
     {'member': 2, 'time': 6, 'y': 60, 'x': 60}
     """
-    if not isinstance(field, xr.DataArray):
-        msg = (
-            f"downscale takes a DataArray, not a {type(field).__name__}; for a Dataset use dataset[variable]"
-        )
-        raise DimensionError(msg)
+    field = only_field(field)
     if members < 1 or conserve not in ("auto", "cell", "none"):
         msg = f'members={members}, conserve={conserve!r}: members is at least 1, conserve is "auto", "cell" or "none"'
         raise FactorError(msg)

@@ -1,0 +1,89 @@
+"""Conservation: exact block means, dry cells dry, no visible cells, a gradient that is right to first order."""
+
+import pytest
+import torch
+
+from xdownscale.kernels.blocks import block_mean, block_repeat
+from xdownscale.kernels.resize import interpolate_cells
+from xdownscale.model.conserve import conserve_cells, drift, exact_step
+from xdownscale.model.transform import LogRain, Standard
+
+BLOCKS = (3, 10, 10)
+
+
+@pytest.fixture
+def scene():
+    source = torch.Generator().manual_seed(0)
+    smooth = torch.nn.functional.avg_pool2d(torch.randn(1, 6, 84, 84, generator=source), 5, 1) * 4
+    latent = smooth[:, :, :80, :80]
+    coarse = torch.relu(torch.randn(1, 2, 8, 8, generator=source)) * 2
+    return latent, coarse, interpolate_cells(coarse, BLOCKS)
+
+
+def test_block_means_are_exact_for_rain(scene):
+    latent, coarse, base = scene
+    fine = conserve_cells(latent, coarse, transform=LogRain(), blocks=BLOCKS, fallback=base)
+    means = block_mean(fine.double(), BLOCKS)
+    wet = coarse > 0
+    assert ((means - coarse).abs()[wet] / coarse[wet]).max() < 1e-6
+    assert (fine[block_repeat(coarse == 0, BLOCKS)] == 0).all()
+    assert (fine >= 0).all()
+
+
+def test_block_means_are_exact_without_rectifier(scene):
+    latent, coarse, base = scene
+    fine = conserve_cells(latent, coarse, transform=Standard(1.0, 2.0), blocks=BLOCKS, fallback=base)
+    torch.testing.assert_close(block_mean(fine.double(), BLOCKS), coarse.double(), rtol=0, atol=1e-6)
+
+
+def test_a_wet_cell_without_prediction_takes_the_interpolated_field():
+    coarse = torch.full((1, 1, 2, 2), 1.5)
+    base = interpolate_cells(coarse, (1, 4, 4))
+    fine = exact_step(torch.zeros(1, 1, 8, 8), coarse, blocks=(1, 4, 4), fallback=base, ratio=True)
+    torch.testing.assert_close(fine, base)
+
+
+def test_passes_leave_less_of_a_border_than_the_exact_step_alone(scene):
+    latent, coarse, base = scene
+    coarse = coarse + 0.5
+
+    def border(passes):
+        v = torch.log1p(
+            conserve_cells(latent, coarse, transform=LogRain(), blocks=BLOCKS, fallback=base, passes=passes)
+        )
+        jumps = (v[..., 1:] - v[..., :-1]).abs().mean((0, 1, 2))
+        at = torch.zeros_like(jumps, dtype=torch.bool)
+        at[9::10] = True
+        return float(jumps[at].mean() / jumps[~at].mean())
+
+    assert border(8) < 1.05
+    assert border(8) - 1 < 0.25 * (border(0) - 1)
+
+
+def test_a_shift_of_the_latent_field_changes_nothing_and_is_what_drift_sees(scene):
+    latent, coarse, base = scene
+    coarse = coarse + 0.5
+    settle = lambda v: conserve_cells(v, coarse, transform=LogRain(), blocks=BLOCKS, fallback=base, passes=25)  # noqa: E731
+    settled = settle(latent.double() + 3)
+    assert (settle(latent.double() + 2.5) - settled).abs().max() < 0.02 * settled.max()
+    fitting = LogRain().forward(settled)
+    assert drift(fitting, coarse.double(), transform=LogRain(), blocks=BLOCKS) < 1e-9
+    assert drift(fitting - 1, coarse.double(), transform=LogRain(), blocks=BLOCKS) > 0.1
+
+
+def test_the_gradient_agrees_with_finite_differences(scene):
+    """For the part of a change that the passes do not take back: a pattern inside cells with little mean."""
+    latent, coarse, base = (x.double() for x in scene)
+    coarse = coarse + 1.0
+    pattern = torch.randn(latent.shape, generator=torch.Generator().manual_seed(5)).double()
+    pattern = pattern - block_repeat(block_mean(pattern, BLOCKS), BLOCKS)
+    probe = torch.randn(latent.shape, generator=torch.Generator().manual_seed(6)).double()
+    run = lambda v: (  # noqa: E731
+        conserve_cells(v, coarse, transform=LogRain(), blocks=BLOCKS, fallback=base, passes=25) * probe
+    ).sum()
+    above = latent.abs() + 0.5
+    variable = above.clone().requires_grad_(True)
+    run(variable).backward()
+    step = 1e-4
+    numeric = (run(above + step * pattern) - run(above - step * pattern)) / (2 * step)
+    assert float((variable.grad * pattern).sum()) == pytest.approx(float(numeric), rel=0.1)

@@ -1,0 +1,95 @@
+"""The local network: what an output depends on, and that a crop with its halo gives what the whole gives."""
+
+import pytest
+import torch
+
+from xdownscale.model.generator import Generator, GeneratorSettings, draw_noise
+from xdownscale.model.recipe import NetworkSize
+from xdownscale.nn.blocks import FrameExchange, PixelNorm
+from xdownscale.nn.local import LocalNetwork, ladder
+
+SMALL = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1, stages=(16, 8, 8, 8))
+
+
+def lively(module: torch.nn.Module) -> torch.nn.Module:
+    """Weights large enough that everything that can matter does."""
+    source = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in module.parameters():
+            weight.add_(0.05 * torch.randn(weight.shape, generator=source))
+    return module.double()
+
+
+@pytest.mark.parametrize(("size", "steps", "rungs"), [(10, 3, [2, 5, 10]), (3, 1, [3]), (1, 1, [1]), (4, 2, [2, 4])])
+def test_ladder_ends_at_the_factor(size, steps, rungs):
+    assert ladder(size, steps) == rungs
+
+
+def test_exchange_takes_from_both_neighbours_and_keeps_the_ends():
+    x = torch.arange(3.0).reshape(1, 3, 1, 1, 1).expand(1, 3, 8, 1, 1)
+    y = FrameExchange()(x)[0, :, :, 0, 0]
+    assert y[:, 0].tolist() == [0, 0, 1]
+    assert y[:, 1].tolist() == [1, 2, 2]
+    assert (y[:, 2:] == x[0, :, 2:, 0, 0]).all()
+
+
+def test_pixel_norm_gives_unit_power_at_every_pixel():
+    x = torch.randn(1, 2, 6, 3, 3, generator=torch.Generator().manual_seed(0)) * 7
+    power = PixelNorm(6)(x).square().mean(2)
+    torch.testing.assert_close(power, torch.ones_like(power))
+
+
+@pytest.mark.parametrize("blocks", [(3, 10, 10), (3, 1, 1), (1, 4, 4), (2, 4, 2)])
+def test_an_output_depends_on_no_more_than_its_reach(blocks):
+    net = lively(LocalNetwork(blocks=blocks, inputs=1, maps=(0, 0, 0), width=8, encoder_blocks=1, decoder_blocks=1,
+                              stages=(8, 8, 8, 8)))  # fmt: skip
+    reach = net.reach
+    size, frames = 2 * reach.cells + 5, 2 * reach.frames + 3
+    condition = torch.zeros(1, frames, 1, size, size, dtype=torch.float64)
+    middle, now = size // 2, frames // 2
+    touched = condition.clone()
+    touched[0, now, 0, middle, middle] = 1.0
+
+    def run(x):
+        conditions = [torch.zeros(1, blocks[0] * frames, 1, size * r[0], size * r[1]).double() for r in net.rungs]
+        return net.decode(net.encode(x), conditions, [])
+
+    moved = (run(condition) - run(touched)).abs() > 0
+    cells = moved[0].unfold(0, blocks[0], blocks[0]).unfold(1, blocks[1], blocks[1]).unfold(2, blocks[2], blocks[2])
+    hit = cells.flatten(3).any(-1).nonzero()
+    distance = (hit - torch.tensor([now, middle, middle])).abs().amax(0)
+    assert distance[0] <= reach.frames
+    assert distance[1:].max() <= reach.cells
+    assert distance[1:].max() >= 3  # the network does look around
+
+
+def test_a_crop_with_its_halo_gives_what_the_whole_gives():
+    method = lively(Generator(GeneratorSettings(blocks=(2, 4, 4), size=SMALL)))
+    cells, frames = method.halo
+    shape = (2 * frames + 4, 2 * cells + 5, 2 * cells + 6)
+    source = torch.Generator().manual_seed(1)
+    coarse = torch.relu(torch.randn(1, *shape, generator=source)).double() * 3
+    noise = [z.double() for z in draw_noise(method.noise_maps, (1, *shape), generator=source)]
+    part = (slice(1, None), slice(2, None), slice(3, None))
+    cut = [
+        z[:, 1 * m.frames :, :, 2 * m.pixels[0] :, 3 * m.pixels[1] :]
+        for z, m in zip(noise, method.noise_maps, strict=True)
+    ]
+    with torch.inference_mode():
+        whole = method(method.prepare(coarse), noise)
+        crop = method(method.prepare(coarse[:, part[0], part[1], part[2]]), cut)
+    inside = crop[:, 2 * frames :, 4 * cells :, 4 * cells :]
+    same = whole[:, 2 * (frames + 1) :, 4 * (cells + 2) :, 4 * (cells + 3) :]
+    assert inside.numel() > 0
+    torch.testing.assert_close(inside, same, rtol=0, atol=1e-9)
+
+
+def test_a_zero_network_is_an_interpolation():
+    method = Generator(GeneratorSettings(blocks=(2, 4, 4), size=SMALL, conserving=False))
+    with torch.no_grad():
+        for weight in method.network.leave.parameters():
+            weight.zero_()
+    coarse = torch.rand(1, 3, 5, 5, generator=torch.Generator().manual_seed(0)) + 0.5
+    window = method.prepare(coarse)
+    noise = draw_noise(method.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(method(window, noise), window.base)

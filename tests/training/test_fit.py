@@ -1,0 +1,80 @@
+"""The loop: it learns, it is reproducible, and an interrupted run ends with the same weights."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from xdownscale.model.generator import Generator, GeneratorSettings
+from xdownscale.model.mean import median_recipe, median_settings
+from xdownscale.model.recipe import NetworkSize, Recipe, Schedule
+from xdownscale.training.fit import fit
+from xdownscale.training.patches import PatchSampler, Source
+
+SIZE = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1, stages=(16, 8, 8, 8))
+RECIPE = Recipe(cells=4, frames=2, size=SIZE, schedule=Schedule(steps=8, batch=2, warmup=1, check=4, validation=4))
+
+
+@pytest.fixture(scope="module")
+def windows():
+    random = np.random.default_rng(0)
+    rain = np.maximum(random.normal(size=(12, 48, 48)), 0).astype(np.float32) * 3
+    return PatchSampler([Source(rain)], blocks=(2, 4, 4), cells=4, frames=2)
+
+
+def run(windows, recipe=RECIPE, checkpoint=None, median=False):
+    settings = GeneratorSettings(blocks=(2, 4, 4), size=SIZE)
+    if median:
+        settings, recipe = median_settings(settings), median_recipe(recipe)
+    torch.manual_seed(0)
+    model = Generator(settings)
+    return fit(model, windows, windows, recipe=recipe, unit=2.0, checkpoint=checkpoint, progress=False)
+
+
+def test_the_same_seed_gives_the_same_weights(windows):
+    first, second = run(windows), run(windows)
+    assert first.steps == 8
+    for name, value in first.weights.items():
+        assert torch.equal(value, second.weights[name])
+
+
+def test_an_interrupted_run_ends_with_the_same_weights(windows, tmp_path, monkeypatch):
+    whole = run(windows)
+    original = PatchSampler.batch
+
+    def interrupted(self, step, size):
+        if step == 6:
+            raise KeyboardInterrupt
+        return original(self, step, size)
+
+    monkeypatch.setattr(PatchSampler, "batch", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(windows, checkpoint=tmp_path / "run.safetensors")
+    monkeypatch.setattr(PatchSampler, "batch", original)
+    resumed = run(windows, checkpoint=tmp_path / "run.safetensors")
+    assert resumed.scores == whole.scores
+    for name, value in whole.weights.items():
+        assert torch.equal(value, resumed.weights[name])
+
+
+def test_training_lowers_the_validation_score(windows):
+    longer = replace(RECIPE, schedule=replace(RECIPE.schedule, steps=60, check=10, average=0.8, rate=3e-3))
+    history = run(windows, longer).history
+    assert history[-1]["crps"] < 0.98 * history[0]["crps"]
+
+
+def test_patience_stops_a_run_that_no_longer_improves(windows):
+    stuck = replace(RECIPE, schedule=replace(RECIPE.schedule, steps=40, rate=0.0, check=2, patience=2))
+    assert run(windows, stuck).steps == 6
+
+
+def test_a_budget_in_seconds_ends_a_run(windows):
+    timed = replace(RECIPE, schedule=replace(RECIPE.schedule, steps=10**6, seconds=0.5))
+    assert run(windows, timed).steps < 10**3
+
+
+def test_the_median_net_needs_no_noise(windows):
+    result = run(windows, median=True)
+    assert result.scores["spread_skill"] == 0
+    assert not any("noise" in name for name in result.weights)

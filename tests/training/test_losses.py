@@ -1,0 +1,73 @@
+"""The training loss: pairs against the kernel, propriety by simulation, filters as they are described."""
+
+import numpy as np
+import pytest
+import torch
+
+from xdownscale.kernels.crps import crps_ensemble
+from xdownscale.model.recipe import ScoreWeights
+from xdownscale.model.transform import LogRain, Standard
+from xdownscale.training.losses import ensemble_score, pair_score, random_filters
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_pairs_equal_the_sorted_kernel(count):
+    stacked = torch.randn(1 + count, 50, generator=torch.Generator().manual_seed(count), dtype=torch.float64)
+    expected = crps_ensemble(stacked[0], stacked[1:], alpha=0.95)
+    torch.testing.assert_close(pair_score(stacked, 0.95), expected)
+
+
+def test_filters_have_unit_size_and_mostly_no_mean():
+    filters = random_filters(16, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(filters.abs().sum((1, 2, 3)), torch.ones(16))
+    means = filters.sum((1, 2, 3)).abs()
+    assert (means < 1e-5).sum() == 12
+
+
+def _score(members, truth):
+    return float(
+        ensemble_score(
+            members,
+            truth,
+            transform=Standard(),
+            unit=1.0,
+            weights=ScoreWeights(alpha=1.0),
+            windows=torch.ones(len(truth)),
+            generator=torch.Generator().manual_seed(9),
+        )
+    )
+
+
+def test_the_true_law_scores_best():
+    """Smooth noise as truth; too little spread, too much, and the right marginals with the wrong texture all lose."""
+    source = torch.Generator().manual_seed(0)
+
+    def smooth(*shape):
+        white = torch.randn(*shape, 6, 30, 30, generator=source)
+        return torch.nn.functional.avg_pool2d(white.flatten(0, -4), 3, 1).unflatten(0, shape) * 3
+
+    truth, members = smooth(64), smooth(2, 64)
+    right = _score(members, truth)
+    assert right < _score(0.7 * members, truth)
+    assert right < _score(1.3 * members, truth)
+    assert right < _score(torch.randn(members.shape, generator=source), truth)
+
+
+def test_windows_count_by_their_weight():
+    truth = torch.zeros(2, 3, 12, 12)
+    members = torch.stack([torch.stack([torch.zeros(3, 12, 12), torch.ones(3, 12, 12)])] * 2)
+    score = lambda w: float(  # noqa: E731
+        ensemble_score(members, truth, transform=LogRain(), unit=1.0, weights=ScoreWeights(),
+                       windows=torch.tensor(w), generator=torch.Generator().manual_seed(0))
+    )  # fmt: skip
+    assert score([1.0, 0.0]) == 0
+    assert score([0.0, 2.0]) == pytest.approx(2 * score([0.0, 1.0]))
+
+
+def test_the_loss_has_a_gradient_for_every_member():
+    members = torch.rand(2, 1, 3, 24, 24, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
+    truth = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(1))
+    ensemble_score(members, truth, transform=LogRain(), unit=2.0, weights=ScoreWeights(), windows=torch.ones(1),
+                   generator=torch.Generator().manual_seed(0)).backward()  # fmt: skip
+    assert np.isfinite(members.grad.numpy()).all()
+    assert (members.grad.flatten(1).abs().sum(1) > 0).all()
