@@ -7,6 +7,10 @@ import contextlib
 import dask
 import numpy as np
 import xarray as xr
+from hypothesis import settings
+
+settings.register_profile("busy machine", deadline=None, max_examples=25)
+settings.load_profile("busy machine")
 
 
 @contextlib.contextmanager
@@ -21,18 +25,31 @@ def raise_if_dask_computes():
         yield
 
 
-def rain(shape=(6, 20, 30), *, seed=0, dims=("time", "y", "x"), step="5min", spacing=1000.0, dtype=float):
+def rain(shape=(6, 20, 30), *, seed=0, dims=("time", "y", "x"), step=5, spacing=1000.0, dtype=float):
     """Rain on a projected grid: y descending, x ascending, times at the start of their step."""
     values = np.random.default_rng(seed).gamma(0.3, 4.0, shape).astype(dtype)
     time, y, x = dims
-    offsets = np.arange(shape[0]) * np.timedelta64(int(np.timedelta64(1, "m") * int(step[:-3]) / np.timedelta64(1, "s")), "s")
+    offsets = np.arange(shape[0]) * np.timedelta64(step, "m")
+    north, east = ({"standard_name": f"projection_{axis}_coordinate", "units": "m"} for axis in "yx")
     return xr.DataArray(
         values,
         dims=dims,
         coords={
-            time: (time, np.datetime64("2020-07-01T12:00", "ns") + offsets, {"standard_name": "time", "axis": "T"}),
-            y: (y, 50_500.0 - spacing * np.arange(shape[1]), {"standard_name": "projection_y_coordinate", "units": "m"}),
-            x: (x, -3_500.0 + spacing * np.arange(shape[2]), {"standard_name": "projection_x_coordinate", "units": "m"}),
+            time: (
+                time,
+                np.datetime64("2020-07-01T12:00", "ns") + offsets,
+                {"standard_name": "time", "axis": "T"},
+            ),
+            y: (
+                y,
+                50_500.0 - spacing * np.arange(shape[1]),
+                {"standard_name": "projection_y_coordinate", "units": "m"},
+            ),
+            x: (
+                x,
+                -3_500.0 + spacing * np.arange(shape[2]),
+                {"standard_name": "projection_x_coordinate", "units": "m"},
+            ),
         },
         name="rain",
         attrs={"units": "mm h-1", "standard_name": "rainfall_rate"},

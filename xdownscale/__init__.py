@@ -8,13 +8,13 @@ from xdownscale import accessor as _accessor  # noqa: F401  registers .sr
 from xdownscale.coarsen import coarsen
 from xdownscale.downscale import downscale
 from xdownscale.errors import XDownscaleError
+from xdownscale.evaluate import evaluate
 from xdownscale.interpolate import interpolate
 from xdownscale.train import train
 
 if TYPE_CHECKING:
     from xdownscale import metrics, tutorial, zoo
     from xdownscale._versions import show_versions
-    from xdownscale.evaluate import evaluate
     from xdownscale.model.downscaler import Downscaler, load
     from xdownscale.model.recipe import Recipe
 
@@ -38,7 +38,6 @@ __all__ = [
 _LAZY = {
     "Downscaler": "xdownscale.model.downscaler",
     "Recipe": "xdownscale.model.recipe",
-    "evaluate": "xdownscale.evaluate",
     "load": "xdownscale.model.downscaler",
     "show_versions": "xdownscale._versions",
 }

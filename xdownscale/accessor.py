@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -14,9 +14,10 @@ from xdownscale.field.grid import describe
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from xdownscale.field.static import Static
+    from xdownscale.metrics.choice import Metrics
     from xdownscale.model.downscaler import Downscaler
     from xdownscale.model.recipe import Recipe
 
@@ -139,21 +140,21 @@ class _Verbs(Generic[Field]):
 
     def evaluate(
         self,
-        observations: xr.DataArray,
+        observations: xr.DataArray | xr.Dataset,
         *,
-        metrics: Sequence[str] | None = None,
-        dim: str | Sequence[str] | None = None,
+        metrics: Metrics = None,
+        dim: str | Iterable[Hashable] | None = None,
         member_dim: str = "member",
-        weights: xr.DataArray | str | None = None,
-        reference: Any = None,
-        thresholds: Sequence[float] | None = None,
+        weights: xr.DataArray | Literal["area"] | None = None,
+        reference: str | xr.DataArray | None = None,
+        thresholds: float | Sequence[float] | None = None,
         bootstrap: int | None = None,
     ) -> xr.Dataset:
         """Score this ensemble: :func:`xdownscale.evaluate`."""
         from xdownscale.evaluate import evaluate
 
         return evaluate(
-            only_field(self._field),
+            self._field,
             observations,
             metrics=metrics,
             dim=dim,

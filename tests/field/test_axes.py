@@ -21,7 +21,10 @@ def bare(*dims):
         (("x", "time", "y"), Axes("y", "x", "time")),
         (("t", "LAT", "Longitude"), Axes("LAT", "Longitude", "t")),
         (("rlat", "rlon"), Axes("rlat", "rlon", None)),
-        (("number", "valid_time", "south_north", "west_east"), Axes("south_north", "west_east", "valid_time", "number")),
+        (
+            ("number", "valid_time", "south_north", "west_east"),
+            Axes("south_north", "west_east", "valid_time", "number"),
+        ),
         (("y", "x", "level"), Axes("y", "x", None)),
     ],
 )
@@ -58,12 +61,18 @@ def test_curvilinear_coordinates_name_their_dimensions(attributes, dims):
 
 
 def test_curvilinear_coordinates_stored_transposed_follow_the_names_of_their_dimensions():
-    field = bare("x", "y").assign_coords(lat=(("x", "y"), np.zeros((2, 2))), lon=(("x", "y"), np.zeros((2, 2))))
+    field = bare("x", "y").assign_coords(
+        lat=(("x", "y"), np.zeros((2, 2))), lon=(("x", "y"), np.zeros((2, 2)))
+    )
     assert find_axes(field).spatial == ("y", "x")
 
 
 @pytest.mark.parametrize(
-    "times", [np.array(["2000-01-01", "2000-01-02"], "M8[ns]"), cftime.num2date([0, 1], "days since 2000-01-01", "noleap")]
+    "times",
+    [
+        np.array(["2000-01-01", "2000-01-02"], "M8[ns]"),
+        cftime.num2date([0, 1], "days since 2000-01-01", "noleap"),
+    ],
 )
 def test_a_dimension_that_holds_times_is_time_whatever_its_name(times):
     assert find_axes(bare("when", "y", "x").assign_coords(when=times)).time == "when"

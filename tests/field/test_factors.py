@@ -26,7 +26,14 @@ def test_factors_of_one_change_no_dimension():
 
 @pytest.mark.parametrize(
     ("spatial", "temporal", "said"),
-    [(0, 1, "spatial"), (10.0, 1, "spatial"), (True, 1, "spatial"), ("10", 1, "spatial"), (1, -1, "temporal"), ((1, 2, 3), 1, "pair")],
+    [
+        (0, 1, "spatial"),
+        (10.0, 1, "spatial"),
+        (True, 1, "spatial"),
+        ("10", 1, "spatial"),
+        (1, -1, "temporal"),
+        ((1, 2, 3), 1, "pair"),
+    ],
 )
 def test_anything_but_whole_numbers_of_at_least_one_is_refused(spatial, temporal, said):
     with pytest.raises(FactorError, match=said):

@@ -42,7 +42,12 @@ def test_cell_methods_that_hold_already_are_not_repeated():
 
 @pytest.mark.parametrize(
     ("methods", "expected"),
-    [("time: sum", "sum"), ("area: mean", None), ("lat: lon: time: point (comment: x)", "point"), ("time: mean time: maximum", "maximum")],
+    [
+        ("time: sum", "sum"),
+        ("area: mean", None),
+        ("lat: lon: time: point (comment: x)", "point"),
+        ("time: mean time: maximum", "maximum"),
+    ],
 )
 def test_the_last_cell_method_of_a_dimension_counts(methods, expected):
     assert cell_method(xr.DataArray(0.0, attrs={"cell_methods": methods}), "time") == expected
@@ -54,7 +59,10 @@ def test_time_methods():
     assert time_method(field, AXES, "point") == "point"
     assert time_method(field.assign_attrs(cell_methods="time: sum"), AXES) == "sum"
     assert time_method(field.assign_attrs(units="kg m-2"), AXES) == "sum"
-    assert time_method(xr.DataArray(0.0, attrs={"units": "m", "standard_name": "surface_altitude"}), AXES) == "mean"
+    assert (
+        time_method(xr.DataArray(0.0, attrs={"units": "m", "standard_name": "surface_altitude"}), AXES)
+        == "mean"
+    )
     with pytest.raises(TimeAxisError, match="'auto' or one of"):
         time_method(field, AXES, "median")
     with pytest.raises(TimeAxisError, match='time_method="mean"'):

@@ -38,7 +38,7 @@ def test_amounts_per_step_need_the_step():
     step = np.timedelta64(5, "m")
     assert unit_scale("mm", "mm h-1", step=step)[0] == pytest.approx(12)
     assert unit_scale("mm h-1", "kg m-2", step=step)[0] == pytest.approx(1 / 12)
-    with pytest.raises(UnitsError, match="step=numpy.timedelta64"):
+    with pytest.raises(UnitsError, match=r"step=numpy\.timedelta64"):
         unit_scale("mm", "mm h-1")
 
 

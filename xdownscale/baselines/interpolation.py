@@ -71,9 +71,7 @@ def interpolate_array(values: Any, blocks: Blocks, method: str = "bicubic") -> A
         haloed = overlap(values, depth=depth, boundary=edges)  # type: ignore[no-untyped-call]
     function = functools.partial(_refine, blocks=blocks, method=method, pad=(not cut[0], not cut[1]))
     meta = np.empty((0,) * values.ndim, values.dtype)
-    return dask.array.map_blocks(  # type: ignore[no-untyped-call]
-        function, haloed, dtype=values.dtype, chunks=chunks, meta=meta
-    )
+    return dask.array.map_blocks(function, haloed, dtype=values.dtype, chunks=chunks, meta=meta)  # type: ignore[no-untyped-call]
 
 
 def _refine(values: np.ndarray, blocks: Blocks, method: str, pad: tuple[bool, bool]) -> np.ndarray:

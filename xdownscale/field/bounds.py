@@ -98,7 +98,8 @@ def labelled(
         return {dim: xr.Variable(dim, labels, attrs)}
     found = find_bounds(field, dim)
     name, vertex = (found.name, found.vertex) if found else (f"{dim}_bnds", "bnds")
+    encoding = {"units": "seconds since 1970-01-01"} if labels.dtype.kind in "MO" else {}  # CF: one for both
     return {
-        dim: xr.Variable(dim, labels, {**attrs, "bounds": name}),
-        name: xr.Variable((dim, vertex), bounds),
+        dim: xr.Variable(dim, labels, {**attrs, "bounds": name}, encoding),
+        name: xr.Variable((dim, vertex), bounds, None, encoding),
     }

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import inspect
+import pickle
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import xdownscale
+from tests.support import globe, rain
+from xdownscale.accessor import DataArrayAccessor, DatasetAccessor
+from xdownscale.errors import DimensionError
+
+VERBS = ("coarsen", "interpolate", "train", "downscale", "evaluate")
+
+
+@pytest.mark.parametrize("accessor", [DataArrayAccessor, DatasetAccessor])
+@pytest.mark.parametrize("verb", VERBS)
+def test_methods_have_the_signature_of_the_functions(accessor, verb):
+    function = list(inspect.signature(getattr(xdownscale, verb)).parameters.values())[1:]
+    method = list(inspect.signature(getattr(accessor, verb)).parameters.values())[1:]
+    assert [str(parameter) for parameter in method] == [str(parameter) for parameter in function]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_methods_pass_every_argument_on(verb, monkeypatch):
+    seen = {}
+    signature = inspect.signature(getattr(xdownscale, verb))
+
+    def fake(*args, **kwargs):
+        seen.update(signature.bind(*args, **kwargs).arguments)
+
+    monkeypatch.setattr(sys.modules[f"xdownscale.{verb}"], verb, fake)
+    field = rain()
+    names = list(signature.parameters)[1:]
+    wanted = {name: object() for name in names}
+    getattr(field.sr, verb)(**wanted)
+    assert seen.pop(next(iter(signature.parameters))) is field
+    assert seen == wanted
+
+
+def test_the_accessor_stores_nothing_and_changes_nothing():
+    field = rain()
+    before = field.copy(deep=True)
+    coarse = field.sr.coarsen(10, 3)
+    repr(field.sr)
+    xr.testing.assert_identical(field, before)
+    xr.testing.assert_equal(coarse, xdownscale.coarsen(field, 10, 3))
+    assert list(vars(field.sr)) == ["_field"]
+    assert pickle.loads(pickle.dumps(field)).sr.interpolate(2).shape == (6, 40, 60)
+
+
+def test_a_dataset_coarsens_and_learns_from_its_only_field():
+    whole = rain().to_dataset().assign(crs=0)
+    with pytest.warns(UserWarning, match="crs") as caught:
+        assert whole.sr.coarsen(10, 3)["rain"].shape == (2, 2, 3)
+    assert caught[0].filename == __file__
+    with pytest.raises(DimensionError, match="Choose"):
+        xr.Dataset({"a": rain(), "b": rain()}).sr.downscale(spatial=10, temporal=3)
+    with pytest.raises(DimensionError, match="none among"):
+        xr.Dataset({"a": 1}).sr.train(10, 3)
+
+
+def test_the_representation_shows_what_was_understood():
+    shown = repr(rain().expand_dims(member=4).chunk(x=10).sr)
+    for part in (
+        "time: 6 steps of 300 s",
+        "y: 20 cells of 1000 m",
+        "member: 4",
+        "mm h-1",
+        "plain",
+        "(10, 10, 10)",
+    ):
+        assert part in shown
+    assert "weighted" in repr(globe().sr)
+
+
+def test_the_representation_never_fails():
+    assert "n/a" in repr(xr.DataArray([1.0]).sr)
+    assert "gap after index 1" in repr(rain().isel(time=[0, 1, 3, 4]).sr)
+    assert "n/a" in repr(xr.DataArray(np.zeros((1, 2, 2)), dims=("time", "y", "x")).sr)
+    shown = repr(xr.Dataset({"rain": rain(), "crs": 0}).sr)
+    assert "2 variables" in shown
+    assert "crs" not in shown

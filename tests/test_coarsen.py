@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import warnings
+
+import dask.array
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
+
+import xdownscale
+from tests.support import globe, rain, raise_if_dask_computes
+from xdownscale.errors import DimensionError, FactorError, TimeAxisError, ValueRangeError
+
+
+def test_a_coarse_cell_is_the_mean_of_its_block():
+    field = rain((6, 20, 30))
+    expected = field.values.reshape(2, 3, 4, 5, 3, 10).mean(axis=(1, 3, 5))
+    np.testing.assert_allclose(xdownscale.coarsen(field, (5, 10), 3).values, expected, rtol=1e-14)
+
+
+def test_axes_may_stand_in_any_order_among_others():
+    field = rain((6, 4, 8)).expand_dims(level=[1, 2]).transpose("x", "level", "time", "y")
+    coarse = xdownscale.coarsen(field, 2, 3)
+    assert coarse.dims == field.dims
+    again = xdownscale.coarsen(field.isel(level=0).transpose("time", "y", "x"), 2, 3)
+    xr.testing.assert_allclose(coarse.isel(level=0).transpose("time", "y", "x"), again, rtol=1e-14)
+
+
+@given(
+    first=st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 3)),
+    second=st.tuples(st.integers(1, 3), st.integers(1, 2), st.integers(1, 2)),
+    method=st.sampled_from(["mean", "sum"]),
+    missing=st.booleans(),
+)
+def test_coarsening_twice_is_coarsening_once(first, second, method, missing):
+    both = [a * b for a, b in zip(first, second, strict=True)]
+    field = rain((2 * both[0], 2 * both[1], both[2])).assign_attrs(cell_methods=f"time: {method}")
+    field = field.where(field > 0.01) if missing else field
+    once = xdownscale.coarsen(field, (both[1], both[2]), both[0])
+    twice = xdownscale.coarsen(xdownscale.coarsen(field, first[1:], first[0]), second[1:], second[0])
+    xr.testing.assert_allclose(once, twice, rtol=1e-12)
+    assert once.attrs["cell_methods"] == twice.attrs["cell_methods"]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_coarsening_twice_is_coarsening_once_on_the_sphere(descending):
+    field = globe((24, 12), descending=descending)
+    once = xdownscale.coarsen(field, 6)
+    xr.testing.assert_allclose(once, xdownscale.coarsen(xdownscale.coarsen(field, 2), 3), rtol=1e-12)
+
+
+def test_means_on_the_sphere_weigh_area():
+    field = globe((18, 36))
+    sine = field.copy(data=np.broadcast_to(np.sin(np.deg2rad(field.lat.values))[:, None] ** 2, field.shape))
+    edges = np.sin(np.deg2rad(np.linspace(-90, 90, 19)))
+    weights = np.diff(edges)
+    expected = (sine.values[:, 0] * weights).reshape(6, 3).sum(1) / weights.reshape(6, 3).sum(1)
+    np.testing.assert_allclose(xdownscale.coarsen(sine, 3).values[:, 0], expected, rtol=1e-12)
+
+
+def test_the_area_mean_is_conserved_on_the_sphere():
+    field = globe((18, 36))
+    coarse = xdownscale.coarsen(field, 6)
+    fine_weights = np.diff(np.sin(np.deg2rad(np.linspace(-90, 90, 19))))
+    coarse_weights = np.diff(np.sin(np.deg2rad(np.linspace(-90, 90, 4))))
+    fine_mean = (field.values.mean(1) * fine_weights).sum() / 2
+    np.testing.assert_allclose((coarse.values.mean(1) * coarse_weights).sum() / 2, fine_mean, rtol=1e-12)
+
+
+def test_direction_of_a_coordinate_does_not_matter():
+    field = globe((18, 36))
+    up = xdownscale.coarsen(field, 3)
+    down = xdownscale.coarsen(field.isel(lat=slice(None, None, -1)), 3)
+    xr.testing.assert_allclose(up, down.isel(lat=slice(None, None, -1)), rtol=1e-13)
+
+
+def test_amounts_are_added_rates_averaged_snapshots_sampled():
+    field = rain()
+    mean = xdownscale.coarsen(field, 1, 3)
+    total = xdownscale.coarsen(field.assign_attrs(units="mm"), 1, 3)
+    np.testing.assert_allclose(total, 3 * mean, rtol=1e-14)
+    np.testing.assert_allclose(total.sum(), field.sum(), rtol=1e-12)
+    assert total.attrs["cell_methods"] == "time: sum"
+    point = xdownscale.coarsen(field, 1, 3, time_method="point")
+    np.testing.assert_array_equal(point, field[::3])
+    np.testing.assert_array_equal(point.time, field.time[::3])
+    assert point.attrs["cell_methods"] == "time: point"
+    static = xdownscale.coarsen(field.isel(time=0), 2, time_method="sum")
+    np.testing.assert_allclose(static, xdownscale.coarsen(field[:1], 2)[0])
+
+
+@given(min_valid=st.floats(0, 1), seed=st.integers(0, 5))
+def test_missing_values_follow_the_share_that_is_valid(min_valid, seed):
+    field = rain((3, 8, 8), seed=seed)
+    field = field.where(np.random.default_rng(seed).random(field.shape) < 0.6)
+    coarse = xdownscale.coarsen(field, 4, 3, min_valid=min_valid)
+    blocks = field.values.reshape(1, 3, 2, 4, 2, 4)
+    share = np.isfinite(blocks).mean(axis=(1, 3, 5))
+    np.testing.assert_array_equal(np.isfinite(coarse.values), (share >= min_valid - 1e-9) & (share > 0))
+    expected = np.nanmean(blocks, axis=(1, 3, 5))
+    np.testing.assert_allclose(coarse.values, np.where(np.isfinite(coarse), expected, np.nan), rtol=1e-12)
+
+
+def test_a_block_without_any_value_is_missing_even_if_none_is_asked_for():
+    field = rain((3, 4, 4)) * np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert xdownscale.coarsen(field, 4, 3, min_valid=0.0).isnull().all()
+
+
+def test_padding_needs_fewer_valid_values():
+    field = rain((6, 15, 30))
+    padded = xdownscale.coarsen(field, 10, 3, boundary="pad", min_valid=0.5)
+    assert padded.notnull().all()
+    assert xdownscale.coarsen(field, 10, 3, boundary="pad")[:, 1].isnull().all()
+    np.testing.assert_allclose(padded[0, 1, 0], field[:3, 10:, :10].mean())
+
+
+@given(
+    chunks=st.tuples(st.integers(1, 6), st.integers(1, 20), st.integers(1, 30)),
+    missing=st.booleans(),
+    sphere=st.booleans(),
+)
+def test_chunks_change_nothing(chunks, missing, sphere):
+    field = rain((6, 20, 30))
+    field = field.where(field > 0.05) if missing else field
+    if sphere:
+        field = field.assign_coords(y=np.linspace(40, 59, 20)).rename(y="lat")
+    with raise_if_dask_computes():
+        lazy = xdownscale.coarsen(
+            field.chunk(dict(zip(field.dims, chunks, strict=True))), (10, 5), 3, min_valid=0.5
+        )
+    xr.testing.assert_allclose(
+        lazy.compute(scheduler="synchronous"),
+        xdownscale.coarsen(field, (10, 5), 3, min_valid=0.5),
+        rtol=1e-14,
+    )
+
+
+def test_curvilinear_areas_are_chunked_with_the_field():
+    lat, lon = np.meshgrid(np.linspace(40, 59, 20), np.linspace(0, 29, 30), indexing="ij")
+    field = rain().drop_vars(["y", "x"]).assign_coords(lat=(("y", "x"), lat), lon=(("y", "x"), lon))
+    lazy = xdownscale.coarsen(field.chunk(y=7, x=11), 5)
+    xr.testing.assert_allclose(
+        lazy.compute(scheduler="synchronous"), xdownscale.coarsen(field, 5), rtol=1e-14
+    )
+
+
+def test_chunks_end_where_blocks_end():
+    field = rain().chunk(y=7, x=11)
+    assert xdownscale.coarsen(field, 5).chunksizes["y"] == (1, 2, 1)
+    values = dask.array.zeros((1, 12, 12), chunks=(1, 1, 12))
+    assert xdownscale.coarsen(xr.DataArray(values, dims=("time", "y", "x")), 4).shape == (1, 3, 3)
+
+
+@pytest.mark.parametrize(("dtype", "result"), [("f4", "f4"), ("f8", "f8"), ("i2", "f8"), ("bool", "f8")])
+def test_precision(dtype, result):
+    field = (10 * rain()).astype(dtype)
+    coarse = xdownscale.coarsen(field, 10, 3)
+    assert coarse.dtype == result
+    np.testing.assert_allclose(coarse, xdownscale.coarsen(field.astype("f8"), 10, 3), rtol=1e-6)
+
+
+def test_many_small_values_do_not_drown_in_single_precision():
+    field = xr.DataArray(np.full((3, 100, 100), 288.1, np.float32), dims=("time", "y", "x"))
+    assert (xdownscale.coarsen(field, 100, 3) == np.float32(288.1)).all()
+
+
+def test_metadata_is_true():
+    field = rain().assign_attrs(cell_measures="area: areacella", grid_mapping="crs")
+    field.encoding = {"dtype": "int16", "scale_factor": 0.1}
+    before = field.copy(deep=True)
+    coarse = xdownscale.coarsen(field, 10, 3)
+    assert coarse.attrs["cell_methods"] == "area: mean time: mean"
+    assert coarse.attrs["grid_mapping"] == "crs"
+    assert "cell_measures" not in coarse.attrs
+    assert "coarsen(spatial=10, temporal=3)" in coarse.attrs["history"]
+    assert coarse.encoding == {}
+    assert coarse.name == "rain"
+    assert xdownscale.coarsen(field, 10, keep_attrs=False).attrs == {}
+    xr.testing.assert_identical(field, before)
+    assert field.encoding["dtype"] == "int16"
+
+
+def dataset():
+    whole = rain().to_dataset()
+    starts = whole.time.values
+    whole["time_bnds"] = (("time", "bnds"), np.stack([starts, starts + np.timedelta64(5, "m")], axis=1))
+    whole["time"].attrs["bounds"] = "time_bnds"
+    whole["rain"].attrs["grid_mapping"] = "crs"
+    whole["crs"] = ((), 0, {"grid_mapping_name": "lambert_conformal_conic"})
+    whole["orography"] = (("y", "x"), np.arange(600.0).reshape(20, 30))
+    return whole.assign_attrs(title="a test")
+
+
+def test_a_dataset_comes_back_whole_with_bounds():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        coarse = xdownscale.coarsen(dataset(), 10, 3)
+    xr.testing.assert_equal(coarse["rain"].drop_vars("crs"), xdownscale.coarsen(rain(), 10, 3))
+    assert coarse["orography"].shape == (2, 3)
+    assert coarse["orography"].attrs["cell_methods"] == "area: mean"
+    assert coarse["crs"].attrs["grid_mapping_name"] == "lambert_conformal_conic"
+    assert coarse["time_bnds"].values[0, 1] == rain().time.values[3]
+    assert coarse.attrs["title"] == "a test"
+    assert "history" in coarse.attrs
+    assert "history" not in coarse["rain"].attrs
+
+
+def test_variables_without_the_dimensions_pass_and_are_named():
+    whole = dataset().assign(label=((), 3.0), flag=("time", np.arange(6)))
+    with pytest.warns(UserWarning, match=r"passed through.*'label'.*left out.*'flag'") as caught:
+        coarse = xdownscale.coarsen(whole, 10, 3)
+    assert caught[0].filename == __file__
+    assert "flag" not in coarse
+    assert float(coarse.label) == 3.0
+    with pytest.warns(UserWarning, match="flag"):
+        assert xdownscale.coarsen(whole, 10).flag.shape == (6,)
+
+
+def test_staggered_variables_keep_their_own_grids():
+    whole = xr.Dataset({"a": rain(), "b": rain().rename(x="x_2").isel(x_2=slice(0, 20))})
+    coarse = xdownscale.coarsen(whole, 10, 3)
+    assert {dim: coarse.sizes[dim] for dim in ("time", "y", "x", "x_2")} == {
+        "time": 2,
+        "y": 2,
+        "x": 3,
+        "x_2": 2,
+    }
+    xr.testing.assert_equal(
+        coarse["b"].drop_vars("x_2"), coarse["a"][..., :2].rename(x="x_2").drop_vars("x_2")
+    )
+
+
+def test_a_dataset_of_nothing_is_refused():
+    with pytest.raises(DimensionError, match="y and x"):
+        xdownscale.coarsen(xr.Dataset({"a": ("z", [1.0])}), 2)
+    with pytest.raises(DimensionError, match="time dimension"):
+        xdownscale.coarsen(dataset()[["orography"]], 2, 3)
+
+
+def test_a_written_file_is_read_back_with_its_bounds(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        xdownscale.coarsen(dataset(), 10, 3).to_netcdf(tmp_path / "coarse.nc")
+    with xr.open_dataset(tmp_path / "coarse.nc", decode_coords="all") as read:
+        assert {"time_bnds", "y_bnds", "x_bnds", "crs"} <= set(read.coords)
+        fine = xdownscale.interpolate(read, 10, 3, method="nearest")
+    np.testing.assert_array_equal(fine.time, rain().time)
+    np.testing.assert_array_equal(fine.y, rain().y)
+
+
+def test_a_tree_is_coarsened_through_its_own_map():
+    tree = xr.DataTree.from_dict({"/a": dataset(), "/b": dataset()})
+    coarse = tree.map_over_datasets(lambda node: xdownscale.coarsen(node, 10, 3) if node else node)
+    assert coarse["a/rain"].shape == (2, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "fix"),
+    [
+        (
+            lambda f: xdownscale.coarsen(f.drop_vars("y").rename(y="north"), 2),
+            DimensionError,
+            'dims={"y": "north"}',
+        ),
+        (lambda f: xdownscale.coarsen(f.isel(time=0, drop=True), 2, 3), DimensionError, "expand_dims"),
+        (lambda f: xdownscale.coarsen(f, 7, 3), FactorError, "boundary='trim'"),
+        (lambda f: xdownscale.coarsen(f.isel(time=[0, 1, 3]), 2, 3), TimeAxisError, "slice"),
+        (lambda f: xdownscale.coarsen(f.isel(y=[0, 1, 3, 4]), 2), DimensionError, "not evenly spaced"),
+        (lambda f: xdownscale.coarsen(f, 2, min_valid=2), ValueRangeError, "min_valid=0.5"),
+        (lambda f: xdownscale.coarsen(f - 99, 2), ValueRangeError, ">= 0"),
+        (lambda f: xdownscale.coarsen(f.astype(str), 2), ValueRangeError, "astype"),
+        (lambda f: xdownscale.coarsen(f, 0), FactorError, "at least 1"),
+    ],
+)
+def test_every_message_names_the_fix(call, error, fix):
+    with pytest.raises(error) as caught:
+        call(rain())
+    assert fix in str(caught.value)
+
+
+def test_a_gap_in_time_does_not_matter_to_space():
+    field = rain().isel(time=[0, 1, 3])
+    assert xdownscale.coarsen(field, 10).shape == (3, 2, 3)

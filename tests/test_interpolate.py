@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import xdownscale
+from tests.support import globe, rain, raise_if_dask_computes
+from xdownscale.errors import DimensionError, FactorError, TimeAxisError
+
+
+@pytest.mark.parametrize("method", ["nearest", "conservative"])
+def test_constant_cells_close_the_loop(method):
+    coarse = xdownscale.coarsen(rain(), 10, 3)
+    again = xdownscale.coarsen(xdownscale.interpolate(coarse, 10, 3, method=method), 10, 3)
+    xr.testing.assert_allclose(again, coarse, rtol=1e-14)
+
+
+@pytest.mark.parametrize("method", ["bicubic", "linear", "nearest"])
+def test_the_fine_grid_comes_back(method):
+    fine = xdownscale.interpolate(xdownscale.coarsen(rain(), 10, 3), 10, 3, method=method)
+    for dim in fine.dims:
+        np.testing.assert_array_equal(fine[dim], rain()[dim])
+    assert (fine - rain()).shape == rain().shape
+
+
+def test_amounts_are_shared_out_over_the_steps():
+    amount = rain().assign_attrs(units="mm")
+    coarse = xdownscale.coarsen(amount, 1, 3)
+    fine = xdownscale.interpolate(coarse, 1, 3)
+    np.testing.assert_allclose(fine.values.reshape(2, 3, 20, 30).sum(axis=1), coarse.values, rtol=1e-14)
+
+
+def test_fields_without_time_members_and_integers():
+    members = globe((6, 8)).expand_dims(member=[0, 1]).round().astype(int)
+    fine = xdownscale.interpolate(members, (2, 3))
+    assert fine.dtype == float
+    assert fine.dims == ("member", "lat", "lon")
+    assert fine.shape == (2, 12, 24)
+
+
+def test_lazy():
+    with raise_if_dask_computes():
+        lazy = xdownscale.interpolate(rain().chunk(y=7, x=11), 2, 3)
+    xr.testing.assert_equal(lazy.compute(scheduler="synchronous"), xdownscale.interpolate(rain(), 2, 3))
+
+
+def test_a_dataset_comes_back_as_a_dataset_with_bounds():
+    coarse = xdownscale.coarsen(rain().to_dataset(), 10, 3)
+    fine = xdownscale.interpolate(coarse, 10, 3)
+    assert {"time_bnds", "y_bnds", "x_bnds"} <= set(fine.coords)
+    np.testing.assert_array_equal(fine.x_bnds[:, 0], rain().x - 500)
+
+
+def test_metadata_is_true():
+    field = xdownscale.coarsen(rain(), 10, 3)
+    field.encoding = {"dtype": "int16"}
+    fine = xdownscale.interpolate(field, 10, 3)
+    assert fine.encoding == {}
+    assert len(fine.attrs["history"].splitlines()) == 2
+    assert fine.attrs["units"] == "mm h-1"
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "fix"),
+    [
+        (lambda f: xdownscale.interpolate(f, 2, method="spline"), FactorError, "Pass one of"),
+        (lambda f: xdownscale.interpolate(f[:1], 2, 3), TimeAxisError, "cell_width"),
+        (lambda f: xdownscale.interpolate(f.isel(y=[0]), 2), DimensionError, "cell_width"),
+        (lambda f: xdownscale.interpolate(f.isel(time=[0, 1, 3]), 2, 3), TimeAxisError, "slice"),
+    ],
+)
+def test_every_message_names_the_fix(call, error, fix):
+    with pytest.raises(error) as caught:
+        call(rain())
+    assert fix in str(caught.value)
