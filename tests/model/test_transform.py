@@ -16,11 +16,18 @@ def test_rain_is_exactly_zero_at_and_below_zero():
     assert LogRain().inverse(torch.tensor([-3.0, -1e-9, 0.0])).tolist() == [0, 0, 0]
 
 
-def test_gradient_leaks_below_zero_and_passes_the_bounds():
-    latent = torch.tensor([-9.0, -1.0, 1.0], requires_grad=True)
-    rain = LogRain()
-    rain.inverse(rain.bound(latent)).sum().backward()
+def test_gradient_leaks_below_zero():
+    latent = torch.tensor([-2.0, -1.0, 1.0], requires_grad=True)
+    LogRain().inverse(latent).sum().backward()
     assert (latent.grad > 0).all()
+
+
+def test_beyond_the_bounds_only_gradients_that_lead_back_inside_pass():
+    latent = torch.tensor([-9.0, -9.0, 9.0, 9.0, 1.0], requires_grad=True)
+    bounded = LogRain().bound(latent)
+    assert bounded.tolist() == [-3.0, -3.0, 7.5, 7.5, 1.0]
+    bounded.backward(torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0]))
+    assert latent.grad.tolist() == [0.0, -1.0, 1.0, 0.0, 1.0]
 
 
 @pytest.mark.parametrize("transform", [LogRain(), Standard(280.0, 9.0)])

@@ -19,6 +19,9 @@ from xdownscale.kernels import crps
 from xdownscale.metrics.cases import Cases, Dim, Weights, pair
 from xdownscale.metrics.labels import difference_units, dress
 
+_RANKS = 8
+"""Ranks that are counted at once in a chunk of a lazy field."""
+
 
 def crps_ensemble(
     observations: xr.DataArray,
@@ -210,11 +213,12 @@ def _rank_shares(cases: Cases) -> xr.DataArray:
     below = (cases.forecasts < cases.observations).sum(cases.member_dim)
     ties = (cases.forecasts == cases.observations).sum(cases.member_dim)
     share = (1 / (ties + 1)).where(cases.complete)
-    empty = xr.zeros_like(share).where(cases.complete)
-    # One pass per rank: all ranks at once would take M + 1 times the memory of the observations.
-    shares = [
-        cases.average(share.where((below <= rank) & (rank <= below + ties), empty))
-        for rank in range(cases.members + 1)
-    ]
     ranks = xr.DataArray(np.arange(cases.members + 1), dims="rank", name="rank")
-    return xr.concat(shares, ranks).transpose(..., "rank")
+
+    def at(rank: xr.DataArray) -> xr.DataArray:
+        return cases.average(share * ((below <= rank) & (rank <= below + ties)))
+
+    if share.chunks:
+        return at(ranks.chunk(rank=_RANKS)).assign_coords(rank=ranks).transpose(..., "rank")
+    # In memory one rank at a time: all at once would take M + 1 times the memory of the observations.
+    return xr.concat([at(rank) for rank in ranks], ranks).transpose(..., "rank")

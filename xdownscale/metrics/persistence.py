@@ -147,9 +147,11 @@ def _correlation(
     skipna: bool,
 ) -> xr.DataArray:
     """Correlation of pairs `lag` steps apart, pooled over dimensions."""
-    earlier = _starts(field, time, lag)
+    starts = _starts(field, time, lag)
+    gapless = starts.size == field.sizes[time] - lag
+    earlier, later = (slice(None, -lag), slice(lag, None)) if gapless else (starts, starts + lag)
     bare = field.reset_coords(drop=True).drop_vars(time, errors="ignore").astype(np.float64)
-    first, second = bare.isel({time: earlier}), bare.isel({time: earlier + lag})
+    first, second = bare.isel({time: earlier}), bare.isel({time: later})
     both = first.notnull() & second.notnull()
     first, second = first.where(both), second.where(both)
     if weights is not None and time in weights.dims:

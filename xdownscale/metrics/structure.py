@@ -88,10 +88,11 @@ def ssim(
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     frames, axes = on_frames(cases, dims)
     _check_fits(frames.observations, axes, 2 * _RADIUS + 1)
+    complete = frames.complete
     similarity = xr.apply_ufunc(
         _similarity,
-        frames.observations,
-        frames.forecasts,
+        frames.observations.where(complete),
+        frames.forecasts.where(complete),
         data_range,
         input_core_dims=[list(axes.spatial), list(axes.spatial), []],
         kwargs={"skipna": skipna},

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 PASSES = 6
 """Passes of the smooth offset; each reaches one coarse cell and one coarse frame further."""
 
+LARGEST = 2.0
+"""Largest offset of one pass in the latent units of rain, so that no pass overshoots."""
+
 
 def conserve_cells(
     latent: Tensor,
@@ -65,16 +68,21 @@ def conserve_cells(
     Tensor, shape of `latent`
         In the units of `coarse`.
     """
+
+    def step(obtained: Tensor) -> Tensor:
+        offset = transform.offset(coarse, obtained)
+        return offset.clamp(-LARGEST, LARGEST) if transform.nonnegative else offset
+
     latent = transform.bound(latent)
     with torch.no_grad():
         shift = torch.zeros_like(coarse)
         for _ in range(passes - 1):
             obtained = block_mean(transform.inverse(latent + interpolate_cells(shift, blocks)), blocks)
-            shift = shift + transform.offset(coarse, obtained)
+            shift = shift + step(obtained)
     if passes:
         moved = latent + interpolate_cells(shift, blocks)
         obtained = block_mean(transform.inverse(moved), blocks)
-        latent = moved + interpolate_cells(transform.offset(coarse, obtained), blocks)
+        latent = moved + interpolate_cells(step(obtained), blocks)
     return exact_step(
         transform.inverse(latent), coarse, blocks=blocks, fallback=fallback, ratio=transform.nonnegative
     )

@@ -83,16 +83,34 @@ class LogRain:
         return torch.stack([self.forward(values), (values > 0).to(values.dtype)], dim=-3)
 
     def offset(self, wanted: Tensor, obtained: Tensor) -> Tensor:
-        """δ = gain·log((c + ε)/(m + ε)), at most ±2 in one pass."""
-        ratio = (wanted + self.epsilon) / (obtained + self.epsilon)
-        return (self.gain * torch.log(ratio)).clamp(-2, 2)
+        """δ = gain·log((c + ε)/(m + ε))."""
+        return self.gain * torch.log((wanted + self.epsilon) / (obtained + self.epsilon))
 
     def bound(self, latent: Tensor) -> Tensor:
-        """Within [−3, 7.5]; the gradient passes as if there were no bounds, or pixels beyond them would stay there."""
-        bounded = latent.clamp(LOWEST, HIGHEST)
-        if torch.is_grad_enabled() and latent.requires_grad:
-            return latent + (bounded - latent).detach()
+        """Within [−3, 7.5]; beyond, only gradients that lead back inside pass."""
+        bounded: Tensor = _Bound.apply(latent)
         return bounded
+
+
+class _Bound(torch.autograd.Function):
+    """Clamp whose gradient is projected: beyond a bound a step may lead back inside, never further out.
+
+    A plain clamp leaves pixels beyond its bounds for ever; one that lets every gradient pass lets them wander so far
+    out that no noise brings them back, and members lose their spread.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, latent: Tensor) -> Tensor:
+        """The bounded value."""
+        ctx.save_for_backward(latent)
+        return latent.clamp(LOWEST, HIGHEST)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]  # one input, one gradient
+        """Descent moves against the gradient: up where it is negative."""
+        (latent,) = ctx.saved_tensors
+        outwards = ((latent < LOWEST) & (gradient > 0)) | ((latent > HIGHEST) & (gradient < 0))
+        return gradient.masked_fill(outwards, 0.0)
 
 
 @dataclass(frozen=True)
