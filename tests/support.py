@@ -43,12 +43,12 @@ def rain(shape=(6, 20, 30), *, seed=0, dims=("time", "y", "x"), step=5, spacing=
             y: (
                 y,
                 50_500.0 - spacing * np.arange(shape[1]),
-                {"standard_name": "projection_y_coordinate", "units": "m"},
+                north,
             ),
             x: (
                 x,
                 -3_500.0 + spacing * np.arange(shape[2]),
-                {"standard_name": "projection_x_coordinate", "units": "m"},
+                east,
             ),
         },
         name="rain",

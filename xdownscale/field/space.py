@@ -190,7 +190,7 @@ def _tidy(values: np.ndarray, coordinate: xr.DataArray) -> np.ndarray:
     """
     dtype = coordinate.dtype if coordinate.dtype.kind == "f" else np.dtype(np.float64)
     largest = max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
-    tolerance = 1.5 * _epsilon(dtype) * largest
+    tolerance = (1.5 if dtype.itemsize < 8 else 16) * _epsilon(dtype) * largest
     decimals = max(
         0, math.floor(-math.log10(tolerance)) - 1
     )  # so coarse that labels fit by intent, not by chance
