@@ -1,0 +1,182 @@
+"""Rain to try things on: seeded, advected, intermittent and heavy-tailed, made of numpy alone.
+
+A Gaussian field ``g`` with a power-law spectrum is carried along by a constant wind and slowly forgets itself, small
+scales sooner than large ones, as in STEPS (doi:10.1256/qj.04.100). Rain is its exceedance of a threshold:
+``P = max(a (exp(b (g - threshold)) - 1), 0)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.errors import EmptyFieldError, ValueRangeError
+
+__all__ = ["rain"]
+
+_TORUS = 384
+"""Least size, in cells, of the periodic domain whose corner is returned: a smaller field is a crop of a larger one."""
+
+_OUTER = 30e3
+"""Length in metres (wavelength over 2π) above which the spectrum is flat."""
+
+_SLOPE = 3.1
+"""Slope of the two-dimensional power spectrum below it."""
+
+_LIFETIME = 25 * 60.0
+"""Seconds in which a pattern of 10 km is forgotten to 1/e."""
+
+_LIFETIME_SLOPE = 0.9
+"""Growth of lifetime with wavelength."""
+
+_WIND = (8.0, 16.0)
+"""Least and largest speed in m/s."""
+
+_THRESHOLD = 0.8
+"""Standard deviations above which it rains: 21 % of a standard normal variable."""
+
+_AMOUNT, _TAIL = 0.8, 1.5
+"""Amount a in mm/h and exponent b: the median of wet rates is about 0.9 mm/h, one cell in a thousand has 25 mm/h."""
+
+_LEAST = 0.1
+"""Smallest rate in mm/h that a radar would tell from none."""
+
+
+def rain(
+    shape: tuple[int, int, int] = (36, 240, 240),
+    *,
+    seed: int = 0,
+    step: str = "5min",
+    spacing: float = 1000.0,
+) -> xr.DataArray:
+    """Rain rates of an imaginary radar.
+
+    Up to 384 cells a side, a smaller field is a crop of a larger one with the same seed, and a shorter series the
+    beginning of a longer one.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Steps, rows and columns.
+    seed : int
+        Another seed gives other weather; the same one gives the same values.
+    step : str
+        Time step, as pandas writes it.
+    spacing : float
+        Cell size in metres.
+
+    Returns
+    -------
+    DataArray, dims (time, y, x), float32
+        Rain rate in mm/h, zero below 0.1, with CF attributes.
+
+    Raises
+    ------
+    EmptyFieldError
+        If a size is below one.
+    ValueRangeError
+        If the time step or the cell size is not positive.
+
+    Examples
+    --------
+    >>> field = rain((3, 60, 80))
+    >>> dict(field.sizes)
+    {'time': 3, 'y': 60, 'x': 80}
+    >>> field.attrs["units"]
+    'mm h-1'
+    """
+    steps, rows, columns = shape
+    if min(shape) < 1:
+        msg = f"shape={shape} has no cells. Pass at least one step, row and column: rain((36, 240, 240))."
+        raise EmptyFieldError(msg)
+    seconds = _seconds(step)
+    if not spacing > 0:
+        msg = f"spacing is a length in metres above zero, got {spacing!r}. Pass for example spacing=1000.0."
+        raise ValueRangeError(msg)
+    torus = max(_TORUS, rows, columns)
+    frames = _patterns(torus, np.random.default_rng(seed), seconds, spacing)
+    rates = np.stack([_rates(next(frames)[:rows, :columns]) for _ in range(steps)])
+    return _dressed(rates, seconds, spacing, seed)
+
+
+def _seconds(step: str) -> float:
+    """Length of a time step."""
+    import pandas as pd
+
+    try:
+        seconds = float(pd.Timedelta(step).total_seconds())
+    except ValueError as error:
+        msg = f'step={step!r} is not a length of time. Pass for example step="5min".'
+        raise ValueRangeError(msg) from error
+    if not seconds > 0:
+        msg = f'step={step!r} is not longer than zero. Pass for example step="5min".'
+        raise ValueRangeError(msg)
+    return seconds
+
+
+def _patterns(size: int, chance: np.random.Generator, seconds: float, spacing: float) -> Iterator[np.ndarray]:
+    """Standard Gaussian fields, one step after another: ``z' = φ z exp(-i k·u Δt) + sqrt(1 - φ²) ε``."""
+    ky = 2 * np.pi * np.fft.fftfreq(size, spacing)[:, None]
+    kx = 2 * np.pi * np.fft.rfftfreq(size, spacing)[None, :]
+    k = np.hypot(ky, kx)
+    speed, angle = chance.uniform(*_WIND), chance.uniform(0, 2 * np.pi)
+    path = speed * seconds * (np.sin(angle) * ky + np.cos(angle) * kx)
+    wavelength = 2 * np.pi / np.maximum(k, k[0, 1])
+    memory = np.exp(-seconds / (_LIFETIME * (wavelength / 10e3) ** _LIFETIME_SLOPE))
+    carry = (memory * np.exp(-1j * path)).astype(np.complex64)
+    amplitude = _amplitude(k, size)
+    fresh = (amplitude * np.sqrt(1 - memory**2)).astype(np.float32)
+    state = amplitude.astype(np.float32) * _noise(size, chance)
+    while True:
+        yield np.fft.irfft2(state, s=(size, size))
+        state = carry * state + fresh * _noise(size, chance)
+
+
+def _amplitude(k: np.ndarray, size: int) -> np.ndarray:
+    """Square root of the spectrum ``(1 + (k L)²)^(-slope/2)``, such that the field has variance one and mean zero."""
+    power = (1 + (k * _OUTER) ** 2) ** (-_SLOPE / 2)
+    power[0, 0] = 0
+    twice = np.full(k.shape[1], 2.0)  # a real transform keeps one of every conjugate pair of columns
+    twice[0] = 1
+    twice[-1] = 1 if size % 2 == 0 else 2
+    scaled: np.ndarray = np.sqrt(power * size**2 / (power * twice).sum())
+    return scaled
+
+
+def _noise(size: int, chance: np.random.Generator) -> np.ndarray:
+    """Transform of white noise."""
+    white: np.ndarray = np.fft.rfft2(chance.standard_normal((size, size), np.float32))
+    return white.astype(np.complex64, copy=False)
+
+
+def _rates(pattern: np.ndarray) -> np.ndarray:
+    """Rain rate in mm/h of a standard Gaussian field."""
+    rates = _AMOUNT * np.expm1(_TAIL * np.maximum(pattern - _THRESHOLD, 0))
+    return np.where(rates < _LEAST, 0, rates).astype(np.float32)
+
+
+def _dressed(rates: np.ndarray, seconds: float, spacing: float, seed: int) -> xr.DataArray:
+    """The rates as a CF field on a projected grid; a time label is the start of its step."""
+    steps, rows, columns = rates.shape
+    offsets = (np.arange(steps) * seconds * 1e9).astype("timedelta64[ns]")
+    begin = np.datetime64("2020-07-01T12:00", "ns")
+    attrs = {
+        "long_name": "rain rate",
+        "standard_name": "rainfall_rate",
+        "units": "mm h-1",
+        "cell_methods": "time: mean area: mean",
+        "source": f"xdownscale.tutorial.rain, seed {seed}",
+    }
+    coords = {
+        "time": ("time", begin + offsets, {"standard_name": "time", "axis": "T"}),
+        "y": ("y", (np.arange(rows) + 0.5) * spacing, _projected("y")),
+        "x": ("x", (np.arange(columns) + 0.5) * spacing, _projected("x")),
+    }
+    return xr.DataArray(rates, dims=("time", "y", "x"), coords=coords, name="rain", attrs=attrs)
+
+
+def _projected(axis: str) -> dict[str, str]:
+    """Attributes of a coordinate in metres."""
+    return {"standard_name": f"projection_{axis}_coordinate", "units": "m", "axis": axis.upper()}
