@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-import xdownscale
 from xdownscale.field.axes import find_axes
 from xdownscale.field.grid import cell_areas
 

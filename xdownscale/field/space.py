@@ -21,6 +21,9 @@ _REGULAR = 0.02
 _STRICT = 1e-3
 """Share of the spacing below which differences are rounding of the file, not geometry."""
 
+_EXACT = 1e-11
+"""Share of the spacing that double precision may have lost on the way through a coarse grid."""
+
 _LATITUDES = {"latitude", "grid_latitude"}
 _LONGITUDES = {"longitude", "grid_longitude"}
 _NAMED_LATITUDE = {"lat", "latitude", "rlat", "xlat", "nav_lat"}
@@ -75,7 +78,7 @@ def spacing(field: Source, dim: str) -> float:
     if mean == 0 or float(np.abs(steps - mean).max()) > _REGULAR * abs(mean):
         raise DimensionError(_irregular(dim, steps))
     resolution = float(np.abs(labels).max()) * _epsilon(field.coords[dim].dtype) * 2
-    return _shortest(mean, resolution / steps.size + 1e-9 * abs(mean))
+    return _shortest(mean, resolution / steps.size + _EXACT * abs(mean))
 
 
 def _irregular(dim: str, steps: np.ndarray) -> str:
