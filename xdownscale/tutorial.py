@@ -37,8 +37,8 @@ _WIND = (8.0, 16.0)
 _THRESHOLD = 0.8
 """Standard deviations above which it rains: 21 % of a standard normal variable."""
 
-_AMOUNT, _TAIL = 0.8, 1.5
-"""Amount a in mm/h and exponent b: the median of wet rates is about 0.9 mm/h, one cell in a thousand has 25 mm/h."""
+_AMOUNT, _TAIL = 1.15, 1.3
+"""Amount a in mm/h and exponent b: the median of wet rates is 0.9 mm/h, one cell in a thousand exceeds 21 mm/h."""
 
 _LEAST = 0.1
 """Smallest rate in mm/h that a radar would tell from none."""
