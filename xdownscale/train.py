@@ -135,7 +135,8 @@ def train(
         wet=WET if transform.nonnegative else None,
         seed=seed + 1,
     )
-    training, judging = windows(sources), _judging(windows, held_out)
+    training = windows(sources)
+    judging = None if _none_wanted(validation) else _judging(windows, held_out)
     settings = GeneratorSettings(blocks=factors.blocks, transform=transform, static=standard, size=plan.size)
     if method == "median":
         settings, plan = median_settings(settings), median_recipe(plan)
@@ -269,6 +270,11 @@ def _split(sources: list[Source], share: float, window: int) -> tuple[list[Sourc
     if steps - held < window:
         return sources, []
     return [replace(source, values=source.values[:-held])], [replace(source, values=source.values[-held:])]
+
+
+def _none_wanted(validation: Any) -> bool:
+    """Whether nothing shall be held out."""
+    return isinstance(validation, (int, float)) and validation <= 0
 
 
 def _judging(windows: Callable[[list[Source]], PatchSampler], held_out: list[Source]) -> PatchSampler | None:

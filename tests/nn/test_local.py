@@ -39,7 +39,7 @@ def test_pixel_norm_gives_unit_power_at_every_pixel():
     torch.testing.assert_close(power, torch.ones_like(power))
 
 
-@pytest.mark.parametrize("blocks", [(3, 10, 10), (3, 1, 1), (1, 4, 4), (2, 4, 2)])
+@pytest.mark.parametrize("blocks", [(3, 5, 5), (3, 1, 1), (1, 4, 4), (2, 4, 2)])
 def test_an_output_depends_on_no_more_than_its_reach(blocks):
     net = lively(LocalNetwork(blocks=blocks, inputs=1, maps=(0, 0, 0), width=8, encoder_blocks=1, decoder_blocks=1,
                               stages=(8, 8, 8, 8)))  # fmt: skip
@@ -66,7 +66,7 @@ def test_an_output_depends_on_no_more_than_its_reach(blocks):
 def test_a_crop_with_its_halo_gives_what_the_whole_gives():
     method = lively(Generator(GeneratorSettings(blocks=(2, 4, 4), size=SMALL)))
     cells, frames = method.halo
-    shape = (2 * frames + 4, 2 * cells + 5, 2 * cells + 6)
+    shape = (frames + 3, cells + 5, cells + 6)
     source = torch.Generator().manual_seed(1)
     coarse = torch.relu(torch.randn(1, *shape, generator=source)).double() * 3
     noise = [z.double() for z in draw_noise(method.noise_maps, (1, *shape), generator=source)]

@@ -1,0 +1,211 @@
+"""``downscale``: closed loop, one answer, locality, laziness, missing values, units, and errors that name the fix."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from tests.models import model
+from tests.support import rain, raise_if_dask_computes
+
+import xdownscale
+from xdownscale.errors import (
+    DimensionError,
+    FactorError,
+    MissingValueError,
+    TimeAxisError,
+    UnitsError,
+    ValueRangeError,
+    WeightsNotFoundError,
+)
+
+MODEL = model()
+
+
+@pytest.fixture
+def coarse():
+    return rain((5, 9, 8), step=15, spacing=4000.0, seed=1).where(lambda x: x > 0.3, 0.0)
+
+
+def test_block_means_of_every_member_are_the_input(coarse):
+    ensemble = coarse.sr.downscale(MODEL, members=3)
+    again = ensemble.astype(float).sr.coarsen(spatial=4, temporal=3)
+    wet = coarse > 0
+    assert float((abs(again - coarse) / coarse).where(wet).max()) < 1e-6
+    assert float(again.where(~wet).max()) == 0
+    assert float(ensemble.min()) == 0
+    assert not ensemble.isnull().any()
+    xr.testing.assert_allclose(again.isel(member=0, drop=True).coords.to_dataset(), coarse.coords.to_dataset())
+
+
+def test_members_differ_and_member_one_of_two_is_member_one_of_five(coarse):
+    five, two = coarse.sr.downscale(MODEL, members=5), coarse.sr.downscale(MODEL, members=2)
+    np.testing.assert_array_equal(five.isel(member=slice(0, 2)), two)
+    assert not np.array_equal(five[0], five[1])
+    assert not np.array_equal(two, coarse.sr.downscale(MODEL, members=2, seed=1))
+
+
+def test_chunks_change_no_bit_and_nothing_is_computed_early(coarse):
+    eager = coarse.sr.downscale(MODEL, members=2)
+    for chunks in ({"time": 2}, {"y": 3, "x": 5}, {}):
+        with raise_if_dask_computes():
+            lazy = coarse.chunk(chunks).sr.downscale(MODEL, members=2)
+        np.testing.assert_array_equal(lazy.values, eager.values)
+
+
+def test_tiles_and_the_whole_give_the_same(coarse):
+    whole = coarse.sr.downscale(MODEL)
+    tiled = coarse.sr.downscale(MODEL, tile=(2, 3, 3))
+    np.testing.assert_array_equal(tiled, whole)
+
+
+def test_crops_and_longer_series_give_the_same_where_context_allows():
+    cells, frames = MODEL.method.halo
+    field = rain((2 * frames + 3, 2 * cells + 3, cells + 4), step=15, spacing=4000.0)
+    whole = field.sr.downscale(MODEL)
+    crop = field.isel(time=slice(1, None), y=slice(1, None), x=slice(2, None)).sr.downscale(MODEL)
+    inside = {"time": slice(3 * frames, None), "y": slice(4 * cells, None), "x": slice(4 * cells, None)}
+    same = crop.isel(inside)
+    assert same.size > 0
+    np.testing.assert_array_equal(whole.sel({d: same[d] for d in ("time", "y", "x")}), same)
+    shorter = field.isel(time=slice(0, -1)).sr.downscale(MODEL)
+    early = {"time": slice(0, shorter.sizes["time"] - 3 * frames)}
+    np.testing.assert_array_equal(shorter.isel(early), whole.isel(early))
+
+
+def test_missing_cells_stay_missing_and_nowhere_else(coarse):
+    gaps = coarse.copy()
+    gaps[1, 2, 3] = np.nan
+    ensemble = gaps.sr.downscale(MODEL, members=2)
+    expected = np.kron(np.isnan(gaps.values), np.ones((3, 4, 4))) > 0
+    np.testing.assert_array_equal(np.isnan(ensemble.values), np.stack([expected] * 2))
+    again = ensemble.astype(float).sr.coarsen(spatial=4, temporal=3)
+    assert float((abs(again - gaps) / gaps.where(gaps > 0)).max()) < 1e-6
+
+
+def test_units_are_converted_and_come_back(coarse):
+    flux = (coarse / 3600).assign_attrs(coarse.attrs | {"units": "kg m-2 s-1"})
+    ours, theirs = coarse.sr.downscale(MODEL), flux.sr.downscale(MODEL)
+    assert theirs.attrs["units"] == "kg m-2 s-1"
+    np.testing.assert_allclose(theirs * 3600, ours, rtol=2e-5, atol=1e-6)
+
+
+def test_attributes_tell_how_to_make_it_again(coarse):
+    coarse.encoding = {"dtype": "int16", "scale_factor": 0.1}
+    ensemble = coarse.sr.downscale(MODEL, members=2, seed=7)
+    assert ensemble.attrs["xdownscale_seed"] == 7
+    assert ensemble.attrs["xdownscale_model_sha256"] == MODEL.sha256
+    assert ensemble.attrs["history"].splitlines()[0].count("downscale(")
+    assert not ensemble.encoding
+    assert ensemble.dtype == np.float32
+    assert ensemble["member"].values.tolist() == [0, 1]
+
+
+def test_the_input_is_not_modified(coarse):
+    before = coarse.copy(deep=True)
+    coarse.sr.downscale(MODEL)
+    xr.testing.assert_identical(coarse, before)
+
+
+def test_other_dimensions_are_mapped_over_with_noise_of_their_own(coarse):
+    levels = xr.concat([coarse, coarse], dim="level")
+    ensemble = levels.sr.downscale(MODEL, members=2)
+    assert ensemble.dims == ("member", "level", "time", "y", "x")
+    np.testing.assert_array_equal(ensemble.isel(level=0), coarse.sr.downscale(MODEL, members=2))
+    assert not np.array_equal(ensemble[:, 0], ensemble[:, 1])
+
+
+def test_a_field_without_time_and_a_temperature():
+    warm = model((1, 4, 4), rain=False, units="K")
+    frame = (rain((1, 9, 8), spacing=4000.0)[0] + 280).drop_vars("time").assign_attrs(units="degC", standard_name="air_temperature")
+    frame = (frame - 273.15).assign_attrs(frame.attrs)
+    ensemble = frame.sr.downscale(warm)
+    assert ensemble.dims == ("member", "y", "x")
+    again = ensemble.astype(float).sr.coarsen(spatial=4)
+    np.testing.assert_allclose(again[0], frame, atol=1e-4)
+
+
+def test_static_fields_are_laid_by_coordinates(coarse):
+    hilly = model(static=("height",))
+    fine = coarse.sr.interpolate(spatial=4, temporal=3)
+    height = xr.DataArray(
+        np.random.default_rng(0).normal(size=(36 + 4, 32)), dims=("y", "x"),
+        coords={"y": np.concatenate([fine.y.values[0] + 1000.0 * np.arange(4, 0, -1), fine.y.values]), "x": fine.x.values},
+        name="height",
+    )  # fmt: skip
+    ensemble = coarse.sr.downscale(hilly, static=height)
+    flipped = coarse.sr.downscale(hilly, static=height.isel(y=slice(None, None, -1)))
+    np.testing.assert_array_equal(ensemble, flipped)
+    assert not np.array_equal(ensemble, coarse.sr.downscale(hilly, static={"height": height * 3}))
+    with pytest.raises(MissingValueError, match=r"Pass static="):
+        coarse.sr.downscale(hilly)
+    with pytest.raises(DimensionError, match="Crop the field"):
+        coarse.sr.downscale(hilly, static=height.isel(y=slice(10, None)))
+    with pytest.raises(MissingValueError, match="Fill them"):
+        coarse.sr.downscale(hilly, static=height.where(height < 0))
+
+
+def test_conserve_none_gives_what_the_method_drew(coarse):
+    free = coarse.sr.downscale(MODEL, conserve="none")
+    assert float(abs(free.sr.coarsen(spatial=4, temporal=3) - coarse).max()) > 0.01
+
+
+def test_far_other_scales_are_warned_of(coarse):
+    wide = coarse.assign_coords(y=coarse.y * 10, x=coarse.x * 10)
+    with pytest.warns(UserWarning, match=r"fine cells of 10 km \(trained on 1 km\)"):
+        wide.sr.downscale(MODEL)
+
+
+def broken(coarse, what):
+    odd = {
+        "no time": lambda: coarse.rename(time="when").drop_vars("when").rename(y="rows", x="columns"),
+        "gap": lambda: coarse.isel(time=[0, 1, 3, 4]),
+        "units": lambda: coarse.assign_attrs(units="K"),
+        "no units": lambda: coarse.drop_attrs(),
+        "negative": lambda: coarse.where(coarse > 1, -1.0),
+        "sentinel": lambda: coarse.where(coarse > 1, -9999.0),
+        "member": lambda: coarse.expand_dims(member=2),
+    }
+    return odd[what]()
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "fix"),
+    [
+        ("no time", DimensionError, "dims="),
+        ("gap", TimeAxisError, "2020"),
+        ("units", UnitsError, "mm h-1"),
+        ("no units", UnitsError, "units"),
+        ("negative", ValueRangeError, r"\.where"),
+        ("sentinel", ValueRangeError, r"\.where"),
+        ("member", DimensionError, "rename"),
+    ],
+)
+def test_bad_fields_are_refused_before_any_work(coarse, what, error, fix, monkeypatch):
+    monkeypatch.setattr("xdownscale.model.generator.Generator.prepare", None)
+    with pytest.raises(error, match=fix):
+        broken(coarse, what).sr.downscale(MODEL)
+
+
+def test_bad_arguments_are_refused(coarse):
+    with pytest.raises(FactorError, match="needs a model or factors"):
+        coarse.sr.downscale()
+    with pytest.raises(FactorError, match="refines by"):
+        coarse.sr.downscale(MODEL, spatial=5)
+    with pytest.raises(FactorError, match="members"):
+        coarse.sr.downscale(MODEL, members=0)
+    with pytest.raises(FactorError, match="conserve"):
+        coarse.sr.downscale(MODEL, conserve="frames")
+    with pytest.raises(WeightsNotFoundError, match=r"train\(fine_field, spatial=7, temporal=2\)"):
+        coarse.sr.downscale(spatial=7, temporal=2)
+    with pytest.raises(WeightsNotFoundError, match="no pretrained model"):
+        coarse.sr.downscale("rain-99x9")
+
+
+def test_a_saved_model_gives_the_same_bits(coarse, tmp_path):
+    path = MODEL.save(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(coarse.sr.downscale(path), coarse.sr.downscale(MODEL))
+    np.testing.assert_array_equal(xdownscale.downscale(coarse, xdownscale.load(path)), coarse.sr.downscale(MODEL))
+
+
+def test_a_dry_field_stays_dry_without_the_network(coarse, monkeypatch):
+    monkeypatch.setattr("xdownscale.model.generator.Generator.prepare", None)
+    assert not (coarse * 0).assign_attrs(coarse.attrs).sr.downscale(MODEL).any()

@@ -1,0 +1,121 @@
+"""``train``: what it learns from, what it refuses, and the papers of what it returns."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from tests.models import SIZE
+from tests.support import rain
+
+import xdownscale
+from xdownscale.errors import DimensionError, EmptyFieldError, FactorError, TimeAxisError, UnitsError, ValueRangeError
+from xdownscale.model.recipe import Recipe, Schedule
+from xdownscale.model.transform import LogRain, Standard
+
+RECIPE = Recipe(cells=3, frames=2, size=SIZE, schedule=Schedule(steps=2, batch=2, validation=2))
+
+
+def train(field, **options):
+    return xdownscale.train(field, spatial=4, temporal=2, **({"recipe": RECIPE, "progress": False} | options))
+
+
+@pytest.fixture
+def fine():
+    return rain((24, 24, 28)).assign_attrs(units="mm h-1", title="noise", licence="none")
+
+
+def test_a_model_comes_with_its_papers(fine):
+    model = train(fine)
+    assert model.factors.blocks == (2, 4, 4)
+    assert model.provenance.steps == 2
+    assert (model.provenance.spacing, model.provenance.spacing_units, model.provenance.step) == (1000.0, "m", 300.0)
+    assert model.provenance.data[0].startswith("noise: time 24")
+    assert set(model.provenance.scores) == {"crps", "crps_over_interpolation", "spread_skill"}
+    assert isinstance(model.method.settings.transform, LogRain)
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_global_state_alone(fine):
+    np_state = np.random.get_state()[1].copy()
+    first, second, other = train(fine), train(fine), train(fine, seed=1)
+    assert first.sha256 == second.sha256 != other.sha256
+    assert np.array_equal(np_state, np.random.get_state()[1])
+
+
+def test_rain_in_other_units_is_learned_in_millimetres_an_hour(fine):
+    flux = (fine / 3600).assign_attrs(fine.attrs | {"units": "kg m-2 s-1"})
+    model = train(flux)
+    assert model.variable.units == "mm h-1"
+    coarse = flux.sr.coarsen(spatial=4, temporal=2)
+    assert coarse.sr.downscale(model).attrs["units"] == "kg m-2 s-1"
+
+
+def test_a_temperature_is_standardised(fine):
+    warm = (fine + 280).assign_attrs(units="K", standard_name="air_temperature").rename("tas")
+    model = train(warm)
+    transform = model.method.settings.transform
+    assert isinstance(transform, Standard)
+    assert transform.mean == pytest.approx(float(warm.mean()))
+    again = warm.sr.coarsen(spatial=4, temporal=2).sr.downscale(model).sr.coarsen(spatial=4, temporal=2)
+    np.testing.assert_allclose(again[0], warm.sr.coarsen(spatial=4, temporal=2), atol=1e-3)
+
+
+def test_several_events_validation_fields_and_gaps(fine):
+    gap = xr.concat([fine.isel(time=slice(0, 8)), fine.isel(time=slice(12, 24))], dim="time")
+    assert train([fine, gap]).provenance.steps == 2
+    assert train(gap, validation=fine.isel(time=slice(0, 6))).provenance.scores["crps"] > 0
+    assert train(fine, validation=0).provenance.scores == {}
+
+
+def test_a_validation_split_without_rain_is_warned_of(fine):
+    half = fine.where(fine.time < fine.time[18], 0.0)
+    with pytest.warns(UserWarning, match="validation=another_field"):
+        train(half, validation=0.2)
+
+
+def test_static_fields_and_no_time(fine):
+    height = fine.isel(time=0, drop=True).rename("height")
+    model = train(fine, static=height)
+    assert model.static == ("height",)
+    frame = fine.isel(time=0, drop=True)
+    flat = xdownscale.train(frame, spatial=4, recipe=Recipe(cells=3, frames=1, size=SIZE, schedule=RECIPE.schedule),
+                            validation=0, progress=False)  # fmt: skip
+    assert flat.factors.blocks == (1, 4, 4)
+
+
+def test_the_median_net_is_deterministic(fine):
+    model = train(fine, method="median")
+    ensemble = fine.sr.coarsen(spatial=4, temporal=2).sr.downscale(model, members=2)
+    assert not model.stochastic
+    np.testing.assert_array_equal(ensemble[0], ensemble[1])
+
+
+def test_a_checkpoint_is_taken_up(fine, tmp_path):
+    path = tmp_path / "run.safetensors"
+    first = train(fine, checkpoint=path)
+    assert path.exists()
+    assert train(fine, checkpoint=path).sha256 == first.sha256
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "fix"),
+    [
+        (lambda f: f.expand_dims(level=2), DimensionError, r"isel\(level=0\)"),
+        (lambda f: f.isel(time=0, drop=True), (DimensionError, TimeAxisError), "time"),
+        (lambda f: f.assign_attrs(units="K"), UnitsError, "mm h-1"),
+        (lambda f: f.where(f > 1, -1.0), ValueRangeError, r"\.where"),
+        (lambda f: f * np.nan, EmptyFieldError, "NaN"),
+        (lambda f: f.isel(y=slice(0, 4)), EmptyFieldError, "smaller windows"),
+        (lambda f: [], EmptyFieldError, "no field"),
+    ],
+)
+def test_bad_fields_are_refused(fine, change, error, fix):
+    with pytest.raises(error, match=fix), xr.set_options(keep_attrs=True):
+        train(change(fine))
+
+
+def test_bad_arguments_are_refused(fine):
+    with pytest.raises(FactorError, match="recipe="):
+        train(fine, recipe="huge")
+    with pytest.raises(FactorError, match="method="):
+        train(fine, method="gan")
+    with pytest.raises(FactorError):
+        xdownscale.train(fine, spatial=0)
