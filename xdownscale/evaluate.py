@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -252,9 +251,10 @@ def _intervals(
 ) -> xr.Dataset:
     """Bounds of scores by bootstrap of blocks of time.
 
-    Each block of about √n of the n steps is scored on its own. Blocks are drawn with replacement, always in the same
-    way; the deviation of the mean of the drawn from the mean of all is added to the score of the whole. That is the
-    plain block bootstrap for means, and its first order for scores that are not means, as the RMSE.
+    Each block of about n^(1/3) of the n steps (Hall et al. 1995, doi:10.1093/biomet/82.3.561) is scored on its own.
+    Blocks are drawn with replacement, always in the same way; the deviation of the mean of the drawn from the mean of
+    all is added to the score of the whole. That is the plain block bootstrap for means, and its first order for
+    scores that are not means, as the RMSE.
     """
     from xdownscale.field.axes import find_axes
     from xdownscale.metrics.comparison import bounds_of
@@ -275,7 +275,7 @@ def _intervals(
         )
         raise DimensionError(msg)
     parts = []
-    for steps in np.array_split(np.arange(size), ceil(size / round(sqrt(size)))):
+    for steps in np.array_split(np.arange(size), size // round(size ** (1 / 3))):
         at = {time: steps}
         whole = plan.weights is None or time not in plan.weights.dims
         weights = plan.weights if whole or plan.weights is None else plan.weights.isel(at)

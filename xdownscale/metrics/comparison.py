@@ -35,13 +35,14 @@ def bounds_of(blocks: xr.Dataset, scores: xr.Dataset, resamples: int) -> xr.Data
     count = blocks.sizes["block"]
     drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=resamples)
     times = xr.DataArray(drawn.astype(float), dims=("resample", "block"))
+    widening = (count / (count - 1)) ** 0.5  # drawing from B blocks shows (B - 1)/B of their variance
     bounds = {}
     for name in scores.data_vars:
         known = blocks[name].notnull()
         values = blocks[name].fillna(0)
         number = xr.dot(times, known.astype(float), dim="block")
         means = xr.dot(times, values, dim="block") / number.where(number > 0)
-        shift = means - blocks[name].mean("block", skipna=True)
+        shift = (means - blocks[name].mean("block", skipna=True)) * widening
         shift = shift.chunk({"resample": -1}) if shift.chunks else shift
         for end, quantile in zip(("low", "high"), _INTERVAL, strict=True):
             title = f"{scores[name].attrs.get('long_name', name)}, {100 * quantile:g} % bound"

@@ -35,8 +35,8 @@ def scores_table(scores: xr.Dataset) -> str:
     mae                 0.3      0.3
     CRPS >= 1/2 MAE of the best median: 0.2 >= 0.15 holds
     """
-    scores = scores.load() if "model" in scores.dims else scores.load().expand_dims(model=["score"])
-    head = ["score", *(str(model) or "score" for model in scores["model"].values)]
+    scores = scores.load() if "model" in scores.dims else scores.load().expand_dims(model=["value"])
+    head = ["score", *(str(model) for model in scores["model"].values)]
     rows = [head] + [row for name in scores.data_vars for row in _rows(scores[name])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     widths = [max(widths[0], 13)] + [max(width, 8) for width in widths[1:]]

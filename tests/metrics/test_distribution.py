@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.stats import wasserstein_distance
+
+from tests.metrics.samples import case_weights, every_kind, missing, sample
+from xdownscale.errors import ValueRangeError
+from xdownscale.metrics import emd, percentile_error
+
+
+@every_kind
+@pytest.mark.parametrize("weighted", [False, True])
+def test_emd_equals_scipy(kind, weighted):
+    observations, ensemble = sample(kind)
+    members = ensemble.sizes["member"]
+    weights = case_weights() if weighted else None
+    shares = (
+        [None, None]
+        if weights is None
+        else [weights.values.ravel(), np.tile(weights.values.ravel(), members)]
+    )
+    expected = wasserstein_distance(observations.values.ravel(), ensemble.values.ravel(), *shares)
+    np.testing.assert_allclose(emd(observations, ensemble, weights=weights), expected)
+
+
+def test_emd_of_every_cell_equals_scipy():
+    observations, ensemble = sample()
+    weights = case_weights()
+    found = emd(observations, ensemble, dim="time")
+    weighted = emd(observations, ensemble, dim="time", weights=weights)
+    for y, x in ((0, 0), (5, 7)):
+        here = {"y": y, "x": x}
+        pooled = ensemble.isel(here).transpose("time", "member")
+        expected = wasserstein_distance(observations.isel(here), pooled.values.ravel())
+        np.testing.assert_allclose(found.isel(here), expected)
+        shares = weights.isel(here).values, np.repeat(weights.isel(here).values, pooled.sizes["member"])
+        expected = wasserstein_distance(observations.isel(here), pooled.values.ravel(), *shares)
+        np.testing.assert_allclose(weighted.isel(here), expected)
+
+
+def test_emd_ignores_places_and_scales_with_values():
+    observations, ensemble = sample()
+    rolled = observations.roll(x=3, y=2)
+    assert emd(observations, rolled) == 0
+    np.testing.assert_allclose(emd(observations, observations + 2), 2)
+    np.testing.assert_allclose(emd(5 * observations, 5 * ensemble), 5 * emd(observations, ensemble))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_samples_without_their_incomplete_cases(weighted):
+    observations, ensemble = sample()
+    holed = missing(observations)
+    known = holed.notnull().values
+    weights = case_weights() if weighted else None
+    flat = xr.DataArray(observations.values[known], dims="x")
+    flat_ensemble = xr.DataArray(ensemble.values[:, known], dims=("member", "x"))
+    flat_weights = None if weights is None else xr.DataArray(weights.values[known], dims="x")
+    for metric in (emd, percentile_error):
+        expected = metric(flat, flat_ensemble, weights=flat_weights)
+        np.testing.assert_allclose(metric(holed, ensemble, weights=weights, skipna=True), expected)
+        assert metric(holed, ensemble, weights=weights).isnull().all()
+
+
+@every_kind
+def test_percentiles_equal_numpy(kind):
+    observations, ensemble = sample(kind)
+    q = [0, 25, 50, 99, 99.9, 100]
+    expected = np.percentile(ensemble, q) - np.percentile(observations, q)
+    found = percentile_error(observations, ensemble, q=q)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    np.testing.assert_allclose(found.percentile, q)
+    assert percentile_error(observations, ensemble, q=50).ndim == 0
+    by_cell = np.percentile(ensemble, 50, axis=(0, 1)) - np.percentile(observations, 50, axis=0)
+    np.testing.assert_allclose(
+        percentile_error(observations, ensemble, q=50, dim="time"), by_cell, atol=1e-12
+    )
+
+
+def test_weighted_percentiles_equal_those_of_repeated_values():
+    observations, ensemble = sample("random")
+    times = xr.DataArray(np.random.default_rng(3).integers(0, 4, observations.shape), dims=observations.dims)
+    q = [10, 50, 90, 100]
+    repeated = np.repeat(observations.values.ravel(), times.values.ravel())
+    pooled = np.concatenate([np.repeat(m.ravel(), times.values.ravel()) for m in ensemble.values])
+    expected = [np.percentile(s, q, method="inverted_cdf") for s in (pooled, repeated)]
+    np.testing.assert_allclose(
+        percentile_error(observations, ensemble, q=q, weights=times), expected[0] - expected[1]
+    )
+
+
+def test_percentiles_outside_their_range_are_refused():
+    observations, ensemble = sample()
+    with pytest.raises(ValueRangeError, match=r"q=\(99, 99.9\)"):
+        percentile_error(observations, ensemble, q=101)
+
+
+def test_no_weight_gives_no_distance():
+    observations, ensemble = sample()
+    assert emd(observations, ensemble, weights=xr.zeros_like(observations)).isnull()
