@@ -1,63 +1,59 @@
-"""Rules for every test and doctest: no network, names for examples, an empty folder to write in."""
+"""What every test and every doctest stands on: no network, no stray files, real data only where they are at hand."""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import xarray as xr
 
-_HERE = ("127.0.0.1", "::1", "localhost", "")
-"""Hosts that are this machine: a local dask cluster talks to them."""
-
-
-class NoNetworkError(OSError):
-    """A test reached for the network."""
-
-    def __init__(self, host: object) -> None:
-        super().__init__(f"tests run without network, but something asked for {host!r}")
-
-
-def _guarded(connect: Any) -> Any:
-    """`connect`, for sockets that stay on this machine."""
-
-    def only_here(self: socket.socket, address: Any) -> Any:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and address[0] not in _HERE:
-            raise NoNetworkError(address[0])
-        return connect(self, address)
-
-    return only_here
+DATA = Path(__file__).parents[1] / "shared" / "data"
+"""Real fields beside the checkout; they are no part of it."""
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_network() -> Iterator[None]:
-    """Forbid sockets to other machines, and the look-up of their names."""
-    look_up = socket.getaddrinfo
+def no_network() -> Iterator[None]:
+    """Let sockets reach nothing but this machine, so that the tests pass on a train."""
+    connect = socket.socket.connect
 
-    def only_here(host: Any, *args: Any, **kwargs: Any) -> Any:
-        name = host.decode() if isinstance(host, bytes) else host
-        if name is not None and name not in (*_HERE, socket.gethostname()):
-            raise NoNetworkError(name)
-        return look_up(host, *args, **kwargs)
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and not _is_here(address[0]):
+            msg = f"tests use no network, and this one connects to {address!r}; serve the file from a local folder"
+            raise ConnectionRefusedError(msg)
+        connect(self, address)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.socket, "connect", _guarded(socket.socket.connect))
-        patch.setattr(socket.socket, "connect_ex", _guarded(socket.socket.connect_ex))
-        patch.setattr(socket, "getaddrinfo", only_here)
+        patch.setattr(socket.socket, "connect", guarded)
         yield
 
 
+def _is_here(host: str) -> bool:
+    """Whether an address is this machine's own."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @pytest.fixture(autouse=True)
-def _examples(
-    request: pytest.FixtureRequest,
-    doctest_namespace: dict[str, Any],
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
+def doctests_in_a_folder_of_their_own(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Give doctests the usual names and a folder of their own."""
+    """Let examples that write files write them where nobody trips over them."""
     if isinstance(request.node, pytest.DoctestItem):
-        doctest_namespace.update(np=np, xr=xr)
-        monkeypatch.chdir(tmp_path_factory.mktemp("doctest"))
+        monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def real_data() -> Callable[[str], Path]:
+    """Path of a real file by its name; skips the test where the file is not at hand."""
+
+    def path(name: str) -> Path:
+        if not (DATA / name).is_file():
+            pytest.skip(f"{name} is not at hand")
+        return DATA / name
+
+    return path

@@ -103,13 +103,12 @@ def rain(
 
 def _seconds(step: str) -> float:
     """Length of a time step."""
-    import pandas as pd
-
     try:
-        seconds = float(pd.Timedelta(step).total_seconds())
+        first, second = xr.date_range("2000-01-01", periods=2, freq=step).values
     except ValueError as error:
         msg = f'step={step!r} is not a length of time. Pass for example step="5min".'
         raise ValueRangeError(msg) from error
+    seconds = float((second - first) / np.timedelta64(1, "s"))
     if not seconds > 0:
         msg = f'step={step!r} is not longer than zero. Pass for example step="5min".'
         raise ValueRangeError(msg)
