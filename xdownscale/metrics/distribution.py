@@ -202,10 +202,10 @@ def _percentile_difference(
         return _by_row(by_weight, ours, theirs, weight, skipna=skipna, size=wanted.size)
     missing = np.isnan(ours)
     empty: Array = np.asarray(missing.all(axis=-1) if skipna else missing.any(axis=-1))
-    quantile = np.nanquantile if skipna else np.quantile
+    quantile = np.nanquantile if skipna and missing.any() else np.quantile
     filled = [np.where(empty[..., None], 0, v) for v in (theirs, ours)]  # all missing: no warning, NaN below
-    after, before = (quantile(v.astype(np.float64), wanted / 100, axis=-1) for v in filled)
-    return np.where(empty[..., None], np.nan, np.moveaxis(after - before, 0, -1))
+    after, before = (quantile(v, wanted / 100, axis=-1) for v in filled)
+    return np.where(empty[..., None], np.nan, np.moveaxis(after - before, 0, -1).astype(np.float64))
 
 
 def _weighted_percentiles(values: Array, weight: Array, wanted: Array) -> Array:

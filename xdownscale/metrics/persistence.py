@@ -150,17 +150,18 @@ def _correlation(
     starts = _starts(field, time, lag)
     gapless = starts.size == field.sizes[time] - lag
     earlier, later = (slice(None, -lag), slice(lag, None)) if gapless else (starts, starts + lag)
-    bare = field.reset_coords(drop=True).drop_vars(time, errors="ignore").astype(np.float64)
+    bare = field.reset_coords(drop=True).drop_vars(time, errors="ignore")
     first, second = bare.isel({time: earlier}), bare.isel({time: later})
-    both = first.notnull() & second.notnull()
-    first, second = first.where(both), second.where(both)
+    if skipna:
+        both = first.notnull() & second.notnull()
+        first, second = first.where(both), second.where(both)
     if weights is not None and time in weights.dims:
         weights = weights.drop_vars(time, errors="ignore").isel({time: earlier})
 
     def mean(values: xr.DataArray) -> xr.DataArray:
         return average(values, over, weights, skipna=skipna)
 
-    first, second = first - mean(first), second - mean(second)
+    first, second = (part - mean(part).astype(part.dtype) for part in (first, second))
     spread = mean(first**2) * mean(second**2)
     return mean(first * second) / spread.where(spread > 0) ** 0.5
 

@@ -185,24 +185,23 @@ def _ring_of(shape: tuple[int, int], steps: tuple[float, float]) -> tuple[Array,
 def _ring_power(frames: Array, *, ring: Array, count: int, window: Window) -> Array:
     """Mean power of the modes in each ring, shape (..., count)."""
     height, width = frames.shape[-2:]
-    values = frames - frames.mean(axis=(-2, -1), keepdims=True, dtype=np.float64).astype(frames.dtype)
-    if window == "hann":
-        taper = np.outer(_hann(height), _hann(width))
-        values = values * (taper / np.sqrt(np.mean(taper**2))).astype(frames.dtype)
-    modes = np.fft.rfft2(values)
-    power = np.square(modes.real, dtype=np.float64) + np.square(modes.imag, dtype=np.float64)
+    taper = np.outer(_hann(height), _hann(width)) if window == "hann" else np.ones((height, width))
+    taper = (taper / np.sqrt(np.mean(taper**2))).astype(frames.dtype)
     # A real transform keeps half of the modes: all but the first and (even width) last column stand for two.
-    twice = np.full(modes.shape[-1], 2.0)
+    twice = np.full(width // 2 + 1, 2.0)
     twice[0] = 1.0
     twice[-1] = 1.0 if width % 2 == 0 else 2.0
     share = np.broadcast_to(twice, ring.shape)
-    inside = np.flatnonzero(ring.ravel() >= 0)
-    inside = inside[np.argsort(ring.ravel()[inside], kind="stable")]
-    numbers, stands_for = ring.ravel()[inside], share.ravel()[inside]
-    weighted = power.reshape(*power.shape[:-2], -1)[..., inside] * stands_for
-    totals = np.add.reduceat(weighted, np.searchsorted(numbers, np.arange(count)), axis=-1)
-    means: Array = totals / np.bincount(numbers, weights=stands_for, minlength=count) / (height * width) ** 2
-    return means
+    slot = ring.ravel() + 1  # what lies outside the rings falls into slot 0
+    modes_of = np.bincount(slot, weights=share.ravel(), minlength=count + 1)[1:]
+    result = np.empty((*frames.shape[:-2], count))
+    for place in np.ndindex(frames.shape[:-2]):
+        frame = frames[place]
+        modes = np.fft.rfft2((frame - frame.mean(dtype=np.float64).astype(frame.dtype)) * taper)
+        power = np.square(modes.real, dtype=np.float64) + np.square(modes.imag, dtype=np.float64)
+        totals = np.bincount(slot, weights=(power * share).ravel(), minlength=count + 1)[1:]
+        result[place] = totals / modes_of / (height * width) ** 2
+    return result
 
 
 def _hann(size: int) -> Array:

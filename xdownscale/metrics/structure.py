@@ -189,21 +189,31 @@ def _check_fits(field: xr.DataArray, axes: Axes, window: int) -> None:
 
 
 def _similarity(ours: Array, theirs: Array, data_range: Array, *, skipna: bool) -> Array:
-    """Mean structural similarity of frames on the last two axes, leading axes broadcast."""
-    x, y = ours.astype(np.float64), theirs.astype(np.float64)
-    span = np.asarray(data_range, dtype=np.float64)[..., None, None]
+    """Mean structural similarity of frames on the last two axes, leading axes broadcast.
+
+    Frame by frame: a frame stays in the cache.
+    """
+    lead = np.broadcast_shapes(ours.shape[:-2], theirs.shape[:-2], np.shape(data_range))
+    x, y = (np.broadcast_to(v, lead + v.shape[-2:]) for v in (ours, theirs))
+    span = np.broadcast_to(data_range, lead)
+    result = np.empty(lead)
+    for place in np.ndindex(lead):
+        values = _similarity_map(x[place].astype(np.float64), y[place].astype(np.float64), float(span[place]))
+        known = values[~np.isnan(values)] if skipna else values
+        result[place] = known.mean() if known.size else np.nan
+    return result
+
+
+def _similarity_map(x: Array, y: Array, span: float) -> Array:
+    """Structural similarity of two frames for every whole window."""
     mean_x, mean_y = _smooth(x), _smooth(y)
     variance_x = _smooth(x * x) - mean_x**2
     variance_y = _smooth(y * y) - mean_y**2
     covariance = _smooth(x * y) - mean_x * mean_y
     c1, c2 = (_K1 * span) ** 2, (_K2 * span) ** 2
     luminance = (2 * mean_x * mean_y + c1) / (mean_x**2 + mean_y**2 + c1)
-    values = luminance * (2 * covariance + c2) / (variance_x + variance_y + c2)
-    known = ~np.isnan(values)
-    if not skipna:
-        return np.asarray(values.mean(axis=(-2, -1)))
-    count = known.sum(axis=(-2, -1))
-    return np.where(count > 0, np.where(known, values, 0).sum(axis=(-2, -1)) / np.maximum(count, 1), np.nan)
+    values: Array = luminance * (2 * covariance + c2) / (variance_x + variance_y + c2)
+    return values
 
 
 def _smooth(values: Array) -> Array:
