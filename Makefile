@@ -1,0 +1,52 @@
+# The two commands of the README, each from a fresh clone: `make demo` and `make test`. Both make .venv when it is missing.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+# An environment that happens to be active, or a path meant for another Python, must not leak into ours.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH CONDA_PREFIX
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test docs weights
+
+help: ## show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1 - /p' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## coarsen, train, downscale and score; RAIN=file.nc takes a rain field of yours
+	$(BIN)/python examples/demo.py $(if $(RAIN),"$(RAIN)")
+
+test: $(STAMP) ## lint, format, types, layers, tests with branch coverage
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+
+docs: $(VENV)/.docs ## the manual as HTML in docs/_build
+	$(BIN)/python -m sphinx --fail-on-warning --quiet docs docs/_build
+	@echo "docs/_build/index.html"
+
+weights: $(STAMP) ## train the shipped weights again; DATA=folder holds the training files
+	@test -n "$(DATA)" || { echo "usage: make weights DATA=folder" >&2; exit 2; }
+	$(BIN)/python benchmarks/make_weights.py "$(DATA)" --checkpoint checkpoints/rain-10x3.safetensors \
+		--out xdownscale/zoo/rain-10x3.safetensors
+
+$(BIN)/python:
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "xdownscale needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing xdownscale and its dependencies into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[test,plot]"
+	@touch $@
+
+$(VENV)/.docs: $(STAMP)
+	@echo "Installing what the manual needs into $(VENV)"
+	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
+	@touch $@
