@@ -355,6 +355,7 @@ def _draw_colour_bar(figure: Figure, view: _View, image: AxesImage) -> None:
     extend = "max" if view.rain else "both"
     bar = figure.colorbar(image, ax=figure.axes, aspect=28, pad=0.015, fraction=0.03, extend=extend)
     bar.set_label(view.label, fontsize=8, color=_INK)
+    bar.ax.spines["outline"].set_linewidth(0.5)
     bar.ax.tick_params(labelsize=7, length=2, colors=_INK)
     if view.rain:
         bar.set_ticks(_BOUNDS, labels=[f"{bound:g}" for bound in _BOUNDS])
