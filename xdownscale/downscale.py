@@ -74,7 +74,7 @@ def downscale(
     Returns
     -------
     DataArray, dims (member, time, y, x)
-        In the units of `field`, float32, with bounds. Lazy if `field` is.
+        In the units of `field`, float32. Lazy if `field` is.
 
     Raises
     ------

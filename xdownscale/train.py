@@ -13,7 +13,7 @@ import xarray as xr
 from xdownscale.errors import DimensionError, EmptyFieldError, FactorError
 from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.factors import Factors
-from xdownscale.field.grid import describe
+from xdownscale.field.grid import check_regular, describe
 from xdownscale.field.static import named_static, static_on_grid
 from xdownscale.field.times import to_ticks
 from xdownscale.field.units import to_units
@@ -190,6 +190,7 @@ def _prepared(
     if is_rain(field):
         field = to_units(field, RAIN_UNITS)
     check_values(field, name_of(field))
+    check_regular(field, axes.spatial, None)
     if axes.time is None:
         field = field.expand_dims("time")
         axes = Axes(axes.y, axes.x, "time")

@@ -41,8 +41,7 @@ def crps_ensemble(observation: Any, members: Any, *, axis: int = 0, alpha: float
     """
     count = members.shape[axis]
     if _is_torch(members):
-        import torch
-
+        torch = sys.modules["torch"]
         s = (members - observation.unsqueeze(axis)).movedim(axis, 0)
         ranked = s if count == 1 else torch.sort(s, dim=0).values
         ranks = torch.arange(count, dtype=s.dtype, device=s.device)

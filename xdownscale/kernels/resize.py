@@ -8,6 +8,7 @@ cell. The weights depend on j alone, never on where the cell lies, so a crop giv
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import floor
 from typing import TYPE_CHECKING
 
@@ -42,12 +43,18 @@ def resize_axis(values: Tensor, before: int, after: int, *, dim: int) -> Tensor:
     left = torch.cat([first.narrow(dim, 0, 1), last.narrow(dim, 0, count - 1)], dim)
     right = torch.cat([first.narrow(dim, 1, count - 1), last.narrow(dim, count - 1, 1)], dim)
     padded = [left, *samples, right]
-    phases = []
-    for j in range(after):
-        position = (j + 0.5) * before / after - 0.5
-        i = floor(position)
-        phases.append(torch.lerp(padded[i + 1], padded[i + 2], position - i))
-    return torch.stack(phases, dim + 1).flatten(dim, dim + 1)
+    positions = [(j + 0.5) * before / after - 0.5 for j in range(after)]
+    # a + w·(b − a) in separate steps: a fused one rounds differently where a vector ends
+    slopes = [b - a for a, b in pairwise(padded)]
+    phases = [(padded[floor(p) + 1], slopes[floor(p) + 1], p - floor(p)) for p in positions]
+    if torch.is_grad_enabled() and values.requires_grad:
+        return torch.stack([a + slope * w for a, slope, w in phases], dim + 1).flatten(dim, dim + 1)
+    shape = list(first.shape)
+    shape.insert(dim + 1, after)
+    grown = values.new_empty(shape)
+    for j, (a, slope, w) in enumerate(phases):
+        torch.add(a, slope * w, out=grown.select(dim + 1, j))
+    return grown.flatten(dim, dim + 1)
 
 
 def interpolate_cells(coarse: Tensor, blocks: tuple[int, int, int]) -> Tensor:
@@ -63,6 +70,6 @@ def interpolate_cells(coarse: Tensor, blocks: tuple[int, int, int]) -> Tensor:
     -------
     Tensor, shape (..., T·K, S_y·M, S_x·N)
     """
-    for dim, size in zip((-3, -2, -1), blocks, strict=True):
-        coarse = resize_axis(coarse, 1, size, dim=dim)
-    return coarse
+    time, y, x = blocks
+    coarse = resize_axis(resize_axis(coarse, 1, time, dim=-3), 1, x, dim=-1)
+    return resize_axis(coarse, 1, y, dim=-2)  # last, since whole rows are the fastest to write

@@ -22,9 +22,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from xdownscale.kernels.blocks import block_mean, block_repeat
-from xdownscale.kernels.resize import interpolate_cells
+from xdownscale.kernels.resize import interpolate_cells, resize_axis
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from xdownscale.kernels.blocks import Blocks
@@ -77,8 +79,11 @@ def conserve_cells(
     with torch.no_grad():
         shift = torch.zeros_like(coarse)
         for _ in range(passes - 1):
-            obtained = block_mean(transform.inverse(latent + interpolate_cells(shift, blocks)), blocks)
-            shift = shift + step(obtained)
+            shift = shift + step(_means_after(latent, shift, transform, blocks))
+    if not torch.is_grad_enabled():
+        if passes:
+            shift = shift + step(_means_after(latent, shift, transform, blocks))
+        return _settled(latent, shift, coarse, transform, blocks, fallback)
     if passes:
         moved = latent + interpolate_cells(shift, blocks)
         obtained = block_mean(transform.inverse(moved), blocks)
@@ -86,6 +91,38 @@ def conserve_cells(
     return exact_step(
         transform.inverse(latent), coarse, blocks=blocks, fallback=fallback, ratio=transform.nonnegative
     )
+
+
+def _frames(latent: Tensor, shift: Tensor, blocks: Blocks) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Coarse frames one by one, their fine steps, and the moved latent values: temporaries that stay in the cache."""
+    steps = resize_axis(shift, 1, blocks[0], dim=-3)
+    for k in range(shift.shape[-3]):
+        fine = slice(k * blocks[0], (k + 1) * blocks[0])
+        yield slice(k, k + 1), fine, interpolate_cells(steps[:, fine], (1, *blocks[1:])).add_(latent[:, fine])
+
+
+def _means_after(latent: Tensor, shift: Tensor, transform: Transform, blocks: Blocks) -> Tensor:
+    """Block means of the field whose latent values are moved by `shift`."""
+    means = torch.empty_like(shift)
+    for frame, _, moved in _frames(latent, shift, blocks):
+        means[:, frame] = block_mean(transform.inverse(moved), blocks)
+    return means
+
+
+def _settled(
+    latent: Tensor, shift: Tensor, coarse: Tensor, transform: Transform, blocks: Blocks, fallback: Tensor
+) -> Tensor:
+    """The moved field after the exact step."""
+    result = torch.empty_like(latent)
+    for frame, fine, moved in _frames(latent, shift, blocks):
+        result[:, fine] = exact_step(
+            transform.inverse(moved),
+            coarse[:, frame],
+            blocks=blocks,
+            fallback=fallback[:, fine],
+            ratio=transform.nonnegative,
+        )
+    return result
 
 
 def exact_step(fine: Tensor, coarse: Tensor, *, blocks: Blocks, fallback: Tensor, ratio: bool) -> Tensor:

@@ -106,7 +106,7 @@ class _Bound(torch.autograd.Function):
         return latent.clamp(LOWEST, HIGHEST)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]  # one input, one gradient
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """Descent moves against the gradient: up where it is negative."""
         (latent,) = ctx.saved_tensors
         outwards = ((latent < LOWEST) & (gradient > 0)) | ((latent > HIGHEST) & (gradient < 0))

@@ -40,8 +40,7 @@ class FrameConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (B, L, C, H, W) to (B, L, C', H, W)."""
-        frames = rearrange(x, "b l c h w -> (b l) c h w").contiguous(memory_format=torch.channels_last)
-        return rearrange(self.convolution(frames), "(b l) c h w -> b l c h w", l=x.shape[1])
+        return convolve_frames(x, self.convolution.weight, self.convolution.get_parameter("bias"))
 
 
 class FrameExchange(nn.Module):
@@ -136,8 +135,15 @@ class ResidualBlock(nn.Module):
         return x + self.second(nn.functional.silu(h))
 
 
+def convolve_frames(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Convolve every frame of (B, L, C, H, W), zeros beyond the border, channels innermost in memory."""
+    frames = rearrange(x, "b l c h w -> (b l) c h w").contiguous(memory_format=torch.channels_last)
+    result = nn.functional.conv2d(frames, weight, bias, padding=weight.shape[-1] // 2)
+    return rearrange(result, "(b l) c h w -> b l c h w", l=x.shape[1])
+
+
 def grow_space(x: Tensor, before: tuple[int, int], after: tuple[int, int]) -> Tensor:
     """Interpolate (B, L, C, H, W) in y and x from `before` to `after` pixels per cell, keeping channels innermost."""
     x = rearrange(x, "b l c h w -> b l h w c")
-    x = resize_axis(resize_axis(x, before[0], after[0], dim=2), before[1], after[1], dim=3)
+    x = resize_axis(resize_axis(x, before[1], after[1], dim=3), before[0], after[0], dim=2)
     return rearrange(x, "b l h w c -> b l c h w")

@@ -13,11 +13,11 @@ from __future__ import annotations
 from math import ceil, log2
 from typing import TYPE_CHECKING, NamedTuple
 
-from einops import rearrange
+import torch
 from torch import nn
 
 from xdownscale.kernels.resize import resize_axis
-from xdownscale.nn.blocks import FrameConvolution, FrameExchange, NoiseInjection, ResidualBlock, grow_space
+from xdownscale.nn.blocks import FrameConvolution, FrameExchange, NoiseInjection, ResidualBlock, convolve_frames, grow_space
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,13 +93,31 @@ class Stage(nn.Module):
         after: tuple[int, int],
     ) -> Tensor:
         """Features at `before` pixels per cell to features at `after` pixels per cell."""
-        x = grow_space(self.narrow(x), before, after) + self.condition(condition)
-        if self.noise is not None and noise is not None:
-            x = self.noise(x, noise)
-        h = nn.functional.silu(self.first(nn.functional.silu(x)))
+        x = grow_space(self.narrow(x), before, after)
+        spare = not torch.is_grad_enabled()
+        given = self._given(condition, noise)
+        x = x.add_(given) if spare else x + given
+        deep = self.exchange is not None and self.second is not None
+        h = nn.functional.silu(x, inplace=spare and not deep)
+        h = nn.functional.silu(self.first(h), inplace=spare)
         if self.exchange is None or self.second is None:
             return h
         return x + self.second(self.exchange(h))
+
+    def _given(self, condition: Tensor, noise: Tensor | None) -> Tensor:
+        """Condition and noise, mixed to channels by one convolution instead of two: at full resolution passes count."""
+        if self.noise is None or noise is None:
+            mixed: Tensor = self.condition(condition)
+            return mixed
+        shown, drawn = self.condition.convolution, self.noise.mixture.convolution
+        weight = torch.cat([shown.weight, drawn.weight], dim=1)
+        bias = shown.get_parameter("bias") + drawn.get_parameter("bias")
+        maps = [condition, noise[:, :-2], noise[:, 1:-1], noise[:, 2:]]
+        odd = -weight.shape[1] % 4
+        if odd:  # some odd numbers of channels are summed in an order that depends on the size of the field
+            weight = nn.functional.pad(weight, (0, 0, 0, 0, 0, odd))
+            maps.append(torch.zeros_like(condition[:, :, :1]).expand(-1, -1, odd, -1, -1))
+        return convolve_frames(torch.cat(maps, dim=2), weight, bias)
 
 
 class LocalNetwork(nn.Module):
@@ -226,8 +244,29 @@ class LocalNetwork(nn.Module):
         for block in self.decoder:
             x = block(x, next(supply, None))
         x = resize_axis(x, 1, self.blocks[0], dim=1)
-        below = (1, 1)
-        for stage, condition, rung in zip(self.stages, conditions, self.rungs, strict=True):
-            x = stage(x, condition, next(supply, None), below, rung)
-            below = rung
-        return rearrange(self.leave(x), "b t 1 h w -> b t h w")
+        rungs = [(1, 1), *self.rungs]
+        for level, stage in enumerate(self.stages[:-1]):
+            x = stage(x, conditions[level], next(supply, None), rungs[level], rungs[level + 1])
+        return self._leave(x, conditions[-1], next(supply, None), rungs[-2], rungs[-1])
+
+    def _leave(
+        self,
+        x: Tensor,
+        condition: Tensor,
+        noise: Tensor | None,
+        before: tuple[int, int],
+        after: tuple[int, int],
+    ) -> Tensor:
+        """The last stage and the value: frames do not meet any more.
+
+        Without gradients they pass one by one, so that their features stay in the cache. Never as many as would fit:
+        results must not depend on the size of the field, and the order of sums in a convolution may on its batch.
+        """
+        step = condition.shape[1] if torch.is_grad_enabled() else 1
+        parts = []
+        for first in range(0, condition.shape[1], step):
+            now = slice(first, first + step)
+            drawn = None if noise is None else noise[:, first : first + step + 2]
+            part = self.leave(self.stages[-1](x[:, now], condition[:, now], drawn, before, after))
+            parts.append(part.squeeze(2))
+        return torch.cat(parts, dim=1)
