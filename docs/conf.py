@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from xdownscale.field.provenance import package_version
 
 project = "xdownscale"
@@ -18,3 +20,12 @@ html_title = f"xdownscale {release}"
 
 autodoc_typehints = "none"
 napoleon_google_docstring = False
+
+
+def setup(app: Any) -> None:
+    """Let formulas in docstrings keep their bars: |x| is no substitution of reStructuredText."""
+    app.connect("autodoc-process-docstring", _escape_bars, priority=900)
+
+
+def _escape_bars(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    lines[:] = [line if ">>>" in line or "``" in line else line.replace("|", r"\|") for line in lines]
