@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -19,7 +19,7 @@ TEST_EVENTS = ("20150515", "20160711", "20170131")
 """The three MeteoSwiss events that no training run has seen."""
 
 
-def test_event(folder: Path, date: str, *, spatial: int = 10, temporal: int = 3) -> xr.DataArray:
+def event_rain(folder: Path, date: str, *, spatial: int = 10, temporal: int = 3) -> xr.DataArray:
     """One test event, cut at its end to whole blocks."""
     path = folder / f"rain_mch_switzerland_1km_5min_{date}.nc"
     rain = xr.open_dataset(path)["rainfall_rate"].astype("float32")
@@ -46,7 +46,7 @@ def record(path: Path | None, **content: Any) -> None:
         return
     document = {
         "command": " ".join(["python", *sys.argv]),
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
+        "date": dt.datetime.now(dt.UTC).strftime("%Y-%m-%d"),
         "machine": machine(),
         "versions": {
             "xdownscale-sr": xdownscale.__version__,

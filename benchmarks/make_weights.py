@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import hashlib
 import json
 from pathlib import Path
 
@@ -47,6 +48,21 @@ def rain_of(path: Path) -> xr.DataArray:
     return rain.assign_attrs(keep)
 
 
+def register(options: argparse.Namespace) -> None:
+    """Enter the file in the registry beside it, if there is one."""
+    registry = options.out.parent / "registry.json"
+    if registry.exists():
+        entries = json.loads(registry.read_text())
+        entries[options.name] = {
+            "file": options.out.name,
+            "sha256": hashlib.sha256(options.out.read_bytes()).hexdigest(),
+            "spatial": options.spatial,
+            "temporal": options.temporal,
+            "card": f"{options.name}.md",
+        }
+        registry.write_text(json.dumps(entries, indent=2) + "\n")
+
+
 def main() -> None:
     """Read the command line, train, save."""
     parser = argparse.ArgumentParser(
@@ -76,6 +92,7 @@ def main() -> None:
     )
     model.name = options.name
     model.save(options.out)
+    register(options)
     print(model)
     print(json.dumps(model.provenance.scores))
 

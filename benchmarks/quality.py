@@ -25,7 +25,9 @@ BLOCK = 9
 
 def main() -> None:
     """Score, print, record."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", default="rain-10x3")
     parser.add_argument("--median", type=Path)
@@ -38,7 +40,7 @@ def main() -> None:
     median = None if options.median is None else xdownscale.load(options.median)
     results, errors = {}, []
     for event in options.events:
-        truth = common.test_event(options.folder, event)
+        truth = common.event_rain(options.folder, event)
         coarse = truth.sr.coarsen(spatial=10, temporal=3)
         ensemble = coarse.sr.downscale(generator, members=options.members)
         rows, blocks = score_event(truth, coarse, ensemble, median)
@@ -50,7 +52,9 @@ def main() -> None:
     print("\nall events\n" + table(results))
     summary = summarise(results, np.concatenate(errors))
     print("\n".join(f"{name:52s} {value}" for name, value in summary.items()))
-    common.record(options.json, results=results, summary=summary, model=str(options.model), sha256=generator.sha256)
+    common.record(
+        options.json, results=results, summary=summary, model=str(options.model), sha256=generator.sha256
+    )
 
 
 def score_event(
@@ -143,7 +147,9 @@ def diagonals(field: xr.DataArray) -> float:
 
 def summarise(results: dict[str, dict[str, float]], blocks: np.ndarray) -> dict[str, str]:
     """The figures that matter, over all events, with 95 % intervals of the ratios."""
-    mean = {key: float(np.mean([rows[key] for rows in results.values()])) for key in next(iter(results.values()))}
+    mean = {
+        key: float(np.mean([rows[key] for rows in results.values()])) for key in next(iter(results.values()))
+    }
     random = np.random.default_rng(0)
     draws = blocks[random.integers(0, len(blocks), (2000, len(blocks)))].mean(1)
 
@@ -154,7 +160,9 @@ def summarise(results: dict[str, dict[str, float]], blocks: np.ndarray) -> dict[
     rows = {"fair CRPS / bicubic MAE": f"{mean['fair CRPS'] / mean['MAE bicubic']:.3f} {ratio(0)}"}
     best = mean["MAE ensemble median"]
     if "MAE median net" in mean:
-        rows["median net MAE / bicubic MAE"] = f"{mean['MAE median net'] / mean['MAE bicubic']:.3f} {ratio(3)}"
+        rows["median net MAE / bicubic MAE"] = (
+            f"{mean['MAE median net'] / mean['MAE bicubic']:.3f} {ratio(3)}"
+        )
         best = min(best, mean["MAE median net"])
     holds = "holds" if mean["fair CRPS"] >= 0.5 * best else "BROKEN: this table is wrong"
     rows["bound: CRPS >= 1/2 MAE of the best median"] = f"{mean['fair CRPS']:.4f} >= {0.5 * best:.4f} {holds}"
@@ -171,8 +179,10 @@ def summarise(results: dict[str, dict[str, float]], blocks: np.ndarray) -> dict[
 def table(results: dict[str, dict[str, float]]) -> str:
     """Plain text, a row for each score and a column for each event."""
     lines = ["".join([f"{'':42s}", *(f"{event:>12s}" for event in results)])]
-    for key in next(iter(results.values())):
-        lines.append("".join([f"{key:42s}", *(f"{rows[key]:12.4g}" for rows in results.values())]))
+    lines += [
+        "".join([f"{key:42s}", *(f"{rows[key]:12.4g}" for rows in results.values())])
+        for key in next(iter(results.values()))
+    ]
     return "\n".join(lines)
 
 
@@ -197,7 +207,8 @@ def draw(truth: xr.DataArray, ensemble: xr.DataArray, folder: Path, event: str) 
         box = {"y": slice(row, row + size), "x": slice(column, column + size)}
         fields = [truth.isel(box), *(ensemble.isel(box).isel(member=m) for m in range(6))]
         panels = [
-            np.concatenate([field.isel(time=t).values for field in fields], axis=1) for t in range(step, step + 3)
+            np.concatenate([field.isel(time=t).values for field in fields], axis=1)
+            for t in range(step, step + 3)
         ]
         image = np.concatenate(panels, axis=0)
         colour = mpl.colors.ListedColormap(colours)(norm(image))[..., :3]
