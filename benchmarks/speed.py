@@ -3,8 +3,8 @@
     python benchmarks/speed.py --threads 2 --json speed.json
 
 Prints the time for a block of 100 × 100 km and three coarse frames with ten members; fine pixels × members a second on
-a large domain; and the whole call over the bare passes that it needs: condition, network and conservation on tensors that
-lie ready, without noise, tiles and coordinates.
+a large domain; and the whole call over the bare passes that it needs: condition, network and conservation on tensors
+that lie ready, without noise, tiles and coordinates.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ import xarray as xr
 import xdownscale
 from xdownscale.errors import XDownscaleError
 from xdownscale.evaluate import scores_table
-from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.axes import find_axes
 
 SPATIAL, TEMPORAL = 10, 3
 """Fine cells per coarse cell along y and x, and fine steps per coarse step."""
@@ -64,9 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(rain: xr.DataArray, seconds: float, folder: Path) -> None:
     """Train on the first two thirds of the time, then downscale and score what follows."""
-    rain, axes = whole_blocks(rain)
     print(f"\n1  rain\n{rain.sr!r}")
-    time = str(axes.time)
+    time = str(find_axes(rain).time)
     start = rain.sizes[time] * 2 // 3 // TEMPORAL * TEMPORAL
     past, truth = rain.isel({time: slice(0, start)}), rain.isel({time: slice(start, start + SCORED)})
     coarse = truth.sr.coarsen(SPATIAL, TEMPORAL)
@@ -97,23 +96,30 @@ def run(rain: xr.DataArray, seconds: float, folder: Path) -> None:
 
 
 def read(file: str, variable: str | None) -> xr.DataArray:
-    """The rain in a file: the variable that is named, or the largest one along time, y and x that looks like rain."""
+    """The rain in a file, as much of it as the demo needs."""
     try:
         dataset = xr.open_dataset(file)
     except ValueError as error:
         sys.exit(f"demo: {file} cannot be read: {str(error).splitlines()[0]}")
+    with dataset:
+        rain = chosen(dataset, variable)
+        print(f"{file}: variable {rain.name!r}")
+        return whole_blocks(rain).load()
+
+
+def chosen(dataset: xr.Dataset, variable: str | None) -> xr.DataArray:
+    """The variable that is named, or the largest one along time, y and x that looks like rain."""
     fields = {str(name): field for name, field in dataset.data_vars.items() if has_axes(field)}
+    there = ", ".join(f"{name} {dict(field.sizes)}" for name, field in fields.items()) or "none"
     if variable is not None and variable not in fields:
-        sys.exit(f"demo: no variable {variable!r} along time, y and x in {file}; there are: {listed(fields)}")
+        sys.exit(f"demo: no variable {variable!r} along time, y and x; there are: {there}")
     likely = [name for name, field in fields.items() if looks_like_rain(field)]
     if variable is None and not likely:
         sys.exit(
-            f"demo: no variable of {file} looks like rain; along time, y and x there are: {listed(fields)}. "
-            f"Choose one: python examples/demo.py {file} --variable NAME"
+            f"demo: no variable looks like rain; along time, y and x there are: {there}. "
+            f"Choose one: python examples/demo.py FILE --variable NAME"
         )
-    name = variable or max(likely, key=lambda each: fields[each].size)
-    print(f"{file}: variable {name!r}")
-    return fields[name]
+    return fields[variable or max(likely, key=lambda each: fields[each].size)]
 
 
 def has_axes(field: xr.DataArray) -> bool:
@@ -139,13 +145,8 @@ def looks_like_rain(field: xr.DataArray) -> bool:
     return any(word in text for word in RAIN_WORDS[:2]) or str(field.name).lower() in RAIN_WORDS
 
 
-def listed(fields: dict[str, xr.DataArray]) -> str:
-    """Names and sizes for a message."""
-    return ", ".join(f"{name} {dict(field.sizes)}" for name, field in fields.items()) or "none"
-
-
-def whole_blocks(rain: xr.DataArray) -> tuple[xr.DataArray, Axes]:
-    """The middle and the beginning of a field, as far as whole blocks go and the demo needs, in memory."""
+def whole_blocks(rain: xr.DataArray) -> xr.DataArray:
+    """The middle and the beginning of a field, as far as whole blocks go and the demo needs."""
     axes = find_axes(rain, need_time=True)
     time = str(axes.time)
     wanted = {time: (TEMPORAL, SHORTEST, LONGEST)} | dict.fromkeys(axes.spatial, (SPATIAL, SMALLEST, WIDEST))
@@ -157,12 +158,12 @@ def whole_blocks(rain: xr.DataArray) -> tuple[xr.DataArray, Axes]:
         size = min(rain.sizes[dim], most) // factor * factor
         first = 0 if dim == time else (rain.sizes[dim] - size) // 2
         cut[dim] = slice(first, first + size)
-    trimmed = rain.isel(cut).load()
+    trimmed = rain.isel(cut)
     if trimmed.sizes != rain.sizes:
         print(
             f"taken of {dict(rain.sizes)}: {dict(trimmed.sizes)}, whole blocks of {SPATIAL} cells and {TEMPORAL} steps"
         )
-    return trimmed, axes
+    return trimmed
 
 
 def mismatch(ensemble: xr.DataArray, coarse: xr.DataArray) -> float:

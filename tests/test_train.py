@@ -3,11 +3,18 @@
 import numpy as np
 import pytest
 import xarray as xr
-from tests.models import SIZE
-from tests.support import rain
 
 import xdownscale
-from xdownscale.errors import DimensionError, EmptyFieldError, FactorError, TimeAxisError, UnitsError, ValueRangeError
+from tests.models import SIZE
+from tests.support import rain
+from xdownscale.errors import (
+    DimensionError,
+    EmptyFieldError,
+    FactorError,
+    TimeAxisError,
+    UnitsError,
+    ValueRangeError,
+)
 from xdownscale.model.recipe import Recipe, Schedule
 from xdownscale.model.transform import LogRain, Standard
 
@@ -27,7 +34,11 @@ def test_a_model_comes_with_its_papers(fine):
     model = train(fine)
     assert model.factors.blocks == (2, 4, 4)
     assert model.provenance.steps == 2
-    assert (model.provenance.spacing, model.provenance.spacing_units, model.provenance.step) == (1000.0, "m", 300.0)
+    assert (model.provenance.spacing, model.provenance.spacing_units, model.provenance.step) == (
+        1000.0,
+        "m",
+        300.0,
+    )
     assert model.provenance.data[0].startswith("noise: time 24")
     assert set(model.provenance.scores) == {"crps", "crps_over_interpolation", "spread_skill"}
     assert isinstance(model.method.settings.transform, LogRain)

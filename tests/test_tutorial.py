@@ -16,10 +16,10 @@ def field():
 
 
 def test_the_same_seed_gives_the_same_rain_and_global_random_state_is_left_alone(field):
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    before = np.random.get_state()[1].copy()
     np.testing.assert_array_equal(rain((12, 240, 240)), field)
     assert not np.array_equal(rain((12, 240, 240), seed=1), field)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
 def test_a_crop_and_a_shorter_series_are_parts_of_the_whole(field):

@@ -52,4 +52,6 @@ def test_float32_keeps_a_small_spread_on_a_large_mean():
     members = 288 + 0.05 * random.normal(size=(50, 1000))
     observation = 288 + 0.05 * random.normal(size=1000)
     exact = crps_ensemble(observation.astype("f4").astype("f8"), members.astype("f4").astype("f8")).mean()
-    assert crps_ensemble(observation.astype("f4"), members.astype("f4")).mean() == pytest.approx(exact, rel=1e-5)
+    assert crps_ensemble(observation.astype("f4"), members.astype("f4")).mean() == pytest.approx(
+        exact, rel=1e-5
+    )

@@ -20,12 +20,17 @@ SMALL = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1
 @pytest.fixture
 def downscaler():
     settings = GeneratorSettings(
-        blocks=(3, 4, 2), transform=Standard(1.0, 2.0), static=(StaticField("height", 300.0, 50.0),), size=SMALL
+        blocks=(3, 4, 2),
+        transform=Standard(1.0, 2.0),
+        static=(StaticField("height", 300.0, 50.0),),
+        size=SMALL,
     )
     return Downscaler(
         Generator(settings),
         variable=Variable("tas", "K", "air_temperature"),
-        provenance=Provenance(data=("a", "b"), spacing=1000.0, spacing_units="m", step=300.0, scores={"crps": 0.1}),
+        provenance=Provenance(
+            data=("a", "b"), spacing=1000.0, spacing_units="m", step=300.0, scores={"crps": 0.1}
+        ),
         name="mine",
     )
 

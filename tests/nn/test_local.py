@@ -20,7 +20,9 @@ def lively(module: torch.nn.Module) -> torch.nn.Module:
     return module.double()
 
 
-@pytest.mark.parametrize(("size", "steps", "rungs"), [(10, 3, [2, 5, 10]), (3, 1, [3]), (1, 1, [1]), (4, 2, [2, 4])])
+@pytest.mark.parametrize(
+    ("size", "steps", "rungs"), [(10, 3, [2, 5, 10]), (3, 1, [3]), (1, 1, [1]), (4, 2, [2, 4])]
+)
 def test_ladder_ends_at_the_factor(size, steps, rungs):
     assert ladder(size, steps) == rungs
 
@@ -51,11 +53,18 @@ def test_an_output_depends_on_no_more_than_its_reach(blocks):
     touched[0, now, 0, middle, middle] = 1.0
 
     def run(x):
-        conditions = [torch.zeros(1, blocks[0] * frames, 1, size * r[0], size * r[1]).double() for r in net.rungs]
+        conditions = [
+            torch.zeros(1, blocks[0] * frames, 1, size * r[0], size * r[1]).double() for r in net.rungs
+        ]
         return net.decode(net.encode(x), conditions, [])
 
     moved = (run(condition) - run(touched)).abs() > 0
-    cells = moved[0].unfold(0, blocks[0], blocks[0]).unfold(1, blocks[1], blocks[1]).unfold(2, blocks[2], blocks[2])
+    cells = (
+        moved[0]
+        .unfold(0, blocks[0], blocks[0])
+        .unfold(1, blocks[1], blocks[1])
+        .unfold(2, blocks[2], blocks[2])
+    )
     hit = cells.flatten(3).any(-1).nonzero()
     distance = (hit - torch.tensor([now, middle, middle])).abs().amax(0)
     assert distance[0] <= reach.frames

@@ -13,7 +13,9 @@ from xdownscale.training.fit import fit
 from xdownscale.training.patches import PatchSampler, Source
 
 SIZE = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1, stages=(16, 8, 8, 8))
-RECIPE = Recipe(cells=4, frames=2, size=SIZE, schedule=Schedule(steps=8, batch=2, warmup=1, check=4, validation=4))
+RECIPE = Recipe(
+    cells=4, frames=2, size=SIZE, schedule=Schedule(steps=8, batch=2, warmup=1, check=4, validation=4)
+)
 
 
 @pytest.fixture(scope="module")

@@ -51,7 +51,9 @@ def test_the_same_step_gives_the_same_windows(field):
 
 def test_static_fields_turn_with_the_window():
     ramp = np.add.outer(np.arange(48.0), 100 * np.arange(48.0)).astype(np.float32)
-    s = PatchSampler([Source(np.stack([ramp + 1] * 6), ramp[None])], blocks=(3, 4, 4), cells=4, frames=2, wet=None)
+    s = PatchSampler(
+        [Source(np.stack([ramp + 1] * 6), ramp[None])], blocks=(3, 4, 4), cells=4, frames=2, wet=None
+    )
     batch = s.batch(0, 8)
     np.testing.assert_allclose(batch.fine[:, 0], batch.static[:, 0] + 1)
 

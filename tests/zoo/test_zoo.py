@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import pytest
 
@@ -52,8 +53,7 @@ def test_a_download_must_have_the_recorded_hash_and_leaves_nothing_behind(elsewh
     import pooch
 
     def wrong(url, output_file, pooch, **kwargs):
-        with open(output_file, "wb") as file:
-            file.write(b"<html>not found</html>")
+        Path(output_file).write_bytes(b"<html>not found</html>")
 
     monkeypatch.setenv("XDOWNSCALE_WEIGHTS_URL", "http://weights.invalid/")
     monkeypatch.setattr(pooch.core, "choose_downloader", lambda url, progressbar=False: wrong)

@@ -48,7 +48,7 @@ def crps_ensemble(observation: Any, members: Any, *, axis: int = 0, alpha: float
     else:
         s = np.moveaxis(np.asarray(members) - np.expand_dims(np.asarray(observation), axis), axis, 0)
         ranked = s if count == 1 else np.sort(s, axis=0)
-        ranks = np.arange(count, dtype=s.dtype)  # type: ignore[assignment]  # the array type of the branch
+        ranks = np.arange(count, dtype=s.dtype)
     error = abs(ranked).mean(0)
     if count == 1:
         return error

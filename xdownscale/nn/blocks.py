@@ -74,8 +74,8 @@ class PixelNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (B, L, C, H, W), unchanged."""
-        # a mean over an axis and rsqrt round differently at the end of a row; a convolution, a root and a quotient do not,
-        # and a crop gives the bits of the whole
+        # a mean over an axis and rsqrt round differently at the end of a row; a convolution, a root and a quotient do
+        # not, and a crop gives the bits of the whole
         frames = rearrange(x, "b l c h w -> (b l) c h w")
         share = x.new_full((1, x.shape[2], 1, 1), 1 / x.shape[2])
         power = nn.functional.conv2d(frames.square(), share)

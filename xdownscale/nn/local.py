@@ -17,7 +17,14 @@ import torch
 from torch import nn
 
 from xdownscale.kernels.resize import resize_axis
-from xdownscale.nn.blocks import FrameConvolution, FrameExchange, NoiseInjection, ResidualBlock, convolve_frames, grow_space
+from xdownscale.nn.blocks import (
+    FrameConvolution,
+    FrameExchange,
+    NoiseInjection,
+    ResidualBlock,
+    convolve_frames,
+    grow_space,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
