@@ -87,7 +87,7 @@ def run(rain: xr.DataArray, seconds: float, folder: Path) -> None:
         f"   block means of the members differ from the input by {mismatch(best, coarse):.1g} of its largest value"
     )
 
-    print("\n4  scores (less is better, but for the spread/skill ratio and ssim, which are best at 1)\n")
+    print("\n4  scores (best: 1 for the spread/skill ratio and ssim, 0 for all others)\n")
     print(scores_table(xdownscale.evaluate(forecasts, truth, metrics=METRICS)))
 
     print()
