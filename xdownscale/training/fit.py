@@ -99,6 +99,7 @@ def fit(
                 loop.judge(judged)
                 if checkpoint is not None:
                     loop.save(checkpoint)
+        bar.total = bar.n  # a run that the clock or its patience ended is complete
     loop.judge(judged, final=True)
     if checkpoint is not None:
         loop.save(checkpoint)
