@@ -122,7 +122,9 @@ def train(
     fields = named_static(static)
     standard = _standard(fields, events)
     sources = [source for event in events for source in _sources(*event, fields, standard)]
+    wanted = True
     if isinstance(validation, (int, float)):
+        wanted = validation > 0
         sources, held_out = _split(sources, float(validation), factors.time * plan.frames)
     else:
         others = [_prepared(each, factors, dims) for each in _as_list(validation)]
@@ -136,7 +138,7 @@ def train(
         seed=seed + 1,
     )
     training = windows(sources)
-    judging = None if _none_wanted(validation) else _judging(windows, held_out)
+    judging = _judging(windows, held_out) if wanted else None
     settings = GeneratorSettings(blocks=factors.blocks, transform=transform, static=standard, size=plan.size)
     if method == "median":
         settings, plan = median_settings(settings), median_recipe(plan)
@@ -271,11 +273,6 @@ def _split(sources: list[Source], share: float, window: int) -> tuple[list[Sourc
     if steps - held < window:
         return sources, []
     return [replace(source, values=source.values[:-held])], [replace(source, values=source.values[-held:])]
-
-
-def _none_wanted(validation: Any) -> bool:
-    """Whether nothing shall be held out."""
-    return isinstance(validation, (int, float)) and validation <= 0
 
 
 def _judging(windows: Callable[[list[Source]], PatchSampler], held_out: list[Source]) -> PatchSampler | None:

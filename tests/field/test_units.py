@@ -69,7 +69,8 @@ def test_precision_is_kept_and_the_input_is_not_modified():
 
 def test_conversion_is_lazy():
     with raise_if_dask_computes():
-        to_units(rain().chunk(time=1), "mm day-1")
+        converted = to_units(rain().chunk(time=1), "mm day-1")
+    assert converted.chunks is not None
 
 
 @pytest.mark.parametrize("units", ["K", "Pa", "kg m-3", "kg2 m-2", "m2 s-1", "m s-2", "m s-1 d-1", "1", ""])

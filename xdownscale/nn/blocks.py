@@ -104,8 +104,12 @@ class NoiseInjection(nn.Module):
 
     def forward(self, x: Tensor, noise: Tensor) -> Tensor:
         """Features (B, L, C, H, W) and noise (B, L + 2, maps, H, W), one frame more at either end."""
-        window = torch.cat([noise[:, :-2], noise[:, 1:-1], noise[:, 2:]], dim=2)
-        return x + self.mixture(window)
+        return x + self.mixture(torch.cat(with_neighbours(noise), dim=2))
+
+
+def with_neighbours(noise: Tensor) -> list[Tensor]:
+    """Maps of the frame before, of the frame itself and of the frame after, from (B, L + 2, maps, H, W)."""
+    return [noise[:, :-2], noise[:, 1:-1], noise[:, 2:]]
 
 
 class ResidualBlock(nn.Module):

@@ -24,6 +24,7 @@ from xdownscale.nn.blocks import (
     ResidualBlock,
     convolve_frames,
     grow_space,
+    with_neighbours,
 )
 
 if TYPE_CHECKING:
@@ -47,13 +48,9 @@ class Reach(NamedTuple):
     """How far an output looks into the input."""
 
     cells: int
-    """Coarse cells to each side, in the deterministic and stochastic trunk together."""
+    """Coarse cells to each side."""
     frames: int
     """Coarse frames to each side."""
-    stage_cells: int
-    """Coarse cells to each side of what follows the encoder."""
-    stage_frames: int
-    """Coarse frames to each side of what follows the encoder."""
 
 
 def ladder(size: int, steps: int) -> list[int]:
@@ -119,7 +116,7 @@ class Stage(nn.Module):
         shown, drawn = self.condition.convolution, self.noise.mixture.convolution
         weight = torch.cat([shown.weight, drawn.weight], dim=1)
         bias = shown.get_parameter("bias") + drawn.get_parameter("bias")
-        maps = [condition, noise[:, :-2], noise[:, 1:-1], noise[:, 2:]]
+        maps = [condition, *with_neighbours(noise)]
         odd = -weight.shape[1] % 4
         if odd:  # some odd numbers of channels are summed in an order that depends on the size of the field
             weight = nn.functional.pad(weight, (0, 0, 0, 0, 0, odd))
@@ -204,14 +201,11 @@ class LocalNetwork(nn.Module):
             side = min(rung)
             pixels += 1 / below + (2 if level < len(self.rungs) - 1 else 1) / side
             below = side
-        stage_cells = 2 * len(self.decoder) + ceil(pixels + 1 / min(self.rungs[-1]))
+        trunk = len(self.encoder) + len(self.decoder)
         exchanges = len(self.rungs) - 1
-        stage_frames = len(self.decoder) + 1 + ceil(exchanges / self.blocks[0])
         return Reach(
-            stage_cells + 1 + 2 * len(self.encoder),
-            stage_frames + len(self.encoder),
-            stage_cells,
-            stage_frames,
+            cells=1 + 2 * trunk + ceil(pixels + 1 / min(self.rungs[-1])),
+            frames=1 + trunk + ceil(exchanges / self.blocks[0]),
         )
 
     def encode(self, condition: Tensor) -> Tensor:

@@ -97,10 +97,10 @@ def sample(
 
 
 def sample_lazily(job: Job, coarse: Any, static: NDArray[np.float32] | None = None) -> Any:
-    """All members of a field as a dask array: one task for each tile and member, the weights once in the graph.
+    """All members of a field as a dask array, one task for each tile and member.
 
-    Parameters and result as in :func:`sample`, for dask arrays. The coarse field, which is T·S_y·S_x times smaller than
-    one member, is one chunk.
+    Weights and static fields are in the graph once. Parameters and result as in :func:`sample`, for dask arrays. The
+    coarse field, which is T·S_y·S_x times smaller than one member, is one chunk.
     """
     import dask.array as da
     from dask.delayed import delayed
@@ -108,7 +108,7 @@ def sample_lazily(job: Job, coarse: Any, static: NDArray[np.float32] | None = No
     blocks = job.method.settings.blocks
     tiles = job.tiles(coarse.shape)
     held = delayed(job, pure=True, traverse=False, name=f"xdownscale-job-{_token(job)}")
-    whole = delayed(coarse.rechunk(-1))
+    whole, ground = delayed(coarse.rechunk(-1)), delayed(static, pure=True, traverse=False)
     one = delayed(_one_member, pure=True)
     places: dict[tuple[int, ...], Any] = {}
     starts = [sorted({tile.core[axis].start for tile in tiles}) for axis in range(3)]
@@ -116,7 +116,7 @@ def sample_lazily(job: Job, coarse: Any, static: NDArray[np.float32] | None = No
         size = tuple((p.stop - p.start) * b for p, b in zip(tile.core, blocks, strict=True))
         index = tuple(starts[axis].index(tile.core[axis].start) for axis in range(3))
         for member in range(job.members):
-            values = one(held, tile, whole, static, member)
+            values = one(held, tile, whole, ground, member)
             places[(member, *index)] = da.from_delayed(values, (1, *size), np.float32)
     counts = (job.members, *(len(s) for s in starts))
     nested = np.empty(counts, object)
