@@ -1,9 +1,12 @@
-"""Train the weights that ship with the package, or the median net that goes with them.
+r"""Train the weights that ship with the package, or the median net that goes with them.
 
-    python benchmarks/make_weights.py ../shared/data --minutes 70 --out xdownscale/zoo/rain-10x3.safetensors
+    OMP_NUM_THREADS=1 torchrun --nproc_per_node 2 benchmarks/make_weights.py ../shared/data --minutes 85 \
+        --checkpoint run.safetensors --out xdownscale/zoo/rain-10x3.safetensors
 
 The files are those of the data folder that are marked for training; three of them, whole events or boxes, are held out
-to judge by. A run writes checkpoints and resumes from them. Any other CF NetCDF files with rain work as well:
+to judge by. A run writes checkpoints and resumes from them; without torchrun it is one process. The name of a file says
+its product (the first word after "rain"), and two-minute rates are averaged to six-minute ones, since what a downscaled
+field conserves is the mean over its step. Any other CF NetCDF files with rain work as well:
 
     python benchmarks/make_weights.py . --train mine_1.nc mine_2.nc --validate mine_3.nc --out mine.safetensors
 """
@@ -14,8 +17,11 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import os
 from pathlib import Path
 
+import numpy as np
+import torch
 import xarray as xr
 
 import xdownscale
@@ -32,8 +38,8 @@ VALIDATE = [
     "rain_mrms_usa_09_1km_2min_20190610.nc",
     "rain_fmi_finland_1km_5min_20170509.nc",
 ]
-EVERY = {"2min": 3}
-"""Frames to skip by cadence in the file name: two-minute fields are taken every six minutes."""
+TOGETHER = {"2min": 3}
+"""Frames to average by cadence in the file name."""
 
 
 def rain_of(path: Path) -> xr.DataArray:
@@ -42,10 +48,18 @@ def rain_of(path: Path) -> xr.DataArray:
     name = next(
         str(n) for n, v in dataset.data_vars.items() if "rain" in f"{n} {v.attrs.get('standard_name', '')}"
     )
-    stride = next((n for cadence, n in EVERY.items() if cadence in path.name), 1)
-    rain = dataset[name].isel(time=slice(None, None, stride)).astype("float32").load()
+    rain = dataset[name].astype("float32").load()
+    count = next((n for cadence, n in TOGETHER.items() if cadence in path.name), 1)
+    if count > 1:
+        rain = rain.coarsen(time=count, boundary="trim").reduce(np.mean).assign_attrs(rain.attrs)
     keep = {key: dataset.attrs[key] for key in ("title", "licence") if key in dataset.attrs}
     return rain.assign_attrs(keep)
+
+
+def product(name: str) -> str:
+    """The radar network of a file, from its name."""
+    words = Path(name).stem.split("_")
+    return words[1] if words[0] == "rain" and len(words) > 1 else words[0]
 
 
 def register(options: argparse.Namespace) -> None:
@@ -78,18 +92,27 @@ def main() -> None:
     parser.add_argument("--name", default="rain-10x3")
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--style", help="the product whose texture is the default; the mean of all without")
     options = parser.parse_args()
+    if "RANK" in os.environ:
+        torch.distributed.init_process_group("gloo")
     recipe = xdownscale.Recipe.named("standard")
-    schedule = dataclasses.replace(recipe.schedule, steps=100_000, seconds=60 * options.minutes)
+    schedule = dataclasses.replace(
+        recipe.schedule, steps=100_000, seconds=60 * options.minutes, check=250, patience=100
+    )
     model = xdownscale.train(
         [rain_of(options.folder / name) for name in options.train],
         spatial=options.spatial,
         temporal=options.temporal,
+        styles=[product(name) for name in options.train],
         recipe=dataclasses.replace(recipe, schedule=schedule, unit=2.0),
         method=options.method,
         validation=[rain_of(options.folder / name) for name in options.validate],
         checkpoint=options.checkpoint,
     )
+    if torch.distributed.is_initialized() and torch.distributed.get_rank() > 0:
+        return
+    model = model.with_style(options.style)
     model.name = options.name
     model.save(options.out)
     register(options)

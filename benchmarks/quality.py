@@ -37,16 +37,20 @@ def main() -> None:
     parser.add_argument(
         "--cells", type=int, default=35, help="coarse cells along each side of the scored square"
     )
+    parser.add_argument("--styles", nargs="*", default=[], help="other styles to score beside the default")
     parser.add_argument("--pictures", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     generator = xdownscale.zoo.load(options.model)
     median = None if options.median is None else xdownscale.load(options.median)
-    results, errors = {}, []
+    results, errors, styles = {}, [], {}
     for event in options.events:
         truth = covered(common.event_rain(options.folder, event), 10 * options.cells)
         coarse = truth.sr.coarsen(spatial=10, temporal=3)
         ensemble = coarse.sr.downscale(generator, members=options.members)
+        for style in options.styles:
+            other = coarse.sr.downscale(generator, members=options.members, style=style)
+            styles.setdefault(style, {})[event] = texture(truth, other)
         rows, blocks = score_event(truth, coarse, ensemble, median)
         results[event] = rows
         errors.append(blocks)
@@ -54,10 +58,17 @@ def main() -> None:
         if options.pictures is not None:
             draw(truth, ensemble, options.pictures, event)
     print("\nall events\n" + table(results))
+    for style, found in styles.items():
+        print(f"\nstyle {style}\n" + table(found))
     summary = summarise(results, np.concatenate(errors))
     print("\n".join(f"{name:52s} {value}" for name, value in summary.items()))
     common.record(
-        options.json, results=results, summary=summary, model=str(options.model), sha256=generator.sha256
+        options.json,
+        results=results,
+        styles=styles,
+        summary=summary,
+        model=str(options.model),
+        sha256=generator.sha256,
     )
 
 
@@ -101,6 +112,7 @@ def score_event(
     rows["EMD members"] = float(metrics.emd(truth, ensemble))
     rows["SSIM members"] = float(metrics.ssim(truth, first, data_range=float(truth.max())))
     rows["SSIM bicubic"] = float(metrics.ssim(truth, fixed["bicubic"], data_range=float(truth.max())))
+    rows |= power(truth, ensemble)
     rows |= climate(truth, ensemble)
     rows |= guarantees(coarse, ensemble)
     blocks = [
@@ -113,6 +125,17 @@ def score_event(
     return rows, np.asarray(blocks)
 
 
+def texture(truth: xr.DataArray, ensemble: xr.DataArray) -> dict[str, float]:
+    """The scores that a style moves."""
+    return {
+        "fair CRPS": float(metrics.crps_ensemble(truth, ensemble)),
+        "spread/skill": float(metrics.spread_skill_ratio(truth, ensemble)),
+        "LSD members": float(metrics.lsd(truth, ensemble)),
+        "lag-1 members": float(metrics.lag_autocorrelation(ensemble)),
+        **power(truth, ensemble),
+    }
+
+
 def climate(truth: xr.DataArray, ensemble: xr.DataArray) -> dict[str, float]:
     """What the fields are like, truth beside members."""
     rows: dict[str, float] = {}
@@ -121,10 +144,25 @@ def climate(truth: xr.DataArray, ensemble: xr.DataArray) -> dict[str, float]:
         rows[f"wet fraction {label}"] = float((values >= 0.1).mean())
         for percentile in (99, 99.9, 99.999):
             rows[f"p{percentile} {label}"] = float(np.percentile(values, percentile))
-        rows[f"lag-1 {label}"] = lag(field)
-        rows[f"border jumps space {label}"] = jumps(field, {"y": 10, "x": 10})
-        rows[f"border jumps time {label}"] = jumps(field, {"time": 3})
+        for steps in (1, 2):
+            rows[f"lag-{steps} {label}"] = float(metrics.lag_autocorrelation(field, lag=steps))
+        jumps = metrics.border_jump_ratio(field, spatial=10, temporal=3)
+        rows[f"border jumps space {label}"] = float(jumps.sel(direction="space"))
+        rows[f"border jumps time {label}"] = float(jumps.sel(direction="time"))
         rows[f"diagonal power ratio {label}"] = diagonals(field)
+    return rows
+
+
+def power(truth: xr.DataArray, ensemble: xr.DataArray) -> dict[str, float]:
+    """Power of the members over that of the truth by wavelength, in dB."""
+    wanted, found = (metrics.power_spectrum(field, window="hann") for field in (truth, ensemble))
+    length = 1 / wanted["wavenumber"]
+    length = length / (1000 if float(abs(truth["x"].diff("x")).mean()) > 10 else 1)
+    rows = {}
+    for low, high in ((2, 3), (3, 5), (5, 10), (10, 30)):
+        at = (length >= low) & (length < high)
+        ratio = float(found.where(at).mean() / wanted.where(at).mean())
+        rows[f"power at {low}-{high} km, dB over truth"] = 10 * float(np.log10(ratio))
     return rows
 
 
@@ -139,23 +177,6 @@ def guarantees(coarse: xr.DataArray, ensemble: xr.DataArray) -> dict[str, float]
         "smallest value": float(ensemble.min()),
         "missing values": float(np.isnan(ensemble.values).sum()),
     }
-
-
-def lag(field: xr.DataArray) -> float:
-    """Correlation of a field with itself one fine step later."""
-    before, after = field.isel(time=slice(None, -1)).values, field.isel(time=slice(1, None)).values
-    return float(np.corrcoef(before.ravel(), after.ravel())[0, 1])
-
-
-def jumps(field: xr.DataArray, factors: dict[str, int]) -> float:
-    """Mean jump across borders of coarse cells over mean jump elsewhere."""
-    at, elsewhere = [], []
-    for dim, factor in factors.items():
-        step = abs(field.diff(dim)).mean([d for d in field.dims if d != dim]).values
-        border = np.arange(1, len(step) + 1) % factor == 0
-        at.append(step[border].mean())
-        elsewhere.append(step[~border].mean())
-    return float(np.mean(at) / np.mean(elsewhere))
 
 
 def diagonals(field: xr.DataArray) -> float:
@@ -189,7 +210,7 @@ def summarise(results: dict[str, dict[str, float]], blocks: np.ndarray) -> dict[
     rows["bound: CRPS >= 1/2 MAE of the best median"] = f"{mean['fair CRPS']:.4f} >= {0.5 * best:.4f} {holds}"
     rows["spread/skill"] = f"{mean['spread/skill']:.3f}"
     rows["LSD members / bicubic"] = f"{mean['LSD members']:.2f} / {mean['LSD bicubic']:.2f} dB"
-    for what in ("lag-1", "p99.9", "border jumps space", "border jumps time", "wet fraction"):
+    for what in ("lag-1", "lag-2", "p99.9", "border jumps space", "border jumps time", "wet fraction"):
         truth, members = mean[f"{what} truth"], mean[f"{what} members"]
         rows[f"{what}: members / truth"] = f"{members:.3f} / {truth:.3f} = {members / truth:.3f}"
     worst = max(rows_["largest relative error of a block mean"] for rows_ in results.values())

@@ -12,12 +12,13 @@ from xdownscale.model.transform import LogRain, Standard
 SIZE = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1, stages=(16, 8, 8, 8))
 
 
-def model(blocks=(3, 4, 4), *, rain=True, static=(), units="mm h-1", stochastic=True):
+def model(blocks=(3, 4, 4), *, rain=True, static=(), units="mm h-1", stochastic=True, styles=("training",)):
     """A downscaler with random weights."""
     settings = GeneratorSettings(
         blocks=blocks,
         transform=LogRain() if rain else Standard(280.0, 8.0),
         static=tuple(StaticField(name) for name in static),
+        styles=styles,
         size=SIZE,
         stochastic=stochastic,
         conserving=stochastic,

@@ -13,7 +13,7 @@ from tests.support import globe, rain
 from xdownscale.accessor import DataArrayAccessor, DatasetAccessor
 from xdownscale.errors import DimensionError
 
-VERBS = ("coarsen", "interpolate", "train", "downscale", "evaluate")
+VERBS = ("coarsen", "interpolate", "train", "calibrate", "downscale", "evaluate")
 
 
 @pytest.mark.parametrize("accessor", [DataArrayAccessor, DatasetAccessor])

@@ -45,6 +45,21 @@ def test_members_differ_and_member_one_of_two_is_member_one_of_five(coarse):
     assert not np.array_equal(two, coarse.sr.downscale(MODEL, members=2, seed=1))
 
 
+def test_a_style_is_chosen_by_name_recorded_and_survives_a_file(coarse, tmp_path):
+    two = model(styles=("smooth", "rough"))
+    mean, rough = coarse.sr.downscale(two), coarse.sr.downscale(two, style="rough")
+    assert not np.array_equal(mean, rough)
+    assert (mean.attrs["xdownscale_style"], rough.attrs["xdownscale_style"]) == ("mean", "rough")
+    kept = two.with_style("rough").save(tmp_path / "two.safetensors")
+    again = xdownscale.load(kept)
+    assert again.styles == ("smooth", "rough")
+    assert again.style == "rough"
+    np.testing.assert_array_equal(coarse.sr.downscale(again), rough)
+    np.testing.assert_array_equal(coarse.chunk().sr.downscale(two, style="rough"), rough)
+    with pytest.raises(FactorError, match="knows smooth, rough"):
+        coarse.sr.downscale(two, style="other")
+
+
 def test_chunks_change_no_bit_and_nothing_is_computed_early(coarse):
     eager = coarse.sr.downscale(MODEL, members=2)
     for chunks in ({"time": 2}, {"y": 3, "x": 5}, {}):

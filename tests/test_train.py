@@ -82,6 +82,15 @@ def test_a_validation_split_without_rain_is_warned_of(fine):
         train(half, validation=0.2)
 
 
+def test_every_field_names_its_product(fine):
+    model = train([fine, fine * 2], styles=["one", "other"])
+    assert model.styles == ("one", "other")
+    assert model.style is None
+    for styles in (["one"], "one"):
+        with pytest.raises(FactorError, match="one product for each of the 2 fields"):
+            train([fine, fine], styles=styles)
+
+
 def test_static_fields_and_no_time(fine):
     height = fine.isel(time=0, drop=True).rename("height")
     model = train(fine, static=height)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xdownscale import accessor as _accessor  # noqa: F401  registers .sr
+from xdownscale.calibrate import calibrate
 from xdownscale.coarsen import coarsen
 from xdownscale.downscale import downscale
 from xdownscale.errors import XDownscaleError
@@ -23,6 +24,7 @@ __all__ = [
     "Recipe",
     "XDownscaleError",
     "__version__",
+    "calibrate",
     "coarsen",
     "downscale",
     "evaluate",

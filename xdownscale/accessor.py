@@ -76,6 +76,7 @@ class _Verbs(Generic[Field]):
         temporal: int = 1,
         *,
         static: Static | None = None,
+        styles: Sequence[str] | None = None,
         recipe: str | Recipe | None = None,
         method: str | None = None,
         steps: int | None = None,
@@ -94,6 +95,7 @@ class _Verbs(Generic[Field]):
             spatial,
             temporal,
             static=static,
+            styles=styles,
             recipe=recipe,
             method=method,
             steps=steps,
@@ -101,6 +103,31 @@ class _Verbs(Generic[Field]):
             device=device,
             seed=seed,
             checkpoint=checkpoint,
+            progress=progress,
+            dims=dims,
+        )
+
+    def calibrate(
+        self,
+        model: Downscaler | str | os.PathLike[str],
+        *,
+        name: str = "calibrated",
+        static: Static | None = None,
+        steps: int = 40,
+        seed: int = 0,
+        progress: bool = True,
+        dims: Mapping[str, str] | None = None,
+    ) -> Downscaler:
+        """Give a model the texture of this fine field: :func:`xdownscale.calibrate`."""
+        from xdownscale.calibrate import calibrate
+
+        return calibrate(
+            only_field(self._field),
+            model,
+            name=name,
+            static=static,
+            steps=steps,
+            seed=seed,
             progress=progress,
             dims=dims,
         )
@@ -114,6 +141,7 @@ class _Verbs(Generic[Field]):
         members: int = 1,
         seed: int = 0,
         static: Static | None = None,
+        style: str | None = None,
         conserve: str = "auto",
         tile: tuple[int, int, int] | None = None,
         device: str = "auto",
@@ -131,6 +159,7 @@ class _Verbs(Generic[Field]):
             members=members,
             seed=seed,
             static=static,
+            style=style,
             conserve=conserve,
             tile=tile,
             device=device,

@@ -36,6 +36,7 @@ def downscale(
     members: int = 1,
     seed: int = 0,
     static: Static | None = None,
+    style: str | None = None,
     conserve: str = "auto",
     tile: tuple[int, int, int] | None = None,
     device: str = "auto",
@@ -60,6 +61,9 @@ def downscale(
         Another seed gives another ensemble; the same one gives the same bits.
     static : DataArray, Dataset or mapping, optional
         The static fields that the model was trained with, on the fine grid or beyond.
+    style : str, optional
+        The product of ``model.styles`` whose texture is wanted: radar networks differ in how smooth their fields are,
+        and a coarse field does not tell. None takes the default of the model.
     conserve : {"auto", "cell", "none"}
         "cell": block means of every member equal the field. "auto" is what the model was trained for.
     tile : (int, int, int), optional
@@ -95,6 +99,8 @@ def downscale(
         msg = f'members={members}, conserve={conserve!r}: members is at least 1, conserve is "auto", "cell" or "none"'
         raise FactorError(msg)
     downscaler = _resolved(model, spatial, temporal)
+    if style is not None:
+        downscaler = downscaler.with_style(style)
     factors = downscaler.factors
     axes = find_axes(field, dims=dims, need_time=factors.time > 1)
     others = [dim for dim in field.dims if dim not in axes.ordered]
@@ -106,6 +112,7 @@ def downscale(
             members=members,
             seed=seed,
             static=static,
+            style=style,
             conserve=conserve,
             tile=tile,
             device=device,
@@ -269,7 +276,7 @@ def _sampled(
 ) -> Any:
     """Fine values (member, time, y, x): numpy from numpy, dask from dask."""
     from xdownscale.model.device import chosen_device
-    from xdownscale.sampling.engine import CORE, Job, sample, sample_lazily
+    from xdownscale.sampling.engine import Job, core_for, sample, sample_lazily
 
     where = chosen_device(device)
     job = Job(
@@ -278,7 +285,7 @@ def _sampled(
         seed=seed,
         members=members,
         conserve=conserve != "none",
-        core=CORE if tile is None else tile,
+        core=tile or core_for((ordered.shape[0], ordered.shape[1], ordered.shape[2])),
         device=where,
     )
     if ordered.chunks is not None:
@@ -295,4 +302,5 @@ def _extra(model: Downscaler, seed: int) -> dict[str, Any]:
         "xdownscale_model": model.name,
         "xdownscale_model_sha256": model.sha256,
         "xdownscale_seed": seed,
+        "xdownscale_style": model.style or "mean",
     }

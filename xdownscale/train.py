@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError, EmptyFieldError, FactorError
-from xdownscale.field.axes import Axes, find_axes
+from xdownscale.errors import EmptyFieldError, FactorError
+from xdownscale.field.axes import Axes
 from xdownscale.field.factors import Factors
-from xdownscale.field.grid import check_regular, describe
-from xdownscale.field.static import named_static, static_on_grid
-from xdownscale.field.times import to_ticks
-from xdownscale.field.units import to_units
-from xdownscale.field.values import check_values, is_rain, name_of
+from xdownscale.field.grid import describe
+from xdownscale.field.static import named_static
+from xdownscale.field.values import name_of
 
 if TYPE_CHECKING:
     import os
@@ -25,16 +23,8 @@ if TYPE_CHECKING:
 
     from xdownscale.field.static import Static
     from xdownscale.model.downscaler import Downscaler
-    from xdownscale.model.generator import StaticField
     from xdownscale.model.recipe import Recipe
-    from xdownscale.model.transform import Transform
     from xdownscale.training.patches import PatchSampler, Source
-
-RAIN_UNITS = "mm h-1"
-"""Rain is learned in these units, whatever it comes in."""
-
-WET = 0.1
-"""A cell is wet above this rate in mm/h: the detection limit of most radar products."""
 
 
 def train(
@@ -43,6 +33,7 @@ def train(
     temporal: int = 1,
     *,
     static: Static | None = None,
+    styles: Sequence[str] | None = None,
     recipe: str | Recipe | None = None,
     method: str | None = None,
     steps: int | None = None,
@@ -66,6 +57,9 @@ def train(
         Fine steps per coarse step.
     static : DataArray, Dataset or mapping, optional
         Static fields on the fine grid, such as topography; the same must be given to :func:`xdownscale.downscale`.
+    styles : sequence of str, optional
+        The product that each field belongs to, such as the name of a radar network, where products differ in texture:
+        the model learns a vector for each, and all count alike. None takes all fields for one product.
     recipe : {"standard", "small"} or Recipe, optional
         Sizes and schedule. "standard" made the shipped weights, an hour on two cores; "small" takes a minute.
     method : {"generator", "median"}, optional
@@ -111,24 +105,39 @@ def train(
     from xdownscale.model.mean import median_recipe, median_settings
     from xdownscale.training.fit import fit
     from xdownscale.training.patches import PatchSampler
+    from xdownscale.training.sources import (
+        WET,
+        as_list,
+        magnitude,
+        prepared,
+        sources_of,
+        split,
+        standard_fields,
+        transform_for,
+    )
 
     factors = Factors.parse(spatial, temporal)
     plan = _recipe(recipe).with_steps(steps)
     if method not in (None, "generator", "median"):
         msg = f'method={method!r} is not known; use method="generator" (an ensemble) or method="median" (deterministic)'
         raise FactorError(msg)
-    events = [_prepared(each, factors, dims) for each in _as_list(field)]
-    transform = _transform([values for values, _ in events])
+    events = [prepared(each, factors, dims) for each in as_list(field)]
+    names = _style_names(styles, len(events))
+    transform = transform_for([values for values, _ in events])
     fields = named_static(static)
-    standard = _standard(fields, events)
-    sources = [source for event in events for source in _sources(*event, fields, standard)]
+    standard = standard_fields(fields, events)
+    sources = [
+        source
+        for event, name in zip(events, names, strict=True)
+        for source in sources_of(*event, fields, standard, style=name)
+    ]
     wanted = True
     if isinstance(validation, (int, float)):
         wanted = validation > 0
-        sources, held_out = _split(sources, float(validation), factors.time * plan.frames)
+        sources, held_out = split(sources, float(validation), factors.time * plan.frames)
     else:
-        others = [_prepared(each, factors, dims) for each in _as_list(validation)]
-        held_out = [source for event in others for source in _sources(*event, fields, standard)]
+        others = [prepared(each, factors, dims) for each in as_list(validation)]
+        held_out = [source for event in others for source in sources_of(*event, fields, standard)]
     windows = partial(
         PatchSampler,
         blocks=factors.blocks,
@@ -139,7 +148,13 @@ def train(
     )
     training = windows(sources)
     judging = _judging(windows, held_out) if wanted else None
-    settings = GeneratorSettings(blocks=factors.blocks, transform=transform, static=standard, size=plan.size)
+    settings = GeneratorSettings(
+        blocks=factors.blocks,
+        transform=transform,
+        static=standard,
+        styles=tuple(dict.fromkeys(names)),
+        size=plan.size,
+    )
     if method == "median":
         settings, plan = median_settings(settings), median_recipe(plan)
     with torch.random.fork_rng(devices=[]):
@@ -150,7 +165,7 @@ def train(
         training,
         judging,
         recipe=plan,
-        unit=plan.unit or _magnitude(sources, transform),
+        unit=plan.unit or magnitude(sources, transform),
         seed=seed,
         device=chosen_device(device),
         checkpoint=None if checkpoint is None else Path(checkpoint),
@@ -169,110 +184,14 @@ def _recipe(recipe: str | Recipe | None) -> Recipe:
     return recipe if isinstance(recipe, Recipe) else Recipe.named(recipe or "standard")
 
 
-def _as_list(fields: xr.DataArray | Sequence[xr.DataArray]) -> list[xr.DataArray]:
-    events = [fields] if isinstance(fields, xr.DataArray) else list(fields)
-    if not events:
-        msg = "there is no field to train on: the sequence is empty"
-        raise EmptyFieldError(msg)
-    return events
-
-
-def _prepared(
-    field: xr.DataArray, factors: Factors, dims: Mapping[str, str] | None
-) -> tuple[xr.DataArray, Axes]:
-    """A field as (time, y, x) in the units of the model, checked."""
-    axes = find_axes(field, dims=dims, need_time=factors.time > 1)
-    others = [str(dim) for dim in field.dims if dim not in axes.ordered]
-    if others:
-        msg = (
-            f"train takes fields of (time, y, x); {field.name!r} also has {others}. Select one entry, "
-            f"as in field.isel({others[0]}=0), or pass a list of fields."
-        )
-        raise DimensionError(msg)
-    if is_rain(field):
-        field = to_units(field, RAIN_UNITS)
-    check_values(field, name_of(field))
-    check_regular(field, axes.spatial, None)
-    if axes.time is None:
-        field = field.expand_dims("time")
-        axes = Axes(axes.y, axes.x, "time")
-    return field.transpose(axes.time or "time", *axes.spatial), axes
-
-
-def _transform(fields: Sequence[xr.DataArray]) -> Transform:
-    """Logarithmic and rectified for rain, standardised for anything else."""
-    from xdownscale.model.transform import LogRain, Standard
-
-    if is_rain(fields[0]):
-        return LogRain()
-    values = np.concatenate([np.asarray(field.values, np.float64).ravel() for field in fields])
-    return Standard(float(np.nanmean(values)), float(np.nanstd(values)) or 1.0)
-
-
-def _magnitude(sources: Sequence[Source], transform: Transform) -> float:
-    """Mean of wet values, or the scale of the transform."""
-    if not transform.nonnegative:
-        return float(getattr(transform, "scale", 1.0))
-    wet = [source.values[source.values > WET] for source in sources]
-    return float(np.concatenate(wet).mean()) if any(w.size for w in wet) else 1.0
-
-
-def _standard(
-    fields: Mapping[str, xr.DataArray], events: Sequence[tuple[xr.DataArray, Axes]]
-) -> tuple[StaticField, ...]:
-    """Mean and standard deviation of every static field over the training grids."""
-    from xdownscale.model.generator import StaticField
-
-    standard = []
-    for name, each in fields.items():
-        laid = np.concatenate([_laid(name, each, *event).ravel() for event in events]).astype(np.float64)
-        standard.append(StaticField(name, float(laid.mean()), float(laid.std()) or 1.0))
-    return tuple(standard)
-
-
-def _laid(name: str, static: xr.DataArray, field: xr.DataArray, axes: Axes) -> np.ndarray:
-    return static_on_grid(name, static, {dim: field[dim].values for dim in axes.spatial})
-
-
-def _sources(
-    field: xr.DataArray, axes: Axes, fields: Mapping[str, xr.DataArray], standard: Sequence[StaticField]
-) -> list[Source]:
-    """Arrays of one event, cut where time has gaps."""
-    from xdownscale.training.patches import Source
-
-    ground = None
-    if standard:
-        laid = [(_laid(s.name, fields[s.name], field, axes) - s.mean) / s.scale for s in standard]
-        ground = np.stack(laid).astype(np.float32)
-    values = np.asarray(field.values, np.float32)
-    if is_rain(field):
-        values = np.maximum(values, 0, where=np.isfinite(values), out=values.copy())
-    return [Source(piece, ground, name=name_of(field)) for piece in np.split(values, _gaps(field, axes))]
-
-
-def _gaps(field: xr.DataArray, axes: Axes) -> np.ndarray:
-    """First index after every change of the time step."""
-    if axes.time not in field.coords or field.sizes[axes.time] < 3:
-        return np.zeros(0, int)
-    ticks = np.diff(to_ticks(field[axes.time].values)[0])
-    return np.flatnonzero(ticks != np.median(ticks)) + 1
-
-
-def _split(sources: list[Source], share: float, window: int) -> tuple[list[Source], list[Source]]:
-    """Training and held-out sources: whole ones where there are several, else the last steps of the only one."""
-    from dataclasses import replace
-
-    if share <= 0:
-        return sources, []
-    if len(sources) > 1:
-        count = min(len(sources) - 1, max(1, round(share * len(sources))))
-        return sources[:-count], sources[-count:]
-    source = sources[0]
-    steps = len(source.values)
-    held = max(window, round(share * steps))
-    if steps - held < window:
-        return sources, []
-    return [replace(source, values=source.values[:-held])], [replace(source, values=source.values[-held:])]
+def _style_names(styles: Sequence[str] | None, count: int) -> list[str]:
+    """A product for every field."""
+    if styles is None:
+        return ["training"] * count
+    if isinstance(styles, str) or len(styles) != count:
+        msg = f"styles must name one product for each of the {count} fields, got {styles!r}"
+        raise FactorError(msg)
+    return list(styles)
 
 
 def _judging(windows: Callable[[list[Source]], PatchSampler], held_out: list[Source]) -> PatchSampler | None:

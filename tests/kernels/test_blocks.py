@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xdownscale.kernels.blocks import block_cells, block_mean, block_repeat, block_sum
+from xdownscale.kernels.blocks import block_mean, block_repeat, block_sum
 
 BLOCKS = (3, 2, 5)
 
@@ -31,8 +31,3 @@ def test_repeat_is_the_adjoint_of_sum(arrays):
 def test_mean_of_a_repeated_field_is_the_field(arrays):
     _, coarse = arrays
     np.testing.assert_allclose(block_mean(block_repeat(coarse, BLOCKS), BLOCKS), coarse)
-
-
-def test_cells_of_a_block_stand_on_the_last_axis(arrays):
-    fine, _ = arrays
-    np.testing.assert_allclose(block_cells(fine, BLOCKS).mean(-1), block_mean(fine, BLOCKS))

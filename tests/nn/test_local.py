@@ -1,11 +1,13 @@
 """The local network: what an output depends on, and that a crop with its halo gives what the whole gives."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from xdownscale.model.generator import Generator, GeneratorSettings, draw_noise
 from xdownscale.model.recipe import NetworkSize
-from xdownscale.nn.blocks import FrameExchange, PixelNorm
+from xdownscale.nn.blocks import FrameConvolution, FrameExchange, PixelNorm
 from xdownscale.nn.local import LocalNetwork, ladder
 
 SMALL = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1, stages=(16, 8, 8, 8))
@@ -56,7 +58,7 @@ def test_an_output_depends_on_no_more_than_its_reach(blocks):
         conditions = [
             torch.zeros(1, blocks[0] * frames, 1, size * r[0], size * r[1]).double() for r in net.rungs
         ]
-        return net.decode(net.encode(x), conditions, [])
+        return net.decode(net.encode(x), conditions, [], torch.zeros(net.style).double())
 
     moved = (run(condition) - run(touched)).abs() > 0
     cells = (
@@ -91,6 +93,56 @@ def test_a_crop_with_its_halo_gives_what_the_whole_gives():
     same = whole[:, 2 * (frames + 1) :, 4 * (cells + 2) :, 4 * (cells + 3) :]
     assert inside.numel() > 0
     torch.testing.assert_close(inside, same, rtol=0, atol=1e-9)
+
+
+def test_without_gradients_blocks_and_single_frames_give_what_the_whole_gives(monkeypatch):
+    method = lively(Generator(GeneratorSettings(blocks=(3, 10, 10), size=SMALL)))
+    monkeypatch.setattr("xdownscale.nn.local.BLOCK", 3)
+    source = torch.Generator().manual_seed(0)
+    coarse = torch.relu(torch.randn(1, 3, 8, 7, generator=source)).double() * 3
+    noise = [z.double() for z in draw_noise(method.noise_maps, coarse.shape, generator=source)]
+    learned = method.latent(method.prepare(coarse), noise)
+    with torch.inference_mode():
+        used = method.latent(method.prepare(coarse), noise)
+    torch.testing.assert_close(used, learned.detach(), rtol=0, atol=1e-10)
+
+
+def test_what_is_left_out_far_from_rain_changes_no_value(monkeypatch):
+    method = lively(Generator(GeneratorSettings(blocks=(1, 4, 4), size=SMALL)))
+    monkeypatch.setattr("xdownscale.nn.local.BLOCK", 4)
+    coarse = torch.zeros(1, 2, 28, 28, dtype=torch.float64)
+    coarse[..., :3, :3] = 4.0
+    source = torch.Generator().manual_seed(0)
+    noise = [z.double() for z in draw_noise(method.noise_maps, coarse.shape, generator=source)]
+    with torch.inference_mode():
+        window = method.prepare(coarse)
+        sparse, full = method.latent(window, noise), method.latent(window, noise, conserve=False)
+        assert (sparse != full).any()
+        assert torch.equal(method.finish(window, sparse), method.finish(window, full))
+
+
+def test_fine_kernels_start_without_a_preferred_direction():
+    weight = FrameConvolution(8, 8, even=True).convolution.weight.detach()
+    torch.testing.assert_close(weight, torch.rot90(weight, 1, (2, 3)))
+    torch.testing.assert_close(weight, weight.flip(3))
+    other = FrameConvolution(8, 8).convolution.weight.detach()
+    assert 0.7 < float(weight.std() / other.std()) < 1.4
+
+
+def test_styles_change_the_members_and_the_default_is_their_mean_unless_named():
+    settings = GeneratorSettings(blocks=(1, 4, 4), size=SMALL, styles=("smooth", "rough"))
+    method = lively(Generator(settings))
+    coarse = torch.ones(1, 1, 4, 4, dtype=torch.float64)
+    noise = [
+        z.double()
+        for z in draw_noise(method.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(0))
+    ]
+    smooth, rough, mean = (method(method.prepare(coarse, style=s), noise) for s in ("smooth", "rough", None))
+    assert not torch.allclose(smooth, rough)
+    assert not torch.allclose(smooth, mean)
+    torch.testing.assert_close(method.style(), method.styles.mean(0))
+    method.settings = dataclasses.replace(settings, default="rough")
+    torch.testing.assert_close(method(method.prepare(coarse), noise), rough)
 
 
 def test_a_zero_network_is_an_interpolation():

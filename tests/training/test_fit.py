@@ -80,3 +80,23 @@ def test_the_median_net_needs_no_noise(windows):
     result = run(windows, median=True)
     assert result.scores["spread_skill"] == 0
     assert not any("noise" in name for name in result.weights)
+
+
+def share(rank, place, results):
+    """One of two processes that learn together."""
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=2)
+    random = np.random.default_rng(0)
+    rain = np.maximum(random.normal(size=(12, 48, 48)), 0).astype(np.float32) * 3
+    sampler = PatchSampler([Source(rain)], blocks=(2, 4, 4), cells=4, frames=2)
+    torch.save(run(sampler).weights, f"{results}{rank}")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_learn_what_one_learns(windows, tmp_path):
+    alone = run(windows).weights
+    torch.multiprocessing.spawn(share, (tmp_path / "meet", f"{tmp_path}/weights"), nprocs=2)
+    for rank in (0, 1):
+        together = torch.load(f"{tmp_path}/weights{rank}", weights_only=True)
+        for name, value in alone.items():
+            torch.testing.assert_close(together[name], value, rtol=1e-2, atol=1e-3)

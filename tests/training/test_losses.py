@@ -19,9 +19,19 @@ def test_pairs_equal_the_sorted_kernel(count):
 
 def test_filters_have_unit_size_and_mostly_no_mean():
     filters = random_filters(16, torch.Generator().manual_seed(0))
-    torch.testing.assert_close(filters.abs().sum((1, 2, 3)), torch.ones(16))
+    loud = torch.tensor([1.0, 1.0, 1.0, 3.0]).repeat(4)
+    torch.testing.assert_close(filters.abs().sum((1, 2, 3)), loud)
     means = filters.sum((1, 2, 3)).abs()
     assert (means < 1e-5).sum() == 12
+
+
+def test_a_quarter_of_the_filters_is_blind_to_gradients_in_space_and_time():
+    filters = random_filters(16, torch.Generator().manual_seed(0))
+    space, time = torch.arange(5.0) - 2, torch.arange(3.0) - 1
+    for ramp in (space, space[:, None], time[:, None, None]):
+        response = (filters * ramp).sum((1, 2, 3)).abs()
+        assert (response[3::4] < 1e-5).all()
+        assert (response[:3] > 1e-3).all()
 
 
 def _score(members, truth):

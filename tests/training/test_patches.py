@@ -22,6 +22,18 @@ def sampler(field, **changes):
     return PatchSampler([Source(field)], **options)
 
 
+def test_products_count_alike_and_weights_undo_the_preference_for_rain():
+    random = np.random.default_rng(0)
+    large = Source(random.gamma(0.1, 1.0, (24, 40, 40)).astype("f4"), style="radar")
+    small = Source(random.gamma(0.1, 1.0, (6, 16, 16)).astype("f4"), style="gauge")
+    s = PatchSampler([large, large, small], blocks=(3, 4, 4), cells=4, frames=2, floor=0.5)
+    styles = np.asarray([s.sources[p.source].style for p in s.patches])
+    for style in ("radar", "gauge"):
+        assert s.odds[styles == style].sum() == pytest.approx(0.5)
+        assert (s.odds * s.weights)[styles == style].sum() == pytest.approx(0.5)
+    assert set(s.batch(0, 16).styles) == {"radar", "gauge"}
+
+
 def test_windows_are_finite_and_wet(field):
     s = sampler(field)
     for patch in s.patches:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias, TypeVar
 
-from einops import rearrange, reduce, repeat
+from einops import reduce, repeat
 
 Array = TypeVar("Array", bound=Any)
 """A numpy array, a dask array or a torch tensor."""
@@ -59,9 +59,3 @@ def block_repeat(values: Array, blocks: Blocks) -> Array:
     """
     t, i, j = blocks
     return repeat(values, f"... k m n -> {_FINE}", t=t, i=i, j=j)
-
-
-def block_cells(values: Array, blocks: Blocks) -> Array:
-    """The cells of every block on one last axis: shape ``(..., K, M, N, T·S_y·S_x)``."""
-    t, i, j = blocks
-    return rearrange(values, f"{_FINE} -> ... k m n (t i j)", t=t, i=i, j=j)

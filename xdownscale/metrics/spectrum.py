@@ -100,10 +100,9 @@ def lsd(
     """Log-spectral distance of forecasts from observations.
 
     The root mean square over wavenumbers of 10 log₁₀(power of the forecasts / power of the observations).
-        Power is averaged over `dim` and the members first, dry frames included, as :func:`power_spectrum`
-        does. Power is
-    that of single members, not of their mean. Two independent samples of one process are not at distance 0: n
-    frames against n give about 6/√(n·c) dB at a wavenumber with c independent modes.
+    Power is averaged over `dim` and the members first, dry frames included, as :func:`power_spectrum` does; it is that
+    of single members, not of their mean. Two independent samples of one process are not at distance 0: n frames against
+    n give about 6/√(n·c) dB at a wavenumber with c independent modes.
 
     Parameters
     ----------

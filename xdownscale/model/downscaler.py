@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+import copy
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xdownscale.errors import FactorError
 from xdownscale.field.factors import Factors
 from xdownscale.model.artefact import read_model, tensors_hash, write_model
 from xdownscale.model.generator import Generator, GeneratorSettings
@@ -110,6 +112,38 @@ class Downscaler:
         return tuple(each.name for each in self.method.settings.static)
 
     @property
+    def styles(self) -> tuple[str, ...]:
+        """Products whose texture it knows."""
+        return self.method.settings.styles
+
+    @property
+    def style(self) -> str | None:
+        """The product whose texture it gives; None for the mean of all."""
+        return self.method.settings.default
+
+    def with_style(self, style: str | None) -> Downscaler:
+        """The same downscaler with the texture of another product.
+
+        Parameters
+        ----------
+        style : str or None
+            One of :attr:`styles`, or None for the mean of all.
+
+        Raises
+        ------
+        FactorError
+            For a product that it does not know.
+        """
+        if style is not None and style not in self.styles:
+            msg = (
+                f"style={style!r} is not known to the model {self.name!r}; it knows {', '.join(self.styles)}"
+            )
+            raise FactorError(msg)
+        method = copy.copy(self.method)
+        method.settings = replace(self.method.settings, default=style)
+        return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
+
+    @property
     def sha256(self) -> str:
         """Hash of the weights, recorded in the attributes of every result."""
         return tensors_hash(self.method.state_dict())
@@ -158,6 +192,7 @@ class Downscaler:
                 f"  reach       {cells} coarse cells, {frames} coarse steps",
                 f"  fine grid   {spacing}, {step}",
                 f"  static      {', '.join(self.static) or 'none'}",
+                f"  style       {self.style or 'mean'} of {', '.join(self.styles)}",
                 f"  validation  {scores}",
             ]
         )

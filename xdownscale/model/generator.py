@@ -54,15 +54,34 @@ class Window(NamedTuple):
     """Interpolated condition at every rung of the network."""
     base: Tensor
     """Interpolated coarse field on the fine grid (B, T·L, H, W), physical units."""
+    style: Tensor
+    """The texture that is wanted, (style,)."""
 
 
 @dataclass(frozen=True)
 class GeneratorSettings:
-    """Everything that is needed to build a :class:`Generator` again."""
+    """Everything that is needed to build a :class:`Generator` again.
+
+    Parameters
+    ----------
+    blocks : tuple of int
+        Fine cells per coarse cell along (time, y, x).
+    transform : Transform
+    static : tuple of StaticField
+    styles : tuple of str
+        Names of the products that the method learned from, each with a vector of its own.
+    default : str, optional
+        The style that is taken unless another one is asked for; None for the mean of all.
+    size : NetworkSize
+    stochastic, conserving : bool
+        Whether it draws members, and whether block means are conserved.
+    """
 
     blocks: Blocks
     transform: Transform = field(default_factory=LogRain)
     static: tuple[StaticField, ...] = ()
+    styles: tuple[str, ...] = ("training",)
+    default: str | None = None
     size: NetworkSize = field(default_factory=NetworkSize)
     stochastic: bool = True
     conserving: bool = True
@@ -82,6 +101,8 @@ class GeneratorSettings:
             blocks=(t, y, x),
             transform=transform_from_json(document["transform"]),
             static=tuple(StaticField(**each) for each in document["static"]),
+            styles=tuple(document["styles"]),
+            default=document["default"],
             size=NetworkSize(**size),
             stochastic=document["stochastic"],
             conserving=document["conserving"],
@@ -110,7 +131,16 @@ class Generator(nn.Module):
             encoder_blocks=size.encoder_blocks,
             decoder_blocks=size.decoder_blocks,
             stages=size.stages,
+            style=size.style,
         )
+        self.styles = nn.Parameter(0.5 * torch.randn(len(settings.styles), size.style))
+
+    def style(self, name: str | None = None) -> Tensor:
+        """The vector of a style: of a product by its name, or what the settings say by default."""
+        chosen = name or self.settings.default
+        if chosen is None:
+            return self.styles.mean(0)
+        return self.styles[self.settings.styles.index(chosen)]
 
     @property
     def noise_maps(self) -> list[NoiseMaps]:
@@ -123,7 +153,7 @@ class Generator(nn.Module):
         reach, passes = self.network.reach, PASSES if self.settings.conserving else 0
         return reach.cells + passes, reach.frames + passes
 
-    def prepare(self, coarse: Tensor, static: Tensor | None = None) -> Window:
+    def prepare(self, coarse: Tensor, static: Tensor | None = None, style: str | None = None) -> Window:
         """Encode a coarse window.
 
         Parameters
@@ -132,6 +162,8 @@ class Generator(nn.Module):
             Block means in the units of the model; NaN where unknown.
         static : Tensor, shape (B, fields, S_y·M, S_x·N), optional
             Standardised static fields on the fine grid.
+        style : str, optional
+            As in :meth:`style`.
         """
         transform, blocks = self.settings.transform, self.settings.blocks
         valid = torch.isfinite(coarse).to(coarse.dtype)
@@ -151,12 +183,27 @@ class Generator(nn.Module):
                 fine = _shrink(static, shown.shape[-2:]).unsqueeze(1).expand(-1, shown.shape[1], -1, -1, -1)
                 shown = torch.cat([shown, fine], dim=2)
             conditions.append(shown)
-        return Window(filled, features, conditions, base)
+        return Window(filled, features, conditions, base, self.style(style))
 
-    def latent(self, window: Window, noise: Sequence[Tensor]) -> Tensor:
-        """Latent fine field of one member, shape (B, T·L, S_y·M, S_x·N)."""
-        correction = self.network.decode(window.features, window.conditions, noise)
+    def latent(self, window: Window, noise: Sequence[Tensor], *, conserve: bool = True) -> Tensor:
+        """Latent fine field of one member, shape (B, T·L, S_y·M, S_x·N).
+
+        Where nothing but dry cells is near it may be the interpolation alone, if it is going to be conserved.
+        """
+        wanted = self._wanted(window.coarse) if conserve else None
+        correction = self.network.decode(window.features, window.conditions, noise, window.style, wanted)
         return window.conditions[-1][:, :, 0] + correction
+
+    def _wanted(self, coarse: Tensor) -> Tensor | None:
+        """Cells where a latent value matters: those with rain, and as far around them as conservation looks.
+
+        A dry cell gives exactly zero whatever the network says.
+        """
+        if not (self.settings.transform.nonnegative and self.settings.conserving):
+            return None
+        wet = (coarse > 0).flatten(0, 1).any(0).to(coarse.dtype)
+        side = 2 * PASSES + 1
+        return nn.functional.max_pool2d(wet[None, None], side, stride=1, padding=PASSES)[0, 0] > 0
 
     def finish(
         self, window: Window, latent: Tensor, *, conserve: bool = True, passes: int = PASSES
@@ -176,6 +223,12 @@ class Generator(nn.Module):
     def forward(self, window: Window, noise: Sequence[Tensor], *, passes: int = PASSES) -> Tensor:
         """One member, physical units, shape (B, T·L, S_y·M, S_x·N)."""
         return self.finish(window, self.latent(window, noise), passes=passes)
+
+
+def is_style(name: str) -> bool:
+    """Whether a weight of a generator belongs to the style: the vectors, and what they scale and shift."""
+    last = name.rsplit(".", 1)[-1]
+    return last in ("styles", "shift") or (last == "scale" and ".norm." not in name)
 
 
 def draw_noise(

@@ -16,11 +16,12 @@ from xdownscale.errors import FactorError
 class NetworkSize:
     """Widths and depths of the network, as in :class:`xdownscale.nn.local.LocalNetwork`."""
 
-    maps: tuple[int, int, int] = (4, 4, 1)
+    maps: tuple[int, int, int] = (4, 2, 1)
     width: int = 96
     encoder_blocks: int = 3
-    decoder_blocks: int = 2
+    decoder_blocks: int = 3
     stages: tuple[int, int, int, int] = (64, 32, 16, 8)
+    style: int = 4
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class ScoreWeights:
     physical: float = 0.5
     latent: float = 1.0
     alpha: float = 0.95
-    filters: int = 8
+    filters: int = 12
     drift: float = 0.1
 
 
@@ -63,12 +64,16 @@ class Schedule:
     seconds : float, optional
         Wall-clock budget: the cosine schedule follows the clock where that is further than the step count. Such a run
         is not reproducible to the bit.
+    least : int
+        Steps that are taken whatever the clock says, so that a busy machine learns something too.
     batch : int
         Windows per step.
     members : int
         Members per window in the loss.
     rate : float
         Peak learning rate of Adam.
+    style_rate : float
+        Learning rate of the style, relative to the rest: few weights, each moved by a part of the windows.
     warmup : int
         Steps of linear warm-up.
     average : float
@@ -87,9 +92,11 @@ class Schedule:
 
     steps: int = 4000
     seconds: float | None = None
+    least: int = 0
     batch: int = 4
     members: int = 2
     rate: float = 1.5e-3
+    style_rate: float = 4.0
     warmup: int = 50
     average: float = 0.998
     clip: float = 1.0
@@ -103,8 +110,12 @@ class Schedule:
 
         >>> Schedule(steps=100, seconds=10.0).progress(20, 5.0)
         0.5
+        >>> Schedule(steps=100, seconds=10.0, least=40).progress(20, 30.0)
+        0.5
         """
         by_clock = elapsed / self.seconds if self.seconds else 0.0
+        if self.least:
+            by_clock = min(by_clock, step / self.least)
         return min(1.0, max(step / self.steps, by_clock))
 
 

@@ -1,6 +1,6 @@
 """Building blocks of local networks: every one looks at a bounded neighbourhood of a pixel and of a frame.
 
-Convolutions see frames as a batch; frames meet in :class:`FrameExchange` and in :class:`NoiseInjection` alone.
+Convolutions see frames as a batch; frames meet in :class:`FrameExchange` and where noise enters alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from torch import nn
 from xdownscale.kernels.resize import resize_axis
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
+
+
+SMALL = 8192
+"""Pixels of a frame below which it is not convolved alone."""
 
 
 class FrameConvolution(nn.Module):
@@ -28,13 +34,19 @@ class FrameConvolution(nn.Module):
         Side of the kernel, odd.
     gain : float
         Factor on the initial weights; 0 starts with no effect.
+    even : bool
+        Start with kernels that the symmetries of the square leave unchanged.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, size: int = 3, gain: float = 1.0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, *, size: int = 3, gain: float = 1.0, even: bool = False
+    ) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(inputs, outputs, size, padding=size // 2)
         nn.init.kaiming_normal_(self.convolution.weight, nonlinearity="relu")
         with torch.no_grad():
+            if even:
+                self.convolution.weight.copy_(_symmetric(self.convolution.weight))
             self.convolution.weight.mul_(gain)
             self.convolution.get_parameter("bias").zero_()
 
@@ -57,6 +69,13 @@ class FrameExchange(nn.Module):
         before = torch.cat([early[:, :1], early[:, :-1]], dim=1)
         after = torch.cat([late[:, 1:], late[:, -1:]], dim=1)
         return torch.cat([before, after, x[:, :, 2 * share :]], dim=2)
+
+    def between(self, before: Tensor, here: Tensor, after: Tensor) -> Tensor:
+        """The same for frames whose neighbours are given."""
+        share = max(1, here.shape[2] // 8)
+        return torch.cat(
+            [before[:, :, :share], after[:, :, share : 2 * share], here[:, :, 2 * share :]], dim=2
+        )
 
 
 class PixelNorm(nn.Module):
@@ -83,32 +102,59 @@ class PixelNorm(nn.Module):
         return rearrange(normal, "(b l) c h w -> b l c h w", l=x.shape[1])
 
 
-class NoiseInjection(nn.Module):
-    """Add a learned mixture of noise maps: those of the frame itself, of the one before and of the one after.
-
-    Sharing maps between neighbouring frames is what lets texture persist in time across any border.
+class StyledConvolution(nn.Module):
+    """A convolution whose inputs are scaled, and whose results are shifted, by a style vector.
 
     Parameters
     ----------
-    maps : int
-        Noise maps per frame.
-    channels : int
-        Channels of the features.
+    inputs, outputs : int
+        Channels.
+    style : int
+        Length of the style vector.
+    size : int
+        Side of the kernel, odd.
     gain : float
         Factor on the initial weights.
+    even : bool
+        Start with kernels that prefer no direction: a texture that leans at the start hardly ever straightens up.
     """
 
-    def __init__(self, maps: int, channels: int, *, gain: float = 0.3) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        style: int,
+        size: int = 3,
+        gain: float = 1.0,
+        even: bool = False,
+    ) -> None:
         super().__init__()
-        self.mixture = FrameConvolution(3 * maps, channels, size=1, gain=gain)
+        self.convolution = FrameConvolution(inputs, outputs, size=size, gain=gain, even=even).convolution
+        self.scale = nn.Parameter(torch.zeros(style, inputs))
+        self.shift = nn.Parameter(torch.zeros(style, outputs))
 
-    def forward(self, x: Tensor, noise: Tensor) -> Tensor:
-        """Features (B, L, C, H, W) and noise (B, L + 2, maps, H, W), one frame more at either end."""
-        return x + self.mixture(torch.cat(with_neighbours(noise), dim=2))
+    def forward(self, parts: Sequence[Tensor], style: Tensor) -> Tensor:
+        """Parts (B, L, C_i, H, W), which together have all channels, to (B, L, C', H, W).
+
+        Scaling the weights instead of the inputs costs nothing per pixel.
+        """
+        weight = self.convolution.weight * (1 + style @ self.scale)[:, None, None]
+        bias = self.convolution.get_parameter("bias") + style @ self.shift
+        odd = -weight.shape[1] % 4
+        if odd:  # some odd numbers of channels are summed in an order that depends on the size of the field
+            weight = nn.functional.pad(weight, (0, 0, 0, 0, 0, odd))
+            first = parts[0]
+            parts = [*parts, first.new_zeros(1, 1, 1, 1, 1).expand(*first.shape[:2], odd, *first.shape[3:])]
+        together = parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=2)
+        return convolve_frames(together, weight, bias)
 
 
 def with_neighbours(noise: Tensor) -> list[Tensor]:
-    """Maps of the frame before, of the frame itself and of the frame after, from (B, L + 2, maps, H, W)."""
+    """Maps of the frame before, of the frame itself and of the frame after, from (B, L + 2, maps, H, W).
+
+    Sharing maps between neighbouring frames is what lets texture persist in time across any border.
+    """
     return [noise[:, :-2], noise[:, 1:-1], noise[:, 2:]]
 
 
@@ -121,28 +167,47 @@ class ResidualBlock(nn.Module):
         Channels in and out.
     maps : int
         Noise maps; 0 for a block without noise.
+    style : int
+        Length of the style vector; 0 for a block that does not see it.
     """
 
-    def __init__(self, channels: int, *, maps: int = 0) -> None:
+    def __init__(self, channels: int, *, maps: int = 0, style: int = 0) -> None:
         super().__init__()
         self.exchange = FrameExchange()
         self.norm = PixelNorm(channels)
         self.first = FrameConvolution(channels, channels)
-        self.noise = NoiseInjection(maps, channels) if maps else None
+        self.noise = StyledConvolution(3 * maps, channels, style=style, size=1, gain=0.3) if maps else None
         self.second = FrameConvolution(channels, channels, gain=0.2)
 
-    def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
-        """Shape (B, L, C, H, W), unchanged; `noise` as in :class:`NoiseInjection`."""
+    def forward(self, x: Tensor, noise: Tensor | None = None, style: Tensor | None = None) -> Tensor:
+        """Shape (B, L, C, H, W), unchanged; noise (B, L + 2, maps, H, W), one frame more at either end."""
         h = self.first(nn.functional.silu(self.norm(self.exchange(x))))
-        if self.noise is not None and noise is not None:
-            h = self.noise(h, noise)
+        if self.noise is not None and noise is not None and style is not None:
+            h = h + self.noise(with_neighbours(noise), style)
         return x + self.second(nn.functional.silu(h))
+
+
+def _symmetric(weight: Tensor) -> Tensor:
+    """Kernels averaged over the eight symmetries of the square, at unchanged variance."""
+    turned = [torch.rot90(w, k, (2, 3)) for w in (weight, weight.flip(3)) for k in range(4)]
+    mean = torch.stack(turned).mean(0)
+    return mean * (weight.std() / mean.std().clamp_min(1e-12))
 
 
 def convolve_frames(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Convolve every frame of (B, L, C, H, W), zeros beyond the border, channels innermost in memory."""
-    frames = rearrange(x, "b l c h w -> (b l) c h w").contiguous(memory_format=torch.channels_last)
-    result = nn.functional.conv2d(frames, weight, bias, padding=weight.shape[-1] // 2)
+    if x.shape[0] * x.shape[1] == 1:
+        # the stride of an axis of one frame must say "channels innermost" too, or the slow layout is taken
+        frames = x[0, 0].permute(1, 2, 0).contiguous().unsqueeze(0).permute(0, 3, 1, 2)
+    else:
+        frames = rearrange(x, "b l c h w -> (b l) c h w").contiguous(memory_format=torch.channels_last)
+    count = frames.shape[0]
+    if count < 3 and x.shape[-1] * x.shape[-2] < SMALL:
+        # convolutions of one small frame are summed in another order than those of a large one
+        frames = torch.cat([frames, *[frames[:1]] * (3 - count)]).contiguous(
+            memory_format=torch.channels_last
+        )
+    result = nn.functional.conv2d(frames, weight, bias, padding=weight.shape[-1] // 2)[:count]
     return rearrange(result, "(b l) c h w -> b l c h w", l=x.shape[1])
 
 

@@ -10,6 +10,7 @@ The same operations act at every cell and frame; the reach in cells and frames i
 
 from __future__ import annotations
 
+from itertools import chain, pairwise
 from math import ceil, log2
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,17 +21,23 @@ from xdownscale.kernels.resize import resize_axis
 from xdownscale.nn.blocks import (
     FrameConvolution,
     FrameExchange,
-    NoiseInjection,
     ResidualBlock,
-    convolve_frames,
+    StyledConvolution,
     grow_space,
     with_neighbours,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from torch import Tensor
+
+
+BLOCK = 32
+"""Coarse cells along each side of what passes the last stages at a time when nothing is learned."""
+
+FINEST = 2
+"""Number of stages that are passed block by block."""
 
 
 class NoiseMaps(NamedTuple):
@@ -75,53 +82,116 @@ class Stage(nn.Module):
         Channels of the interpolated input.
     maps : int
         Noise maps; 0 for none.
+    style : int
+        Length of the style vector.
     deep : bool
         Two convolutions and an exchange of frames, or a single convolution.
     """
 
-    def __init__(self, inputs: int, channels: int, *, conditions: int, maps: int, deep: bool) -> None:
+    def __init__(
+        self, inputs: int, channels: int, *, conditions: int, maps: int, style: int, deep: bool
+    ) -> None:
         super().__init__()
-        self.narrow = FrameConvolution(inputs, channels, size=1)
-        self.condition = FrameConvolution(conditions, channels, size=1, gain=0.3)
-        self.noise = NoiseInjection(maps, channels) if maps else None
-        self.first = FrameConvolution(channels, channels)
+        self.narrow = StyledConvolution(inputs, channels, style=style, size=1)
+        self.first = FrameConvolution(channels, channels, even=True)
+        self.given = StyledConvolution(conditions + 3 * maps, channels, style=style, gain=0.3, even=True)
         self.exchange = FrameExchange() if deep else None
-        self.second = FrameConvolution(channels, channels, gain=0.5) if deep else None
+        self.second = FrameConvolution(channels, channels, gain=0.5, even=True) if deep else None
 
-    def forward(
-        self,
-        x: Tensor,
-        condition: Tensor,
-        noise: Tensor | None,
-        before: tuple[int, int],
-        after: tuple[int, int],
-    ) -> Tensor:
-        """Features at `before` pixels per cell to features at `after` pixels per cell."""
-        x = grow_space(self.narrow(x), before, after)
-        spare = not torch.is_grad_enabled()
-        given = self._given(condition, noise)
-        x = x.add_(given) if spare else x + given
-        deep = self.exchange is not None and self.second is not None
-        h = nn.functional.silu(x, inplace=spare and not deep)
-        h = nn.functional.silu(self.first(h), inplace=spare)
-        if self.exchange is None or self.second is None:
+    def forward(self, x: Tensor, given: Given) -> Tensor:
+        """Features at `given.before` pixels per cell to features at `given.after` pixels per cell."""
+        h = self.enter(x, given)
+        return h if self.exchange is None else self.mix(h, self.exchange(h))
+
+    def enter(self, x: Tensor, given: Given) -> Tensor:
+        """Every frame for itself: grow, and take in condition and noise."""
+        x = grow_space(self.narrow([x], given.style), given.before, given.after)
+        noise = [] if given.noise is None else with_neighbours(given.noise)
+        h = self.first(x).add_(self.given([given.condition, *noise], given.style))
+        return nn.functional.silu(h, inplace=not torch.is_grad_enabled())
+
+    def mix(self, h: Tensor, exchanged: Tensor) -> Tensor:
+        """What frames make of their neighbours."""
+        if self.second is None:
             return h
-        return x + self.second(self.exchange(h))
+        return nn.functional.silu(h + self.second(exchanged), inplace=not torch.is_grad_enabled())
 
-    def _given(self, condition: Tensor, noise: Tensor | None) -> Tensor:
-        """Condition and noise, mixed to channels by one convolution instead of two: at full resolution passes count."""
-        if self.noise is None or noise is None:
-            mixed: Tensor = self.condition(condition)
-            return mixed
-        shown, drawn = self.condition.convolution, self.noise.mixture.convolution
-        weight = torch.cat([shown.weight, drawn.weight], dim=1)
-        bias = shown.get_parameter("bias") + drawn.get_parameter("bias")
-        maps = [condition, *with_neighbours(noise)]
-        odd = -weight.shape[1] % 4
-        if odd:  # some odd numbers of channels are summed in an order that depends on the size of the field
-            weight = nn.functional.pad(weight, (0, 0, 0, 0, 0, odd))
-            maps.append(torch.zeros_like(condition[:, :, :1]).expand(-1, -1, odd, -1, -1))
-        return convolve_frames(torch.cat(maps, dim=2), weight, bias)
+    def one_by_one(self, frames: Iterable[Tensor], given: Given) -> Iterator[Tensor]:
+        """The same as :meth:`forward` for a stream of single frames, so that features stay in the cache."""
+        entered = (self.enter(x, given.frame(n)) for n, x in enumerate(frames))
+        if self.exchange is None:
+            yield from entered
+            return
+        before = None
+        for h, after in pairwise(chain(entered, [None])):
+            if h is None:
+                return
+            yield self.mix(
+                h,
+                self.exchange.between(h if before is None else before, h, h if after is None else after),
+            )
+            before = h
+
+
+class Given(NamedTuple):
+    """What a stage gets beside its features."""
+
+    condition: Tensor
+    """(B, L, conditions, H, W), interpolated to this stage."""
+    noise: Tensor | None
+    """(B, L + 2, maps, H, W)"""
+    style: Tensor
+    """(style,)"""
+    before: tuple[int, int]
+    """Pixels per cell below."""
+    after: tuple[int, int]
+    """Pixels per cell here."""
+
+    def frame(self, n: int) -> Given:
+        """What frame `n` gets."""
+        noise = None if self.noise is None else self.noise[:, n : n + 3]
+        return self._replace(condition=self.condition[:, n : n + 1], noise=noise)
+
+    def part(self, window: Window) -> Given:
+        """What a window of cells gets."""
+        y, x = window.of(self.after)
+        noise = None if self.noise is None else self.noise[..., y, x]
+        return self._replace(condition=self.condition[..., y, x], noise=noise)
+
+
+class Window(NamedTuple):
+    """A rectangle of coarse cells."""
+
+    y: slice
+    x: slice
+
+    def of(self, rung: tuple[int, int]) -> tuple[slice, slice]:
+        """The same in pixels."""
+        return (
+            slice(self.y.start * rung[0], self.y.stop * rung[0]),
+            slice(self.x.start * rung[1], self.x.stop * rung[1]),
+        )
+
+    def widened(self, halo: int, size: tuple[int, int]) -> Window:
+        """With `halo` cells more to each side, inside a field of `size` cells."""
+        return Window(
+            slice(max(0, self.y.start - halo), min(size[0], self.y.stop + halo)),
+            slice(max(0, self.x.start - halo), min(size[1], self.x.stop + halo)),
+        )
+
+    def within(self, other: Window) -> Window:
+        """The same counted from the corner of another rectangle."""
+        return Window(
+            slice(self.y.start - other.y.start, self.y.stop - other.y.start),
+            slice(self.x.start - other.x.start, self.x.stop - other.x.start),
+        )
+
+
+def _parts(size: int) -> list[slice]:
+    """Nearly equal parts of an axis, of about `BLOCK` cells."""
+    count = max(1, round(size / BLOCK))
+    edges = [round(size * n / count) for n in range(count + 1)]
+    return [slice(low, high) for low, high in pairwise(edges)]
 
 
 class LocalNetwork(nn.Module):
@@ -143,6 +213,8 @@ class LocalNetwork(nn.Module):
         Residual blocks on the coarse lattice without and with noise.
     stages : tuple of int
         Channels of the decoder, then of the first, the inner and the last stage (the inner ones repeat).
+    style : int
+        Length of the style vector, which tells the products apart whose texture differs.
     """
 
     def __init__(
@@ -156,6 +228,7 @@ class LocalNetwork(nn.Module):
         encoder_blocks: int = 3,
         decoder_blocks: int = 2,
         stages: tuple[int, int, int, int] = (64, 32, 16, 8),
+        style: int = 4,
     ) -> None:
         super().__init__()
         self.blocks = tuple(blocks)
@@ -167,14 +240,17 @@ class LocalNetwork(nn.Module):
         self.enter = FrameConvolution(inputs, width)
         self.encoder = nn.ModuleList(ResidualBlock(width) for _ in range(encoder_blocks))
         self.narrow = FrameConvolution(width, stages[0], size=1)
-        self.decoder = nn.ModuleList(ResidualBlock(stages[0], maps=maps[0]) for _ in range(decoder_blocks))
+        self.decoder = nn.ModuleList(
+            ResidualBlock(stages[0], maps=maps[0], style=style) for _ in range(decoder_blocks)
+        )
         self.stages = nn.ModuleList(
-            Stage(below, here, conditions=conditions, maps=count, deep=level < steps - 1)
+            Stage(below, here, conditions=conditions, maps=count, style=style, deep=level < steps - 1)
             for level, (below, here, count) in enumerate(
                 zip([stages[0], *channels[:-1]], channels, self.maps[decoder_blocks:], strict=True)
             )
         )
-        self.leave = FrameConvolution(channels[-1], 1, gain=0.1)
+        self.leave = FrameConvolution(channels[-1], 1, gain=0.1, even=True)
+        self.style = style
 
     @property
     def noise_maps(self) -> list[NoiseMaps]:
@@ -196,15 +272,10 @@ class LocalNetwork(nn.Module):
         one pixel of the rung below by interpolation and at most two of its own; growing the frame axis reaches one
         frame, and so do the exchanges of the fine stages and the noise together.
         """
-        below, pixels = 1, 0.0
-        for level, rung in enumerate(self.rungs):
-            side = min(rung)
-            pixels += 1 / below + (2 if level < len(self.rungs) - 1 else 1) / side
-            below = side
         trunk = len(self.encoder) + len(self.decoder)
         exchanges = len(self.rungs) - 1
         return Reach(
-            cells=1 + 2 * trunk + ceil(pixels + 1 / min(self.rungs[-1])),
+            cells=1 + 2 * trunk + ceil(self._pixels(0)),
             frames=1 + trunk + ceil(exchanges / self.blocks[0]),
         )
 
@@ -224,7 +295,14 @@ class LocalNetwork(nn.Module):
             x = block(x)
         return self.narrow(x)
 
-    def decode(self, features: Tensor, conditions: Sequence[Tensor], noise: Sequence[Tensor]) -> Tensor:
+    def decode(
+        self,
+        features: Tensor,
+        conditions: Sequence[Tensor],
+        noise: Sequence[Tensor],
+        style: Tensor,
+        wanted: Tensor | None = None,
+    ) -> Tensor:
         """One member of the fine field.
 
         Parameters
@@ -235,6 +313,11 @@ class LocalNetwork(nn.Module):
             The condition interpolated to each rung: shape (B, T·L, conditions, M·r_y, N·r_x).
         noise : sequence of Tensor
             As :attr:`noise_maps` says, each (B, frames·L + 2, maps, M·r_y, N·r_x); empty for a deterministic net.
+        style : Tensor, shape (style,)
+            The texture that is wanted.
+        wanted : Tensor, shape (M, N), optional
+            Cells whose values will be looked at. Without gradients the last stages leave out blocks without any, and
+            give 0 there.
 
         Returns
         -------
@@ -243,31 +326,59 @@ class LocalNetwork(nn.Module):
         supply = iter(noise)
         x = features
         for block in self.decoder:
-            x = block(x, next(supply, None))
+            x = block(x, next(supply, None), style)
         x = resize_axis(x, 1, self.blocks[0], dim=1)
-        rungs = [(1, 1), *self.rungs]
-        for level, stage in enumerate(self.stages[:-1]):
-            x = stage(x, conditions[level], next(supply, None), rungs[level], rungs[level + 1])
-        return self._leave(x, conditions[-1], next(supply, None), rungs[-2], rungs[-1])
+        given = [
+            Given(condition, next(supply, None), style, before, after)
+            for condition, (before, after) in zip(conditions, pairwise([(1, 1), *self.rungs]), strict=True)
+        ]
+        if torch.is_grad_enabled():
+            for stage, each in zip(self._stages, given, strict=True):
+                x = stage(x, each)
+            return self.leave(x).squeeze(2)
+        frames: Iterator[Tensor] = iter(x.split(1, dim=1))
+        coarser = len(given) - FINEST
+        for stage, each in zip(self._stages[:coarser], given[:coarser], strict=True):
+            frames = stage.one_by_one(frames, each)
+        return self._finest(list(frames), given[max(0, coarser) :], wanted)
 
-    def _leave(
-        self,
-        x: Tensor,
-        condition: Tensor,
-        noise: Tensor | None,
-        before: tuple[int, int],
-        after: tuple[int, int],
-    ) -> Tensor:
-        """The last stage and the value: frames do not meet any more.
+    def _finest(self, frames: list[Tensor], given: Sequence[Given], wanted: Tensor | None) -> Tensor:
+        """The last stages without gradients, block by block and frame by frame: what passes lies in the cache.
 
-        Without gradients they pass one by one, so that their features stay in the cache. Never as many as would fit:
-        results must not depend on the size of the field, and the order of sums in a convolution may on its batch.
+        Blocks and frames never as many as would fit: results must not depend on the size of the field, and the order of
+        sums in a convolution may on its batch.
         """
-        step = condition.shape[1] if torch.is_grad_enabled() else 1
-        parts = []
-        for first in range(0, condition.shape[1], step):
-            now = slice(first, first + step)
-            drawn = None if noise is None else noise[:, first : first + step + 2]
-            part = self.leave(self.stages[-1](x[:, now], condition[:, now], drawn, before, after))
-            parts.append(part.squeeze(2))
-        return torch.cat(parts, dim=1)
+        before, after = given[0].before, given[-1].after
+        batch, rows, columns = (
+            frames[0].shape[0],
+            frames[0].shape[3] // before[0],
+            frames[0].shape[4] // before[1],
+        )
+        fine = frames[0].new_zeros(batch, len(frames), rows * after[0], columns * after[1])
+        stages = self._stages[-len(given) :]
+        halo = ceil(self._pixels(len(self.rungs) - len(given)))
+        for core in (Window(y, x) for y in _parts(rows) for x in _parts(columns)):
+            if wanted is not None and not bool(wanted[core.y, core.x].any()):
+                continue
+            window = core.widened(halo, (rows, columns))
+            inside, place = core.within(window).of(after), core.of(after)
+            stream: Iterator[Tensor] = (frame[(..., *window.of(before))] for frame in frames)
+            for stage, each in zip(stages, given, strict=True):
+                stream = stage.one_by_one(stream, each.part(window))
+            for n, frame in enumerate(stream):
+                fine[:, n, place[0], place[1]] = self.leave(frame)[:, 0, 0, inside[0], inside[1]]
+        return fine
+
+    def _pixels(self, first: int) -> float:
+        """How far the stages from the first given one on look, in cells."""
+        sides = [1, *(min(rung) for rung in self.rungs)]
+        last = len(self.rungs) - 1
+        grown = sum(
+            1 / sides[level] + (2 if level < last else 1) / sides[level + 1]
+            for level in range(first, last + 1)
+        )
+        return grown + 1 / sides[-1]
+
+    @property
+    def _stages(self) -> list[Stage]:
+        return [stage for stage in self.stages if isinstance(stage, Stage)]

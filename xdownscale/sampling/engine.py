@@ -25,6 +25,20 @@ CORE = (16, 96, 96)
 """Coarse frames and cells of a tile's core. Memory grows with it: a tile of factors (10, 3) with its halo at this size
 takes some 4 GiB; the halo costs least where tiles are large."""
 
+MOST_FRAMES = 96
+"""Coarse frames of the longest core."""
+
+
+def core_for(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """A core for a domain of (time, y, x) coarse cells: a small domain takes more frames at once, since a halo costs.
+
+    >>> core_for((1000, 300, 300)), core_for((1000, 32, 48))
+    ((16, 96, 96), (96, 96, 96))
+    """
+    frames, rows, columns = CORE
+    share = min(shape[1], rows) * min(shape[2], columns) / (rows * columns)
+    return int(min(MOST_FRAMES, frames / share)), rows, columns
+
 
 @dataclass(frozen=True)
 class Job:
@@ -161,7 +175,7 @@ def sample_tile(
                 start=(start[0], start[1], start[2]),
                 shape=(here.shape[0], here.shape[1], here.shape[2]),
             )
-            latent = job.method.latent(window, [z.to(job.device) for z in noise])
+            latent = job.method.latent(window, [z.to(job.device) for z in noise], conserve=job.conserve)
             values = job.method.finish(window, latent, conserve=job.conserve)[0].cpu()
             if bool(missing.any()):
                 values = torch.where(block_repeat(missing, blocks), torch.nan, values)
@@ -184,6 +198,12 @@ def _token(job: Job) -> str:
 
     return str(
         dask.base.tokenize(
-            tensors_hash(job.method.state_dict()), job.origin, job.seed, job.conserve, job.core, job.device
+            tensors_hash(job.method.state_dict()),
+            job.origin,
+            job.seed,
+            job.conserve,
+            job.core,
+            job.device,
+            job.method.settings.default,
         )
     )

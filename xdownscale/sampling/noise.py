@@ -7,6 +7,7 @@ starts at (time, y, x) of the block. What a window sees of a block therefore nev
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -67,13 +68,19 @@ def _window(
     first = start[0] * maps.frames - 1
     count = shape[0] * maps.frames + 2
     window = np.empty((count, maps.maps, shape[1] * rows, shape[2] * columns), np.float32)
-    for frame, y, x in product(range(count), _touched(start[1], shape[1]), _touched(start[2], shape[2])):
-        block = _block(maps, key, (first + frame, y, x))
-        (to_y, from_y), (to_x, from_x) = (
-            _overlap(y, start[1], shape[1], rows),
-            _overlap(x, start[2], shape[2], columns),
-        )
-        window[frame, :, to_y, to_x] = block[:, from_y, from_x]
+
+    def draw(frame: int) -> None:
+        for y, x in product(_touched(start[1], shape[1]), _touched(start[2], shape[2])):
+            block = _block(maps, key, (first + frame, y, x))
+            (to_y, from_y), (to_x, from_x) = (
+                _overlap(y, start[1], shape[1], rows),
+                _overlap(x, start[2], shape[2], columns),
+            )
+            window[frame, :, to_y, to_x] = block[:, from_y, from_x]
+
+    # frames know nothing of each other, and numpy lets go of the interpreter while it draws
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(draw, range(count)))
     return window
 
 

@@ -19,7 +19,7 @@ from xdownscale.kernels.blocks import block_mean
 from xdownscale.kernels.crps import crps_ensemble
 from xdownscale.model.conserve import PASSES, drift
 from xdownscale.model.device import half_helps
-from xdownscale.model.generator import draw_noise
+from xdownscale.model.generator import draw_noise, is_style
 from xdownscale.training.losses import ensemble_score
 
 if TYPE_CHECKING:
@@ -85,11 +85,15 @@ def fit(
     judged = None if validation is None else validation.spread(schedule.validation)
     started = time.monotonic() - loop.elapsed
     with tqdm(
-        total=schedule.steps, initial=loop.step, disable=not progress, unit="step", desc="train"
+        total=schedule.steps,
+        initial=loop.step,
+        disable=not progress or _place()[0] > 0,
+        unit="step",
+        desc="train",
     ) as bar:
         while loop.step < schedule.steps and not loop.exhausted:
             loop.elapsed = time.monotonic() - started
-            share = schedule.progress(loop.step, loop.elapsed)
+            share = _agreed(schedule.progress(loop.step, loop.elapsed))
             if share >= 1.0:
                 break
             loss = loop.advance(training.batch(loop.step, schedule.batch), share)
@@ -97,11 +101,11 @@ def fit(
             bar.set_postfix(loss=f"{loss:.4f}", crps=f"{loop.latest:.4f}", refresh=False)
             if loop.step % schedule.check == 0:
                 loop.judge(judged)
-                if checkpoint is not None:
+                if checkpoint is not None and _place()[0] == 0:
                     loop.save(checkpoint)
         bar.total = bar.n  # a run that the clock or its patience ended is complete
     loop.judge(judged, final=True)
-    if checkpoint is not None:
+    if checkpoint is not None and _place()[0] == 0:
         loop.save(checkpoint)
     return Result(loop.best, loop.best_scores, loop.step, loop.history)
 
@@ -113,7 +117,11 @@ class _Loop:
         schedule = recipe.schedule
         self.model, self.schedule, self.weights = model, schedule, recipe.weights
         self.unit, self.seed, self.device = unit, seed, device
-        self.optimiser = torch.optim.Adam(model.parameters(), lr=schedule.rate, betas=(0.9, 0.99))
+        groups = [
+            {"params": [weight], "share": schedule.style_rate if is_style(name) else 1.0}
+            for name, weight in model.named_parameters()
+        ]
+        self.optimiser = torch.optim.Adam(groups, lr=schedule.rate, betas=(0.9, 0.99))
         self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
         self.best = dict(self.average)
         self.best_scores: dict[str, float] = {}
@@ -135,10 +143,31 @@ class _Loop:
             * (1 + math.cos(math.pi * share))
         )
         for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        source = self._generator(self.step)
-        members, truth, anchor = self._ensemble(batch, schedule.members, source, schedule.passes)
-        loss = ensemble_score(
+            group["lr"] = rate * group["share"]
+        self.optimiser.zero_grad(set_to_none=True)
+        total = 0.0
+        rank, ranks = _place()
+        for number in range(rank, len(batch.fine), ranks):
+            loss = self._loss(batch.part(slice(number, number + 1)), self._generator(self.step, number))
+            (loss / len(batch.fine)).backward()
+            total += float(loss.detach())
+        self._share_gradients(ranks)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
+        self.optimiser.step()
+        self.step += 1
+        decay = min(schedule.average, self.step / (self.step + 20))
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                self.average[name].lerp_(value, 1 - decay)
+        return total * ranks / len(batch.fine)
+
+    def _loss(self, batch: Batch, source: torch.Generator) -> Tensor:
+        """Score of the members of one window.
+
+        Windows go one by one: their features fit into the cache, and the gradient is the same.
+        """
+        members, truth, anchor = self._ensemble(batch, self.schedule.members, source, self.schedule.passes)
+        score = ensemble_score(
             members,
             truth,
             transform=self.model.settings.transform,
@@ -147,17 +176,19 @@ class _Loop:
             windows=torch.from_numpy(batch.weights).to(self.device),
             generator=source,
         )
-        loss = loss + self.weights.drift * anchor
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
-        self.optimiser.step()
-        self.step += 1
-        decay = min(schedule.average, self.step / (self.step + 20))
-        with torch.no_grad():
-            for name, value in self.model.state_dict().items():
-                self.average[name].lerp_(value, 1 - decay)
-        return float(loss.detach())
+        return score + self.weights.drift * anchor
+
+    def _share_gradients(self, ranks: int) -> None:
+        """Add up the gradients of all processes."""
+        weights = list(self.model.parameters())
+        for weight in weights:
+            if weight.grad is None:
+                weight.grad = torch.zeros_like(weight)
+        if ranks > 1:
+            flat = torch.cat([weight.grad.flatten() for weight in weights if weight.grad is not None])
+            torch.distributed.all_reduce(flat)
+            for weight, part in zip(weights, flat.split([w.numel() for w in weights]), strict=True):
+                weight.grad = part.view_as(weight)
 
     def judge(self, batch: Batch | None, *, final: bool = False) -> None:
         """Validation scores of the averaged weights; keeps them if they are the best so far."""
@@ -181,15 +212,10 @@ class _Loop:
         count = members if self.model.settings.stochastic else 1
         weight = torch.from_numpy(batch.weights).to(self.device)[:, None, None, None]
         sums = dict.fromkeys(("crps", "interpolated", "variance", "squared"), 0.0)
-        size = 4
-        for first in range(0, len(batch.fine), size):
-            part = batch._replace(
-                fine=batch.fine[first : first + size],
-                static=None if batch.static is None else batch.static[first : first + size],
-            )
-            w = weight[first : first + size]
+        for number in range(len(batch.fine)):
+            part, w = batch.part(slice(number, number + 1)), weight[number : number + 1]
             with torch.no_grad():
-                ensemble, truth, _ = self._ensemble(part, count, self._generator(-1 - first), PASSES)
+                ensemble, truth, _ = self._ensemble(part, count, self._generator(-1, number), PASSES)
                 base = self.model.prepare(self._coarse(truth), self._static(part)).base
             sums["crps"] += float((crps_ensemble(truth, ensemble) * w).sum())
             sums["interpolated"] += float(((base - truth).abs() * w).sum())
@@ -245,9 +271,10 @@ class _Loop:
         for name, value in numbers.items():
             setattr(self, name, value)
 
-    def _generator(self, step: int) -> torch.Generator:
-        """The random source of a step."""
-        return torch.Generator(self.device).manual_seed(((self.seed + 1) * 1_000_003 + step) % 2**63)
+    def _generator(self, step: int, number: int) -> torch.Generator:
+        """The random source of a window of a step: the same however many processes share the work."""
+        seed = ((self.seed + 1) * 1_000_003 + step) * 1009 + number
+        return torch.Generator(self.device).manual_seed(seed % 2**63)
 
     def _coarse(self, truth: Tensor) -> Tensor:
         return block_mean(truth, self.model.settings.blocks)
@@ -255,15 +282,19 @@ class _Loop:
     def _static(self, batch: Batch) -> Tensor | None:
         return None if batch.static is None else torch.from_numpy(batch.static).to(self.device)
 
+    def _style(self, batch: Batch) -> str | None:
+        """The product of a window; the default for one that the model does not know."""
+        return batch.styles[0] if batch.styles[0] in self.model.settings.styles else None
+
     def _ensemble(
         self, batch: Batch, count: int, source: torch.Generator, passes: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Members (M, B, T, H, W) of the windows, their truth, and how far block means are off before conservation."""
+        """Members (M, B, T, H, W) of windows of one product, their truth, how far off block means were."""
         truth = torch.from_numpy(batch.fine).to(self.device)
         coarse = self._coarse(truth)
         stack = []
         with torch.autocast(truth.device.type, torch.bfloat16, enabled=half_helps(truth.device)):
-            window = self.model.prepare(coarse, self._static(batch))
+            window = self.model.prepare(coarse, self._static(batch), self._style(batch))
             for _ in range(count):
                 noise = draw_noise(self.model.noise_maps, coarse.shape, generator=source)
                 stack.append(self.model.latent(window, noise))
@@ -276,3 +307,19 @@ class _Loop:
             anchor = torch.stack(shifts).mean()
         members = [self.model.finish(window, latent.float(), passes=passes) for latent in stack]
         return torch.stack(members), truth, anchor
+
+
+def _place() -> tuple[int, int]:
+    """Rank of this process and number of processes that share the windows of a step."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
+
+
+def _agreed(share: float) -> float:
+    """What the first process says: clocks differ."""
+    if _place()[1] == 1:
+        return share
+    told = torch.tensor([share], dtype=torch.float64)
+    torch.distributed.broadcast(told, 0)
+    return float(told)

@@ -131,7 +131,9 @@ def random_filters(count: int, generator: torch.Generator) -> Tensor:
     """Random filters (count, 3 frames, 5, 5) with random Gaussian envelopes and unit L1 norm.
 
     Three quarters of them have zero mean, since increments and texture are what pools do not see; wide and narrow
-    envelopes, in space and in time, make some of them differences between neighbours and others broad patterns.
+    envelopes, in space and in time, make some of them differences between neighbours and others broad patterns. A third
+    of those are blind to gradients too and three times as loud: where a product is smooth, the response to any other
+    filter is the slope of something larger, and grain of a few cells would hide in it.
     """
     device = generator.device
     weights = torch.randn(count, FRAMES, SIDE, SIDE, generator=generator, device=device)
@@ -143,7 +145,22 @@ def random_filters(count: int, generator: torch.Generator) -> Tensor:
         -(time**2) / (2 * widths[:, 1, None] ** 2)
     ).unflatten(-1, (FRAMES, 1, 1))
     weights = weights * envelope
-    zero = (torch.arange(count, device=device) % 4 != 0)[:, None, None, None]
-    mean = (weights.sum((1, 2, 3), keepdim=True) / envelope.sum((1, 2, 3), keepdim=True)) * envelope
-    weights = torch.where(zero, weights - mean, weights)
-    return weights / weights.abs().sum((1, 2, 3), keepdim=True)
+    planes = torch.stack(
+        [torch.ones(FRAMES, SIDE, SIDE, device=device), *torch.meshgrid(time, space, space, indexing="ij")]
+    )
+    kind = torch.arange(count, device=device) % 4
+    flat = _without(weights, envelope, planes[:1])
+    curved = _without(weights, envelope, planes)
+    weights = torch.where((kind != 0)[:, None, None, None], flat, weights)
+    weights = torch.where((kind == 3)[:, None, None, None], curved, weights)
+    gain = torch.where(kind == 3, 3.0, 1.0)[:, None, None, None]
+    return gain * weights / weights.abs().sum((1, 2, 3), keepdim=True)
+
+
+def _without(weights: Tensor, envelope: Tensor, planes: Tensor) -> Tensor:
+    """Filters that do not respond to `planes` (n, …): a combination of planes under the envelope is taken off."""
+    basis = planes.to(weights.dtype).flatten(1)
+    w, e = weights.flatten(1), envelope.flatten(1)
+    moments = torch.einsum("ap,fp,bp->fab", basis, e, basis)
+    share = torch.linalg.solve(moments, w @ basis.T)
+    return (w - e * (share @ basis)).unflatten(1, weights.shape[1:])

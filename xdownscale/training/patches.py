@@ -35,11 +35,14 @@ class Source:
         Standardised static fields.
     name : str
         For messages.
+    style : str
+        The product that it belongs to.
     """
 
     values: NDArray[np.float32]
     static: NDArray[np.float32] | None = None
     name: str = "field"
+    style: str = "training"
 
 
 class Patch(NamedTuple):
@@ -60,6 +63,13 @@ class Batch(NamedTuple):
     """(B, fields, H, W)"""
     weights: NDArray[np.float32]
     """(B,), mean about 1."""
+    styles: tuple[str, ...]
+    """The product of every window."""
+
+    def part(self, chosen: slice) -> Batch:
+        """Some of the windows."""
+        static = None if self.static is None else self.static[chosen]
+        return Batch(self.fine[chosen], static, self.weights[chosen], self.styles[chosen])
 
 
 class PatchSampler:
@@ -109,10 +119,10 @@ class PatchSampler:
                 f"({sizes}); train on a larger or wetter field, or pass a recipe with smaller windows"
             )
             raise EmptyFieldError(msg)
-        odds = (fractions + floor) * self._shares()
-        self.odds = odds / odds.sum()
-        self.weights = np.minimum(1 / (self.odds * len(self.odds)), 4.0)
-        self.weights /= (self.odds * self.weights).sum()
+        shares = self._shares()
+        self.odds = self._level(shares * (fractions + floor))
+        self.weights = np.minimum(self._level(shares) / self.odds, 4.0)
+        self.weights = self._level(self.odds * self.weights) / self.odds
 
     def batch(self, step: int, size: int) -> Batch:
         """The windows of training step `step`, moved, turned and mirrored at random.
@@ -131,7 +141,7 @@ class PatchSampler:
         fine = np.stack([f for f, _ in turned])
         has_static = turned[0][1] is not None
         static = np.stack([s for _, s in turned if s is not None]) if has_static else None
-        return Batch(fine, static, self.weights[chosen].astype(np.float32))
+        return Batch(fine, static, self.weights[chosen].astype(np.float32), self._styles(chosen))
 
     def spread(self, size: int) -> Batch:
         """`size` fixed windows for validation, drawn once, unmoved."""
@@ -139,7 +149,8 @@ class PatchSampler:
         chosen = random.choice(len(self.patches), size, p=self.odds, replace=size > len(self.patches))
         cut = [self._cut(self.patches[i]) for i in chosen]
         static = None if cut[0][1] is None else np.stack([s for _, s in cut if s is not None])
-        return Batch(np.stack([f for f, _ in cut]), static, self.weights[chosen].astype(np.float32))
+        weights = self.weights[chosen].astype(np.float32)
+        return Batch(np.stack([f for f, _ in cut]), static, weights, self._styles(chosen))
 
     def _survey(self, wet: float | None) -> tuple[list[Patch], NDArray[np.float64]]:
         """All windows on a half-overlapping lattice that have data everywhere and rain somewhere."""
@@ -166,6 +177,16 @@ class PatchSampler:
         """Sources with many windows count by the square root of their number, so that none drowns the others."""
         number = np.asarray([p.source for p in self.patches])
         return np.asarray(1 / np.sqrt(np.bincount(number)[number]))
+
+    def _styles(self, chosen: NDArray[np.int64]) -> tuple[str, ...]:
+        """The products of some windows."""
+        return tuple(self.sources[self.patches[i].source].style for i in chosen)
+
+    def _level(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Values scaled so that every product has the same sum, and all together 1."""
+        names = np.asarray([self.sources[p.source].style for p in self.patches])
+        kinds, kind = np.unique(names, return_inverse=True)
+        return np.asarray(values / np.bincount(kind, values)[kind] / len(kinds))
 
     def _cut(self, patch: Patch) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         t, h, w = self.shape

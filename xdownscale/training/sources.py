@@ -1,0 +1,137 @@
+"""Fields made ready to learn from: checked, in the units of the model, as arrays without gaps in time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.errors import DimensionError, EmptyFieldError
+from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.grid import check_regular
+from xdownscale.field.static import static_on_grid
+from xdownscale.field.times import to_ticks
+from xdownscale.field.units import to_units
+from xdownscale.field.values import check_values, is_rain, name_of
+from xdownscale.model.generator import StaticField
+from xdownscale.model.transform import LogRain, Standard
+from xdownscale.training.patches import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from xdownscale.field.factors import Factors
+    from xdownscale.model.transform import Transform
+
+RAIN_UNITS = "mm h-1"
+"""Rain is learned in these units, whatever it comes in."""
+
+WET = 0.1
+"""A cell is wet above this rate in mm/h: the detection limit of most radar products."""
+
+
+def as_list(fields: xr.DataArray | Sequence[xr.DataArray]) -> list[xr.DataArray]:
+    """One field or several, as a list of events."""
+    events = [fields] if isinstance(fields, xr.DataArray) else list(fields)
+    if not events:
+        msg = "there is no field to train on: the sequence is empty"
+        raise EmptyFieldError(msg)
+    return events
+
+
+def prepared(
+    field: xr.DataArray, factors: Factors, dims: Mapping[str, str] | None
+) -> tuple[xr.DataArray, Axes]:
+    """A field as (time, y, x) in the units of the model, checked."""
+    axes = find_axes(field, dims=dims, need_time=factors.time > 1)
+    others = [str(dim) for dim in field.dims if dim not in axes.ordered]
+    if others:
+        msg = (
+            f"train takes fields of (time, y, x); {field.name!r} also has {others}. Select one entry, "
+            f"as in field.isel({others[0]}=0), or pass a list of fields."
+        )
+        raise DimensionError(msg)
+    if is_rain(field):
+        field = to_units(field, RAIN_UNITS)
+    check_values(field, name_of(field))
+    check_regular(field, axes.spatial, None)
+    if axes.time is None:
+        field = field.expand_dims("time")
+        axes = Axes(axes.y, axes.x, "time")
+    return field.transpose(axes.time or "time", *axes.spatial), axes
+
+
+def transform_for(fields: Sequence[xr.DataArray]) -> Transform:
+    """Logarithmic and rectified for rain, standardised for anything else."""
+    if is_rain(fields[0]):
+        return LogRain()
+    values = np.concatenate([np.asarray(field.values, np.float64).ravel() for field in fields])
+    return Standard(float(np.nanmean(values)), float(np.nanstd(values)) or 1.0)
+
+
+def magnitude(sources: Sequence[Source], transform: Transform) -> float:
+    """Mean of wet values, or the scale of the transform."""
+    if not transform.nonnegative:
+        return float(getattr(transform, "scale", 1.0))
+    wet = [source.values[source.values > WET] for source in sources]
+    return float(np.concatenate(wet).mean()) if any(w.size for w in wet) else 1.0
+
+
+def standard_fields(
+    fields: Mapping[str, xr.DataArray], events: Sequence[tuple[xr.DataArray, Axes]]
+) -> tuple[StaticField, ...]:
+    """Mean and standard deviation of every static field over the training grids."""
+    standard = []
+    for name, each in fields.items():
+        laid = np.concatenate([_laid(name, each, *event).ravel() for event in events]).astype(np.float64)
+        standard.append(StaticField(name, float(laid.mean()), float(laid.std()) or 1.0))
+    return tuple(standard)
+
+
+def _laid(name: str, static: xr.DataArray, field: xr.DataArray, axes: Axes) -> np.ndarray:
+    return static_on_grid(name, static, {dim: field[dim].values for dim in axes.spatial})
+
+
+def sources_of(
+    field: xr.DataArray,
+    axes: Axes,
+    fields: Mapping[str, xr.DataArray],
+    standard: Sequence[StaticField],
+    *,
+    style: str = "training",
+) -> list[Source]:
+    """Arrays of one event, cut where time has gaps."""
+    ground = None
+    if standard:
+        laid = [(_laid(s.name, fields[s.name], field, axes) - s.mean) / s.scale for s in standard]
+        ground = np.stack(laid).astype(np.float32)
+    values = np.asarray(field.values, np.float32)
+    if is_rain(field):
+        values = np.maximum(values, 0, where=np.isfinite(values), out=values.copy())
+    pieces = np.split(values, _gaps(field, axes))
+    return [Source(piece, ground, name=name_of(field), style=style) for piece in pieces]
+
+
+def _gaps(field: xr.DataArray, axes: Axes) -> np.ndarray:
+    """First index after every change of the time step."""
+    if axes.time not in field.coords or field.sizes[axes.time] < 3:
+        return np.zeros(0, int)
+    ticks = np.diff(to_ticks(field[axes.time].values)[0])
+    return np.flatnonzero(ticks != np.median(ticks)) + 1
+
+
+def split(sources: list[Source], share: float, window: int) -> tuple[list[Source], list[Source]]:
+    """Training and held-out sources: whole ones where there are several, else the last steps of the only one."""
+    if share <= 0:
+        return sources, []
+    if len(sources) > 1:
+        count = min(len(sources) - 1, max(1, round(share * len(sources))))
+        return sources[:-count], sources[-count:]
+    source = sources[0]
+    steps = len(source.values)
+    held = max(window, round(share * steps))
+    if steps - held < window:
+        return sources, []
+    return [replace(source, values=source.values[:-held])], [replace(source, values=source.values[-held:])]
