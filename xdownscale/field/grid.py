@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xdownscale.field.bounds import Coordinates, Source, find_bounds
+from xdownscale.field.bounds import Coordinates, Source, find_bounds, written
 from xdownscale.field.space import (
     coarsen_labels,
     curvilinear,
@@ -269,10 +269,13 @@ def _others(
             coords[str(name)] = change(coordinate.variable)
     if pair and set(axes.spatial) & set(changed):
         coords |= _on_sphere(field, axes, pair, changed, change_sphere)
-    for coordinate in coords.values():
+    bounds = {coordinate.attrs.get("bounds") for coordinate in coords.values()}
+    for name, coordinate in coords.items():
         coordinate.encoding = {}
         if coordinate.attrs.get("bounds") not in {None, *coords, *done}:
             coordinate.attrs = {k: v for k, v in coordinate.attrs.items() if k != "bounds"}
+        if coordinate.dims == (name,) or name in bounds:
+            written(coordinate, bounded=name in bounds or "bounds" in coordinate.attrs)
     return coords
 
 
