@@ -244,7 +244,10 @@ def refine_coords(field: Source, axes: Axes, factors: Factors) -> Coordinates:
                 coordinate = _split_line(coordinate, dim, n) if line else _repeat(coordinate, dim, n)
         return coordinate
 
-    return coords | _others(field, axes, narrow, coords, split, _split_sphere)
+    others = _others(field, axes, narrow, coords, split, _split_sphere)
+    lone = any(field.sizes[dim] == 1 for dim in axes.spatial if dim in narrow)
+    untrue = curvilinear(field, axes) or () if lone else ()  # the width of a lone cell is unknown
+    return coords | {name: coordinate for name, coordinate in others.items() if name not in untrue}
 
 
 def _others(
