@@ -231,3 +231,58 @@ def test_a_saved_model_gives_the_same_bits(coarse, tmp_path):
 def test_a_dry_field_stays_dry_without_the_network(coarse, monkeypatch):
     monkeypatch.setattr("xdownscale.model.generator.Generator.prepare", None)
     assert not (coarse * 0).assign_attrs(coarse.attrs).sr.downscale(MODEL).any()
+
+
+def on_the_sphere(coarse, *, flat):
+    """The field on latitude and longitude, as labels or as curvilinear coordinates."""
+    lat, lon = 60.0 - 0.04 * np.arange(9), 179.9 + 0.04 * np.arange(8)
+    north, east = {"units": "degrees_north"}, {"units": "degrees_east"}
+    if flat:
+        coords = {"y": ("y", lat, north), "x": ("x", lon, east)}
+        return coarse.assign_coords(coords).rename(y="lat", x="lon")
+    lat, lon = np.meshgrid(lat, lon, indexing="ij")
+    bare = coarse.drop_vars(["y", "x"])
+    return bare.assign_coords(lat=(("y", "x"), lat, north), lon=(("y", "x"), (lon + 180) % 360 - 180, east))
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_means_by_area_are_the_input_on_the_sphere(coarse, flat):
+    field = on_the_sphere(coarse, flat=flat)
+    ensemble = field.sr.downscale(MODEL, members=2)
+    again = ensemble.astype(float).sr.coarsen(spatial=4, temporal=3)
+    assert float((abs(again - field) / field.where(field > 0)).max()) < 1e-6
+    assert float(again.where(field == 0).max()) == 0
+    assert not np.array_equal(ensemble, coarse.sr.downscale(MODEL, members=2))
+    chunked = field.chunk({"time": 2, field.dims[1]: 5}).assign_coords(field.coords)
+    with raise_if_dask_computes():
+        lazy = chunked.sr.downscale(MODEL, members=2)
+    np.testing.assert_array_equal(lazy.values, ensemble.values)
+    warm = model(rain=False, units="K")
+    tas = (field + 270).assign_attrs(units="K")
+    again = tas.sr.downscale(warm).astype(float).sr.coarsen(spatial=4, temporal=3)
+    np.testing.assert_allclose(again[0], tas, rtol=1e-6)
+
+
+def test_snapshots_are_taken_as_means_and_contradictions_refused(coarse):
+    with pytest.warns(UserWarning, match="snapshots"):
+        ensemble = coarse.assign_attrs(cell_methods="time: point").sr.downscale(MODEL)
+    assert ensemble.attrs["cell_methods"] == "time: point time: mean"
+    np.testing.assert_array_equal(ensemble, coarse.sr.downscale(MODEL))
+    with pytest.raises(UnitsError, match="'time: mean'"):
+        coarse.assign_attrs(cell_methods="time: sum").sr.downscale(MODEL)
+    with pytest.raises(UnitsError, match="'time: sum'"):
+        coarse.assign_attrs(cell_methods="time: mean", units="mm").sr.downscale(MODEL)
+
+
+def test_a_dataset_gives_its_grid_mapping_and_the_place_of_its_labels(coarse):
+    step = np.timedelta64(15, "m")
+    ends = coarse.time.values
+    whole = coarse.assign_attrs(grid_mapping="crs").to_dataset()
+    whole["crs"] = ((), 0, {"grid_mapping_name": "lambert_conformal_conic"})
+    whole["time_bnds"] = (("time", "bnds"), np.stack([ends - step, ends], axis=1))
+    whole["time"].attrs["bounds"] = "time_bnds"
+    ensemble = whole.sr.downscale(MODEL)
+    assert ensemble.crs.attrs["grid_mapping_name"] == "lambert_conformal_conic"
+    assert ensemble.encoding == {"grid_mapping": "crs"}
+    np.testing.assert_array_equal(ensemble.time[2::3], ends)
+    np.testing.assert_array_equal(ensemble.sr.coarsen(spatial=4, temporal=3).time, ends)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError, FactorError, MissingValueError
+from xdownscale.errors import DimensionError, FactorError, MissingValueError, UnitsError
 from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.blocks import match_means
 from xdownscale.field.change import only_field
 from xdownscale.field.factors import Factors
-from xdownscale.field.grid import describe, refine_coords
-from xdownscale.field.provenance import package_version, result_attrs
+from xdownscale.field.grid import cell_areas, describe, refine_coords
+from xdownscale.field.methods import time_method
+from xdownscale.field.provenance import package_version, refer_to_mapping, result_attrs
 from xdownscale.field.static import named_static, static_on_grid
-from xdownscale.field.units import to_units
+from xdownscale.field.units import is_amount, is_rate, to_units
 from xdownscale.field.values import check_values, name_of
 
 if TYPE_CHECKING:
@@ -121,6 +123,7 @@ def downscale(
         )
     check_values(field, name_of(field), allow_missing=False)
     grid = describe(field, axes)
+    methods = _known_methods(field, axes, factors)
     values = _in_units(field, downscaler)
     _warn_of_other_scales(grid, factors, downscaler)
     timeless = axes.time is None
@@ -142,18 +145,21 @@ def downscale(
         device=device,
         progress=progress,
     )
+    if conserve != "none":
+        fine = _on_the_sphere(fine, ordered, cell_areas(xr.Dataset(coords=coords), grid.axes), downscaler)
     result = xr.DataArray(fine, dims=("member", *ordered.dims), name=field.name)
     if timeless:
         result = result.isel({axes.time: 0}, drop=True)
     result = result.assign_coords(
-        {**coords, "member": ("member", np.arange(members), {"standard_name": "realization"})}
+        {**coords, "member": ("member", np.arange(members), {"standard_name": "realization", "units": "1"})}
     )
     result.attrs = {"units": values.attrs["units"]} if "units" in values.attrs else {}
     if result.attrs and field.attrs["units"] != result.attrs["units"]:
         result = to_units(result, field.attrs["units"], step=_fine_step(grid, factors)).astype(np.float32)
     line = f"downscale(model={downscaler.name!r}, members={members}, seed={seed}, conserve={conserve!r})"
-    result.attrs = result_attrs(field, line, extra=_extra(downscaler, seed), keep_attrs=True)
-    return result
+    extra = _extra(downscaler, seed)
+    result.attrs = result_attrs(field, line, cell_methods=methods, extra=extra, keep_attrs=True)
+    return refer_to_mapping(result, field, coords)
 
 
 def _resolved(
@@ -237,7 +243,9 @@ def _length_units(units: str | None) -> str:
     return (
         "degrees"
         if text.startswith("degree")
-        else {"metre": "m", "meter": "m", "metres": "m", "meters": "m"}.get(text, text)
+        else {"metre": "m", "meter": "m", "kilometre": "km", "kilometer": "km"}.get(
+            text.removesuffix("s"), text
+        )
     )
 
 
@@ -293,6 +301,35 @@ def _sampled(
     coarse = np.asarray(ordered.values, np.float32)
     pixels = coarse.size * int(np.prod(model.factors.blocks)) * members
     return sample(job, coarse, ground, progress=pixels > 20_000_000 if progress is None else progress)
+
+
+def _on_the_sphere(fine: Any, coarse: xr.DataArray, areas: xr.DataArray | None, model: Downscaler) -> Any:
+    """Fine values whose means are right by area: a method conserves plain means, as its network knows no grid."""
+    settings = model.method.settings
+    if areas is None or not settings.conserving or model.factors.y * model.factors.x == 1:
+        return fine
+    weights = areas.values.reshape(areas.shape[0], -1)
+    return match_means(fine, coarse.data, weights, settings.blocks, ratio=settings.transform.nonnegative)
+
+
+def _known_methods(field: xr.DataArray, axes: Axes, factors: Factors) -> str | None:
+    """Cell methods that fine values add: a model takes snapshots as means, and cannot add rates up."""
+    method = time_method(field, axes) if axes.time and factors.time > 1 else "mean"
+    units = str(field.attrs.get("units", ""))
+    if is_rate(units) if method == "sum" else is_amount(units):
+        msg = (
+            f"the field is in {units!r}, and its values are a {method!r} over time by cell_methods: rates are means, "
+            f"amounts are sums. Set field.attrs['cell_methods'] = 'time: {'sum' if is_amount(units) else 'mean'}'."
+        )
+        raise UnitsError(msg)
+    if method == "point":
+        warnings.warn(
+            "the field holds snapshots (cell_methods 'time: point'); they are taken as means over their steps.",
+            UserWarning,
+            stacklevel=3,
+        )
+        return f"{axes.time}: mean"
+    return None
 
 
 def _extra(model: Downscaler, seed: int) -> dict[str, Any]:

@@ -191,6 +191,13 @@ def test_curvilinear_coordinates_survive_the_date_line(middle):
     assert coarse.lon.attrs["standard_name"] == "longitude"
 
 
+def test_a_lone_curvilinear_cell_has_no_width_so_its_parts_have_no_place():
+    field = curvilinear((1, 6))
+    axes = find_axes(field)
+    assert set(refine_coords(field, axes, Factors(2, 1, 1))) == set()
+    assert set(refine_coords(field, axes, Factors(1, 2, 1))) == {"lat", "lon"}
+
+
 def test_degrees_and_vectors_are_inverse():
     lat, lon = np.array([-90.0, 0.0, 45.0]), np.array([0.0, 200.0, 359.0])
     for east in (True, False):
@@ -235,5 +242,6 @@ def test_coordinates_lose_their_encoding():
     field["x"].encoding = {"dtype": "int16", "scale_factor": 10.0}
     field["time"].encoding = {"units": "days since 2020-01-01", "dtype": "int32"}
     coords = coarsen_coords(field, AXES, Factors(2, 2, 1))
-    assert coords["x"].encoding == coords["time"].encoding == {}
+    assert coords["x"].encoding == {"_FillValue": None}
+    assert coords["time"].encoding == {}
     assert field["time"].encoding

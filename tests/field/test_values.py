@@ -25,6 +25,13 @@ def test_markers_of_missing_data_in_rain(marker):
         check_values(field)
 
 
+def test_no_echo_in_reflectivity_is_a_marker():
+    field = xr.DataArray(np.linspace(-31.5, 60, 50), dims="x", attrs={"units": "dBZ"})
+    check_values(field)
+    with pytest.raises(ValueRangeError, match="-32 2 times"):
+        check_values(field.where(np.arange(50) > 1, -32.0))
+
+
 def test_markers_in_other_fields_stand_apart():
     field = globe() - 273.15
     field[0, :3] = -9999.0

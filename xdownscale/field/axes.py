@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -207,7 +207,7 @@ def _of_pair(coordinate: xr.DataArray, role: str) -> str:
     return str(coordinate.dims[0 if role == "y" else 1])
 
 
-def holds_times(coordinate: xr.DataArray) -> TypeGuard[xr.DataArray]:
+def holds_times(coordinate: xr.DataArray | xr.Variable) -> bool:
     """Whether a coordinate holds datetime64 or cftime values."""
     if np.issubdtype(coordinate.dtype, np.datetime64):
         return True

@@ -70,6 +70,55 @@ def block_means(values: Any, weights: np.ndarray | None, blocks: Blocks, min_val
     )
 
 
+def match_means(fine: Any, coarse: Any, weights: np.ndarray, blocks: Blocks, *, ratio: bool) -> Any:
+    """Fine values moved, one factor or shift for each block, until their weighted block means are the coarse ones.
+
+    Parameters
+    ----------
+    fine : ndarray or dask array, shape (..., T·K, S_y·M, S_x·N)
+        Fine values whose block means are nearly right. An ndarray is changed in place.
+    coarse : ndarray or dask array, shape (K, M, N)
+        Wanted means.
+    weights : ndarray, shape (S_y·M, 1) or (S_y·M, S_x·N)
+        Relative areas.
+    blocks : tuple of int
+        Block lengths (T, S_y, S_x).
+    ratio : bool
+        Whether blocks are scaled (values that may not be negative) or shifted.
+
+    Returns
+    -------
+    ndarray or dask array, shape of `fine`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> match_means(
+    ...     np.array([[[1.0, 3.0]]]), np.array([[[4.0]]]), np.array([[3.0, 1.0]]), (1, 1, 2), ratio=True
+    ... )
+    array([[[2.66666667, 8.        ]]])
+    """
+    if isinstance(fine, np.ndarray):
+        for lead in np.ndindex(fine.shape[:-3]):
+            _move(fine[lead], coarse, block_means(fine[lead], weights, blocks, 0.0), blocks, ratio=ratio)
+        return fine
+    means = block_means(fine, weights, blocks, 0.0)
+    return _move(fine, coarse.rechunk(means.chunks[-3:]), means, blocks, ratio=ratio)
+
+
+def _move(fine: Any, coarse: Any, means: Any, blocks: Blocks, *, ratio: bool) -> Any:
+    """Scale or shift every block from its mean to the wanted one; an ndarray in place."""
+    step = np.where(means > 0, coarse / np.where(means > 0, means, 1), 1) if ratio else coarse - means
+    for axis, n in zip((-3, -2, -1), blocks, strict=True):
+        step = np.repeat(step, n, axis=axis)
+    step = step.astype(fine.dtype)
+    if ratio:
+        fine *= step
+    else:
+        fine += step
+    return fine
+
+
 def align_chunks(values: Any, blocks: Blocks) -> Any:
     """A dask array whose chunks end where blocks end, on the last three axes."""
     return values.rechunk(

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import xarray as xr
 
+from xdownscale.field.axes import holds_times
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
@@ -95,11 +97,27 @@ def labelled(
         notes or {}
     )
     if bounds is None or isinstance(field, xr.DataArray):
-        return {dim: xr.Variable(dim, labels, attrs)}
+        return {dim: written(xr.Variable(dim, labels, attrs), bounded=False)}
     found = find_bounds(field, dim)
     name, vertex = (found.name, found.vertex) if found else (f"{dim}_bnds", "bnds")
-    encoding = {"units": "seconds since 1970-01-01"} if labels.dtype.kind in "MO" else {}  # CF: one for both
     return {
-        dim: xr.Variable(dim, labels, {**attrs, "bounds": name}, encoding),
-        name: xr.Variable((dim, vertex), bounds, None, encoding),
+        dim: written(xr.Variable(dim, labels, {**attrs, "bounds": name}), bounded=True),
+        name: written(xr.Variable((dim, vertex), bounds), bounded=True),
     }
+
+
+def written(coordinate: xr.Variable, *, bounded: bool) -> xr.Variable:
+    """A label or its bounds, told how to stand in a file: CF allows them no fill value, which xarray writes.
+
+    Parameters
+    ----------
+    coordinate : Variable
+        Its encoding is replaced.
+    bounded : bool
+        Whether it is one of a label and its bounds: both must count time from the same moment.
+    """
+    encoding: dict[str, Any] = {"_FillValue": None} if coordinate.dtype.kind == "f" else {}
+    if bounded and holds_times(coordinate):
+        encoding["units"] = "seconds since 1970-01-01"
+    coordinate.encoding = encoding
+    return coordinate

@@ -10,7 +10,8 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
-from xdownscale.field.provenance import add_history
+from xdownscale.field.provenance import add_history, refer_to_mapping
+from xdownscale.field.times import notes_of_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -74,11 +75,15 @@ def apply_change(
     variable = change.variable(field, field, axes)
     coords = change.coords(field, field, axes)
     attrs = add_history(variable.attrs, line) if history else variable.attrs
-    return xr.DataArray(variable.data, dims=variable.dims, coords=coords, name=field.name, attrs=attrs)
+    result = xr.DataArray(variable.data, dims=variable.dims, coords=coords, name=field.name, attrs=attrs)
+    return refer_to_mapping(result, field, coords)
 
 
 def only_field(field: Source) -> xr.DataArray:
     """The field itself, or the only variable of a Dataset with y and x.
+
+    It comes with the grid mapping as a coordinate, and its times say what their bounds said, which a DataArray
+    cannot hold.
 
     Parameters
     ----------
@@ -104,7 +109,10 @@ def only_field(field: Source) -> xr.DataArray:
         found = [str(name) for name in names] or f"none among {[str(name) for name in field.data_vars]}"
         msg = f"one field is wanted, the dataset has {found}. Choose: dataset[name], or --variable NAME."
         raise DimensionError(msg)
-    return field[names[0]]
+    dataset = field.set_coords(_of_the_grid(field))
+    chosen = dataset[names[0]]
+    notes = {str(dim): notes_of_bounds(dataset, str(dim)) for dim in chosen.dims}
+    return chosen.assign_coords({dim: chosen[dim].assign_attrs(said) for dim, said in notes.items() if said})
 
 
 def _change_dataset(
@@ -118,6 +126,8 @@ def _change_dataset(
     grid = dataset.drop_vars(list(dataset.data_vars))
     changed = {name: change.variable(dataset[name], grid, found) for name, found in axes.items()}
     coords = _coords(dataset, grid, change, axes)
+    for name, variable in changed.items():
+        refer_to_mapping(variable, dataset[name], coords)
     sizes = {
         dim: n for variable in (*changed.values(), *coords.values()) for dim, n in variable.sizes.items()
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xdownscale.field.bounds import Coordinates, Source, find_bounds
+from xdownscale.field.bounds import Coordinates, Source, find_bounds, written
 from xdownscale.field.space import (
     coarsen_labels,
     curvilinear,
@@ -244,7 +244,10 @@ def refine_coords(field: Source, axes: Axes, factors: Factors) -> Coordinates:
                 coordinate = _split_line(coordinate, dim, n) if line else _repeat(coordinate, dim, n)
         return coordinate
 
-    return coords | _others(field, axes, narrow, coords, split, _split_sphere)
+    others = _others(field, axes, narrow, coords, split, _split_sphere)
+    lone = any(field.sizes[dim] == 1 for dim in axes.spatial if dim in narrow)
+    untrue = curvilinear(field, axes) or () if lone else ()  # the width of a lone cell is unknown
+    return coords | {name: coordinate for name, coordinate in others.items() if name not in untrue}
 
 
 def _others(
@@ -269,10 +272,13 @@ def _others(
             coords[str(name)] = change(coordinate.variable)
     if pair and set(axes.spatial) & set(changed):
         coords |= _on_sphere(field, axes, pair, changed, change_sphere)
-    for coordinate in coords.values():
+    bounds = {coordinate.attrs.get("bounds") for coordinate in coords.values()}
+    for name, coordinate in coords.items():
         coordinate.encoding = {}
         if coordinate.attrs.get("bounds") not in {None, *coords, *done}:
             coordinate.attrs = {k: v for k, v in coordinate.attrs.items() if k != "bounds"}
+        if coordinate.dims == (name,) or name in bounds:
+            written(coordinate, bounded=name in bounds or "bounds" in coordinate.attrs)
     return coords
 
 

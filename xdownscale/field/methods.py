@@ -56,7 +56,8 @@ def time_method(field: xr.DataArray, axes: Axes, chosen: str = "auto") -> str:
         return said
     if said is not None:
         msg = (
-            f'cell_methods says "time: {said}", which blocks of time do not follow. Pass time_method="mean".'
+            f'cell_methods says "time: {said}", which blocks of time do not follow. '
+            f'Pass time_method="mean" to coarsen, or set field.attrs["cell_methods"] = "time: mean".'
         )
         raise TimeAxisError(msg)
     amount = "amount" in str(field.attrs.get("standard_name", "")) or (

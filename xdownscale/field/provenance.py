@@ -6,18 +6,20 @@ import datetime as dt
 import functools
 import os
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import xarray as xr
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Hashable, Mapping
+
+Mapped = TypeVar("Mapped", xr.DataArray, xr.Variable)
 
 DISTRIBUTION = "xdownscale-sr"
 """Name under which the package is installed; the import name is another project's on PyPI."""
 
-_STALE = ("cell_measures",)
-"""Attributes that name variables of the grid before."""
+_STALE = ("cell_measures", "ancillary_variables", "actual_range", "valid_range", "valid_min", "valid_max")
+"""Attributes that name variables of the grid before, or bound the values before (often as they were packed)."""
 
 _CELL_METHOD = re.compile(r"((?:\w+:\s*)+)(\w+)((?:\s*\([^)]*\))?)")
 
@@ -95,6 +97,28 @@ def result_attrs(
     if keep_attrs and line:
         attrs = add_history(attrs, line)
     return {**attrs, **(extra or {})}
+
+
+def refer_to_mapping(result: Mapped, field: xr.DataArray, coords: Collection[Hashable]) -> Mapped:
+    """Let a result refer to its grid mapping in ``encoding``, where xarray and rioxarray keep the reference.
+
+    A grid mapping among the coordinates that is named in the attributes instead would be written as a coordinate,
+    which it is not. Where it is not among them, the attributes stay as they are.
+
+    Parameters
+    ----------
+    result : DataArray or Variable
+        Changed in place.
+    field : DataArray
+        The input, which names the grid mapping in its attributes or its encoding.
+    coords : collection
+        Names of the coordinates of the result.
+    """
+    named = str(field.encoding.get("grid_mapping") or field.attrs.get("grid_mapping") or "")
+    if named.partition(":")[0] in {str(name) for name in coords}:
+        result.attrs.pop("grid_mapping", None)
+        result.encoding["grid_mapping"] = named
+    return result
 
 
 def keeps_attrs(*, keep_attrs: bool | None = None) -> bool:

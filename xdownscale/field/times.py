@@ -187,6 +187,24 @@ def _notes(field: Source, dim: str, step: float, position: float) -> dict[str, A
     return {WIDTH: f"{seconds:.9g} s"} | ({POSITION: position} if position else {})
 
 
+def notes_of_bounds(field: Source, dim: str) -> dict[str, Any]:
+    """What the bounds of a time axis say, as attributes of its label; nothing without times or bounds.
+
+    Parameters
+    ----------
+    field : DataArray or Dataset
+        Where to look.
+    dim : str
+        A dimension with a coordinate.
+    """
+    bounds = find_bounds(field, dim)
+    if bounds is None or bounds.values.size == 0 or not holds_times(field.coords[dim]):
+        return {}
+    (first, last), ticks = to_ticks(bounds.values[0])[0], to_ticks(field.coords[dim].values[:1])[0]
+    width = int(last - first)
+    return _notes(field, dim, width, float(ticks[0] - first) / width) if width > 0 else {}
+
+
 def _edges(field: Source, dim: str, ticks: np.ndarray, step: int) -> tuple[np.ndarray, float]:
     """Bounds of the steps, and where in them labels stand: 0 start (by default), 0.5 centre, 1 end."""
     bounds = find_bounds(field, dim)

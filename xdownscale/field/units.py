@@ -147,6 +147,18 @@ def is_amount(units: str) -> bool:
     return water is not None and not water[1]
 
 
+def is_rate(units: str) -> bool:
+    """Whether units are a rate or flux of water, such as ``mm h-1`` or ``kg m-2 s-1``.
+
+    Examples
+    --------
+    >>> is_rate("kg m-2 s-1"), is_rate("mm")
+    (True, False)
+    """
+    water = _water(units)
+    return water is not None and water[1]
+
+
 def _water(units: str) -> tuple[Fraction, bool] | None:
     """Metres of water (per second, where the flag is set) that one unit stands for; None for other units."""
     powers: dict[str, int] = {}

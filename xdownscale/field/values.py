@@ -102,7 +102,7 @@ def _check_negative(field: xr.DataArray, values: np.ndarray, low: float, high: f
     """Tell markers of missing data and negative rain from honest negative numbers."""
     rain = is_rain(field)
     marker = next((s for s in _SENTINELS if np.isclose(low, s)), None)
-    if marker is not None and (rain or _stands_apart(values, low, high)):
+    if marker is not None and (rain or _is_reflectivity(field) or _stands_apart(values, low, high)):
         count = int(np.isclose(values, marker).sum())
         condition = f"{name} >= 0" if rain else f"{name} != {marker:g}"
         msg = (
@@ -115,6 +115,11 @@ def _check_negative(field: xr.DataArray, values: np.ndarray, low: float, high: f
             f"{name} is rain and has {count} negative values (lowest {low:g}). Use {name}.where({name} >= 0)."
         )
         raise ValueRangeError(msg)
+
+
+def _is_reflectivity(field: xr.DataArray) -> bool:
+    """Whether a field is in dBZ, whose range hides how far a marker stands from the rest."""
+    return str(field.attrs.get("units", "")).lower() == "dbz"
 
 
 def _stands_apart(values: np.ndarray, low: float, high: float) -> bool:

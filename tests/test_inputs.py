@@ -1,0 +1,525 @@
+"""Every row of docs/inputs.md: what climate scientists open, and what the verbs make of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import cftime
+import numpy as np
+import pytest
+import xarray as xr
+
+import xdownscale
+from tests.models import model
+from tests.support import globe, rain, raise_if_dask_computes
+from xdownscale.errors import DimensionError, FactorError, TimeAxisError, UnitsError, ValueRangeError
+from xdownscale.field.axes import find_axes
+from xdownscale.field.space import unit_vectors
+
+TABLE = Path(__file__).parents[1] / "docs" / "inputs.md"
+MODEL = model()
+STEP = np.timedelta64(300, "s")
+NORTH = {"standard_name": "latitude", "units": "degrees_north"}
+EAST = {"standard_name": "longitude", "units": "degrees_east"}
+LAT, LON = np.round(60.005 + 0.01 * np.arange(8), 3), np.round(5.005 + 0.01 * np.arange(12), 3)
+
+
+def test_the_table_and_the_tests_agree():
+    rows = [
+        line
+        for line in TABLE.read_text("utf-8").splitlines()
+        if line.startswith("| ") and "| test |" not in line
+    ]
+    named = [re.findall(r"`(test_\w+)`", row) for row in rows]
+    assert all(len(names) == 1 for names in named)
+    tests = {name for name in globals() if name.startswith("test_")} - {"test_the_table_and_the_tests_agree"}
+    assert sorted(name for (name,) in named) == sorted(tests)
+
+
+def there_and_back(field, spatial=4, temporal=3, **options):
+    """The coarse field, once the fine grid came back from it and its means too."""
+    coarse = xdownscale.coarsen(field, spatial, temporal, **options)
+    fine = xdownscale.interpolate(coarse, spatial, temporal, method="conservative")
+    for dim in set(field.dims) & set(field.coords):
+        np.testing.assert_array_equal(fine[dim], field[dim])
+        assert fine[dim].dtype == field[dim].dtype
+    again = xdownscale.coarsen(fine, spatial, temporal)
+    np.testing.assert_allclose(again.values, coarse.values, rtol=1e-12)
+    return coarse
+
+
+def drawn(coarse, downscaler=MODEL, spatial=4, temporal=3, **options):
+    """One member, once its block means, missing cells and labels were seen to be those of the coarse field."""
+    fine = xdownscale.downscale(coarse, downscaler, **options).isel(member=0, drop=True)
+    again = fine.astype(float).sr.coarsen(spatial, temporal).transpose(*coarse.dims)
+    np.testing.assert_allclose(again.values, coarse.values, rtol=1e-6)
+    for dim in set(coarse.dims) & set(coarse.coords):
+        np.testing.assert_array_equal(again[dim], coarse[dim])
+    assert fine.attrs["units"] == coarse.attrs["units"]
+    return fine
+
+
+def plain_means(field, spatial=4, temporal=3):
+    """Means of the blocks of (time, y, x) values."""
+    t, y, x = field.shape
+    return field.values.reshape(t // temporal, temporal, y // spatial, spatial, x // spatial, spatial).mean(
+        axis=(1, 3, 5)
+    )
+
+
+def latlon(lat, lon):
+    """Rain on latitude and longitude."""
+    field = rain((6, len(lat), len(lon))).rename(y="lat", x="lon")
+    return field.assign_coords(lat=("lat", lat, NORTH), lon=("lon", lon, EAST))
+
+
+def curvilinear(lat, lon, dims=("y", "x")):
+    """Rain on a grid that only two-dimensional coordinates place on the sphere."""
+    field = rain((6, *lat.shape), dims=("time", *dims)).drop_vars(dims)
+    return field.assign_coords(lat=(dims, lat, NORTH), lon=(dims, lon, EAST))
+
+
+# ── axes ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_projected_metres():
+    field = rain((6, 8, 12))
+    coarse = there_and_back(field)
+    np.testing.assert_allclose(coarse, plain_means(field), rtol=1e-14)
+    np.testing.assert_array_equal(coarse.x, [-2000.0, 2000.0, 6000.0])
+    assert coarse.x.attrs["standard_name"] == "projection_x_coordinate"
+    drawn(coarse)
+
+
+def test_projected_kilometres():
+    metres = rain((6, 8, 12))
+    field = metres.assign_coords({d: (d, metres[d].values / 1000, {"units": "km"}) for d in ("y", "x")})
+    coarse = there_and_back(field)
+    np.testing.assert_array_equal(coarse, xdownscale.coarsen(metres, 4, 3))
+    np.testing.assert_array_equal(coarse.x, [-2.0, 2.0, 6.0])
+    assert coarse.x.attrs["units"] == "km"
+    other = xdownscale.downscale(xdownscale.coarsen(metres, 4, 3), MODEL)
+    np.testing.assert_array_equal(drawn(coarse), other.isel(member=0))
+
+
+def test_latitude_ascending():
+    field = latlon(LAT, LON)
+    sines = np.sin(np.deg2rad(np.linspace(60, 60.08, 9)))
+    weights = np.diff(sines)[:, None]
+    blocks = (field.values * weights).reshape(2, 3, 2, 4, 3, 4).sum(axis=(1, 3, 5))
+    expected = blocks / (12 * weights.reshape(2, 4).sum(1)[:, None])
+    coarse = there_and_back(field)
+    np.testing.assert_allclose(coarse, expected, rtol=1e-12)
+    assert not np.allclose(coarse, plain_means(field), rtol=1e-5)
+    drawn(coarse)
+
+
+def test_latitude_descending():
+    field = latlon(LAT[::-1], LON)
+    coarse = there_and_back(field)
+    upright = xdownscale.coarsen(field.isel(lat=slice(None, None, -1)), 4, 3)
+    xr.testing.assert_allclose(coarse, upright.isel(lat=slice(None, None, -1)), rtol=1e-13)
+    drawn(coarse)
+
+
+def test_longitude_0_to_360():
+    field = globe((8, 12))
+    coarse = there_and_back(field, 4, 1)
+    np.testing.assert_array_equal(coarse.lon, [60.0, 180.0, 300.0])
+    shifted = field.assign_coords(lon=(field.lon.values + 180) % 360)
+    with pytest.raises(DimensionError, match=r"% 360 - 180\).sortby"):
+        xdownscale.coarsen(shifted, 4)
+
+
+def test_longitude_180_west_to_east():
+    field = globe((8, 12))
+    west = field.assign_coords(lon=("lon", (field.lon.values + 180) % 360 - 180, EAST)).sortby("lon")
+    coarse = there_and_back(west, 2, 1)
+    np.testing.assert_array_equal(coarse.lon, [-150.0, -90.0, -30.0, 30.0, 90.0, 150.0])
+    other = xdownscale.coarsen(field, 2)
+    np.testing.assert_allclose(coarse, np.roll(other, 3, axis=1), rtol=1e-13)
+
+
+def rotated():
+    """Rain on a rotated pole, with true latitude and longitude beside."""
+    labels = np.round(0.01 * np.arange(12) + 0.005, 3)
+    lat, lon = np.meshgrid(50 + labels[:8], 10 + 1.5 * labels, indexing="ij")
+    field = curvilinear(lat, lon, ("rlat", "rlon")).assign_coords(
+        rlat=("rlat", labels[:8], {"standard_name": "grid_latitude", "units": "degrees"}),
+        rlon=("rlon", labels, {"standard_name": "grid_longitude", "units": "degrees"}),
+        rotated_pole=((), 0, {"grid_mapping_name": "rotated_latitude_longitude"}),
+    )
+    field.encoding["grid_mapping"] = "rotated_pole"
+    return field
+
+
+def test_rotated_pole():
+    field = rotated()
+    coarse = there_and_back(field)
+    flat = field.drop_vars(["lat", "lon", "rotated_pole"])
+    np.testing.assert_array_equal(coarse, xdownscale.coarsen(flat, 4, 3))
+    fine = drawn(coarse)
+    for result in (coarse, fine):
+        assert result.encoding == {"grid_mapping": "rotated_pole"}
+        assert result.rotated_pole.attrs["grid_mapping_name"] == "rotated_latitude_longitude"
+    np.testing.assert_allclose(fine.lat.transpose("rlat", "rlon"), field.lat, atol=1e-5)
+
+
+def test_curvilinear():
+    lat, lon = np.meshgrid(60 + 0.04 * np.arange(8), 10 + 0.04 * np.arange(12), indexing="ij")
+    lat, lon = lat + 0.1 * (lon - 10), lon - 0.1 * (lat - 60)
+    field = curvilinear(lat, lon, ("nj", "ni"))
+    coarse = there_and_back(field)
+    np.testing.assert_allclose(coarse.lat[0, 0], lat[:4, :4].mean(), atol=1e-4)
+    assert coarse.lat.attrs == NORTH
+    assert float(abs(coarse - plain_means(field)).max()) > 1e-5
+    drawn(coarse)
+
+
+def test_curvilinear_date_line():
+    lat, lon = np.meshgrid(89.0 + 0.1 * np.arange(8), 179.5 + 0.1 * np.arange(12), indexing="ij")
+    field = curvilinear(lat, (lon + 180) % 360 - 180)
+    coarse = there_and_back(field)
+    middle = unit_vectors(lat, lon)[:4, 4:8].mean(axis=(0, 1))
+    np.testing.assert_allclose(
+        unit_vectors(coarse.lat.values, coarse.lon.values)[0, 1], middle / np.linalg.norm(middle), atol=1e-12
+    )
+    fine = drawn(coarse)
+    np.testing.assert_allclose(
+        unit_vectors(fine.lat.values, fine.lon.values), unit_vectors(lat, lon), atol=1e-4
+    )
+
+
+def test_no_time():
+    frame = rain((1, 8, 12))[0].drop_vars("time")
+    coarse = there_and_back(frame, 4, 1)
+    assert coarse.dims == ("y", "x")
+    drawn(coarse, model((1, 4, 4)), 4, 1)
+    with pytest.raises(DimensionError, match=r'expand_dims\("time"\)'):
+        xdownscale.downscale(coarse, MODEL)
+
+
+def test_members_and_levels():
+    one = rain((6, 8, 12))
+    field = (one * xr.DataArray([1.0, 2.0], dims="level", coords={"level": [850.0, 500.0]})).assign_attrs(
+        one.attrs
+    )
+    field = field.expand_dims(realization=[0, 1]).transpose("time", "level", "y", "x", "realization")
+    coarse = there_and_back(field)
+    assert coarse.dims == field.dims
+    np.testing.assert_array_equal(coarse.level, field.level)
+    np.testing.assert_allclose(coarse.sel(level=500.0, realization=1), 2 * xdownscale.coarsen(one, 4, 3))
+    fine = drawn(coarse)
+    assert fine.sizes["level"] == fine.sizes["realization"] == 2
+
+
+def test_variable_dimension():
+    one = rain((6, 8, 12))
+    field = xr.Dataset({"rain": one, "snow": 3 * one}).to_array()
+    coarse = there_and_back(field)
+    np.testing.assert_allclose(coarse.sel(variable="snow"), 3 * coarse.sel(variable="rain"))
+    assert list(coarse["variable"].values) == ["rain", "snow"]
+
+
+def whole():
+    """Rain and its grid mapping, orography, a table without y and x, in one Dataset."""
+    dataset = rain((6, 8, 12)).assign_attrs(grid_mapping="crs").to_dataset()
+    dataset["crs"] = ((), 0, {"grid_mapping_name": "lambert_conformal_conic"})
+    dataset["orography"] = (("y", "x"), np.arange(96.0).reshape(8, 12))
+    return dataset
+
+
+def test_dataset():
+    dataset = whole().assign(station=("name", [1.0, 2.0]))
+    with pytest.warns(UserWarning, match="passed through unchanged.*station"):
+        coarse = xdownscale.coarsen(dataset, 4, 3)
+    assert set(coarse.data_vars) == {"rain", "orography", "station"}
+    np.testing.assert_array_equal(coarse["rain"], xdownscale.coarsen(rain((6, 8, 12)), 4, 3))
+    assert coarse["orography"].shape == (2, 3)
+    fine = xdownscale.interpolate(coarse[["rain", "orography"]], 4, 3)
+    assert isinstance(fine, xr.Dataset)
+    np.testing.assert_array_equal(fine.y, dataset.y)
+    assert drawn(coarse["rain"]).encoding["grid_mapping"] == "crs"
+
+
+def test_datatree():
+    tree = xr.DataTree.from_dict({"/radar": whole(), "/gauge/filled": whole()})
+    coarse = tree.map_over_datasets(lambda node: node.sr.coarsen(4, 3) if node.data_vars else node)
+    xr.testing.assert_equal(coarse["gauge/filled"].to_dataset(), xdownscale.coarsen(whole(), 4, 3))
+
+
+# ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_datetime64():
+    for unit in ("s", "ms", "ns"):
+        field = rain((6, 8, 12))
+        field = field.assign_coords(time=field.time.values.astype(f"M8[{unit}]"))
+        coarse = there_and_back(field)
+        np.testing.assert_array_equal(coarse.time, field.time[::3])
+        assert coarse.time.dtype == field.time.dtype
+
+
+def in_calendar(calendar, start="2000-02-28"):
+    """Daily amounts of rain in a calendar of models."""
+    times = cftime.num2date(np.arange(6), f"days since {start}", calendar=calendar)
+    field = rain((6, 8, 12)).assign_coords(time=("time", times))
+    return field.assign_attrs(units="mm", standard_name="precipitation_amount")
+
+
+def test_cftime_noleap():
+    field = in_calendar("noleap")
+    coarse = there_and_back(field)
+    assert [str(time)[:10] for time in coarse.time.values] == ["2000-02-28", "2000-03-03"]
+    np.testing.assert_allclose(coarse.sum(), field.sum() / 16, rtol=1e-12)
+
+
+def test_cftime_360_day():
+    field = in_calendar("360_day", "2000-02-29")
+    coarse = there_and_back(field)
+    assert [str(time)[:10] for time in coarse.time.values] == ["2000-02-29", "2000-03-02"]
+    with pytest.warns(UserWarning, match="trained on"):
+        fine = drawn(coarse)
+    np.testing.assert_array_equal(fine.time, field.time)
+
+
+def bounded(share):
+    """Rain whose labels lie at a share of the way through their step."""
+    field = rain((6, 8, 12))
+    starts = field.time.values
+    dataset = field.assign_coords(time=("time", starts + share * STEP, field.time.attrs)).to_dataset()
+    dataset["time_bnds"] = (("time", "nv"), np.stack([starts, starts + STEP], axis=1))
+    dataset["time"].attrs["bounds"] = "time_bnds"
+    return dataset
+
+
+def check_labels(share):
+    """Labels stay at their place in the longer step, on the way down and back up."""
+    dataset = bounded(share)
+    coarse = xdownscale.coarsen(dataset, 4, 3)
+    np.testing.assert_array_equal(coarse.time_bnds[:, 0], dataset.time_bnds[::3, 0])
+    np.testing.assert_array_equal(coarse.time_bnds[:, 1], dataset.time_bnds[2::3, 1])
+    np.testing.assert_array_equal(coarse.time, coarse.time_bnds[:, 0] + share * 3 * STEP)
+    for fine in (xdownscale.interpolate(coarse, 4, 3), xdownscale.downscale(coarse, MODEL)):
+        np.testing.assert_array_equal(fine.time, dataset.time)
+
+
+def test_labels_left():
+    check_labels(0)
+    np.testing.assert_array_equal(xdownscale.coarsen(rain((6, 8, 12)), 4, 3).time, rain().time[::3])
+
+
+def test_labels_right():
+    check_labels(1)
+
+
+def test_labels_centred():
+    check_labels(0.5)
+
+
+def test_bounds():
+    dataset = bounded(0)
+    edges = dataset.y.values[:, None] + np.array([500.0, -500.0])
+    dataset["y_edges"] = (("y", "nv"), edges)
+    dataset["y"].attrs["bounds"] = "y_edges"
+    coarse = xdownscale.coarsen(dataset, 4, 3)
+    np.testing.assert_array_equal(coarse.y_edges, [[51_000.0, 47_000.0], [47_000.0, 43_000.0]])
+    np.testing.assert_array_equal(coarse[coarse.x.attrs["bounds"]][0], [-4000.0, 0.0])
+    fine = xdownscale.interpolate(coarse, 4, 3)
+    np.testing.assert_array_equal(fine.y_edges, edges)
+    np.testing.assert_array_equal(fine.time_bnds, dataset.time_bnds)
+
+
+def test_rates():
+    field = rain((6, 8, 12))
+    coarse = there_and_back(field)
+    np.testing.assert_allclose(coarse.mean(), field.mean(), rtol=1e-12)
+    assert coarse.attrs["cell_methods"] == "area: mean time: mean"
+
+
+def test_amounts():
+    field = rain((6, 8, 12)).assign_attrs(units="mm", standard_name="thickness_of_rainfall_amount")
+    coarse = there_and_back(field)
+    np.testing.assert_allclose(coarse, 3 * plain_means(field), rtol=1e-12)
+    assert coarse.attrs["cell_methods"] == "area: mean time: sum"
+    fine = drawn(coarse)
+    np.testing.assert_allclose(fine.sum(), field.sum(), rtol=1e-6)
+    with pytest.raises(UnitsError, match="'time: sum'"):
+        xdownscale.downscale(coarse.assign_attrs(cell_methods="time: mean"), MODEL)
+
+
+def test_points():
+    field = rain((6, 8, 12)).assign_attrs(cell_methods="time: point")
+    coarse = xdownscale.coarsen(field, 1, 3)
+    np.testing.assert_array_equal(coarse, field[::3])
+    np.testing.assert_array_equal(coarse.time, field.time[::3])
+    with pytest.warns(UserWarning, match="taken as means"):
+        drawn(xdownscale.coarsen(field, 4, 3))
+
+
+def test_irregular_steps():
+    field = rain((6, 8, 12))
+    uneven = field.assign_coords(time=field.time.values[0] + STEP * np.array([0, 1, 2, 3, 7, 8]))
+    for verb in (xdownscale.coarsen, xdownscale.interpolate):
+        with pytest.raises(TimeAxisError, match=r"after index 3: 2020-07-01T12:15:00.* is 4 steps of 300 s"):
+            verb(uneven, 4, 3)
+    np.testing.assert_array_equal(xdownscale.coarsen(uneven, 4).time, uneven.time)
+
+
+def test_gaps():
+    field = rain((9, 8, 12)).isel(time=[0, 1, 2, 6, 7, 8])
+    with pytest.raises(TimeAxisError, match=r"gap after index 2.*isel\(time=slice\(0, 3\)\).*asfreq"):
+        xdownscale.coarsen(field, 4, 3)
+    filled = field.resample(time="300s").asfreq()
+    coarse = xdownscale.coarsen(filled, 4, 3)
+    np.testing.assert_array_equal(coarse.isnull().any(("y", "x")), [False, True, False])
+    np.testing.assert_allclose(coarse[2], plain_means(field)[1])
+
+
+# ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_missing_values():
+    field = rain((6, 8, 12))
+    field[0, 0, 0] = field[3:, 4:, 8:] = np.nan
+    coarse = xdownscale.coarsen(field, 4, 3, min_valid=0.5)
+    missing = np.zeros((2, 2, 3), bool)
+    missing[1, 1, 2] = True
+    np.testing.assert_array_equal(np.isnan(coarse), missing)
+    np.testing.assert_allclose(coarse[0, 0, 0], field[:3, :4, :4].mean())
+    assert int(xdownscale.coarsen(field, 4, 3).isnull().sum()) == 2
+    fine = xdownscale.interpolate(coarse, 4, 3)
+    np.testing.assert_array_equal(np.isnan(fine), np.kron(missing, np.ones((3, 4, 4))) > 0)
+    np.testing.assert_array_equal(np.isnan(drawn(coarse)), np.isnan(fine))
+
+
+def test_sentinels():
+    field = rain((6, 8, 12))
+    for marker in (-99.0, -999.0, -9999.0):
+        with pytest.raises(
+            ValueRangeError, match=rf"{marker:g} .* marker of missing data.*where\(rain >= 0\)"
+        ):
+            xdownscale.coarsen(field.where(field > 0.1, marker), 4, 3)
+    echo = 10 * np.log10(200 * field.clip(0.1) ** 1.6).drop_attrs(deep=False)
+    echo = echo.rename("reflectivity").assign_attrs(units="dBZ")
+    assert xdownscale.coarsen(echo, 4, 3).notnull().all()
+    with pytest.raises(ValueRangeError, match=r"-32 .*where\(reflectivity != -32\)"):
+        xdownscale.coarsen(echo.where(field > 0.1, -32.0), 4, 3)
+
+
+def test_negative_rain():
+    field = rain((6, 8, 12))
+    wrong = field.copy()
+    wrong[0, 0, 0] = -0.5
+    for call in (xdownscale.coarsen, xdownscale.interpolate, lambda f: xdownscale.downscale(f, MODEL)):
+        with pytest.raises(ValueRangeError, match=r"1 negative values \(lowest -0.5\).*where\(rain >= 0\)"):
+            call(wrong)
+    rounding = field.where(field > 0.1, -1e-9)
+    assert xdownscale.coarsen(rounding, 4, 3).notnull().all()
+
+
+def test_units():
+    coarse = xdownscale.coarsen(rain((6, 8, 12)), 4, 3)
+    ours = drawn(coarse)
+    for units, scale in {"kg m-2 s-1": 1 / 3600, "m s-1": 1 / 3.6e6, "mm day-1": 24, "mm/h": 1}.items():
+        theirs = drawn((coarse * scale).assign_attrs(coarse.attrs | {"units": units}))
+        np.testing.assert_allclose(theirs / scale, ours, rtol=1e-4, atol=1e-6)
+    with pytest.raises(UnitsError, match="cannot convert 'K' to 'mm h-1'"):
+        xdownscale.downscale(coarse.assign_attrs(units="K"), MODEL)
+    celsius = (coarse + 6.85).assign_attrs(units="degC", standard_name="air_temperature")
+    fine = xdownscale.downscale(celsius, model(rain=False, units="K"))
+    np.testing.assert_allclose(xdownscale.coarsen(fine, 4, 3)[0], celsius, atol=1e-4)
+
+
+# ── edges and chunks ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_sizes_that_the_factor_does_not_divide():
+    field = rain((7, 10, 13))
+    with pytest.raises(FactorError, match=r"10 cells along 'y', which 4 does not divide.*slice\(0, 8\)"):
+        xdownscale.coarsen(field, 4, 7)
+    trimmed = xdownscale.coarsen(field, 4, 3, boundary="trim")
+    np.testing.assert_array_equal(trimmed, xdownscale.coarsen(field[:6, :8, :12], 4, 3))
+    padded = xdownscale.coarsen(field, 4, 3, boundary="pad", min_valid=0.0)
+    assert padded.shape == (3, 3, 4)
+    np.testing.assert_allclose(padded[2, 2, 3], field[6, 8:, 12].mean())
+    np.testing.assert_array_equal(padded.y[:2], trimmed.y)
+
+
+def test_chunks_that_the_factor_does_not_divide():
+    field = rain((6, 8, 12))
+    with raise_if_dask_computes():
+        coarse = xdownscale.coarsen(field.chunk(time=4, y=3, x=5), 4, 3)
+        fine = xdownscale.interpolate(coarse, 4, 3)
+        ensemble = xdownscale.downscale(coarse, MODEL)
+    np.testing.assert_array_equal(coarse.values, xdownscale.coarsen(field, 4, 3).values)
+    np.testing.assert_array_equal(fine.values, xdownscale.interpolate(coarse.compute(), 4, 3).values)
+    np.testing.assert_array_equal(ensemble.values, xdownscale.downscale(coarse.compute(), MODEL).values)
+
+
+# ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def from_file(path, variable):
+    """The middle of a file, as Dataset with its grid mapping."""
+    with xr.open_dataset(path) as dataset:
+        axes = find_axes(dataset[variable])
+        y, x = ((dataset.sizes[dim] - n) // 2 for dim, n in zip(axes.spatial, (16, 24), strict=True))
+        middle = {axes.time: slice(0, 6), axes.y: slice(y, y + 16), axes.x: slice(x, x + 24)}
+        names = [variable, *(name for name in ("crs",) if name in dataset)]
+        return dataset[names].isel(middle).load()
+
+
+def check_file(dataset, variable, sphere):
+    """The grid comes back, nothing of the packing stays, and means are by area where the grid is a sphere's."""
+    field = dataset[variable]
+    coarse = xdownscale.coarsen(dataset, 4, 3, min_valid=0.5)
+    fine = xdownscale.interpolate(coarse, 4, 3, method="conservative")
+    for dim in field.dims:
+        np.testing.assert_allclose(
+            fine[dim].values.astype(float), field[dim].values.astype(float), rtol=1e-12, atol=1e-12
+        )
+    assert set(coarse[variable].encoding) <= {"grid_mapping"}
+    assert coarse[variable].attrs["units"] == field.attrs["units"]
+    np.testing.assert_allclose(
+        xdownscale.coarsen(fine, 4, 3)[variable].values, coarse[variable].values, rtol=1e-6
+    )
+    plain = plain_means(field.astype(float))
+    assert (np.nanmax(abs(coarse[variable].values - plain)) > 1e-9 * np.nanmax(abs(plain))) == sphere
+    return coarse
+
+
+def test_file_radar(real_data):
+    path = real_data("rain_knmi_netherlands_1km_5min_20100826.nc")
+    dataset = from_file(path, "rainfall_rate")
+    dataset["rainfall_rate"] = dataset["rainfall_rate"].fillna(0.0)
+    coarse = check_file(dataset, "rainfall_rate", sphere=False)
+    fine = drawn(coarse["rainfall_rate"])
+    assert fine.encoding == {"grid_mapping": "crs"}
+    assert "grid_mapping_name" in fine.crs.attrs
+
+
+def test_file_era5(real_data):
+    path = real_data("multivar_era5_britain_t2m_0p25deg_1h_201903.nc")
+    coarse = check_file(from_file(path, "tas"), "tas", sphere=True)
+    with pytest.warns(UserWarning, match=r"fine cells of 27.8 km \(trained on 1 km\)"):
+        drawn(coarse["tas"], model(rain=False, units="K"))
+
+
+def test_file_wfde5(real_data):
+    path = real_data("multivar_wfde5_britain_0p5deg_1h_201701.nc")
+    dataset = from_file(path, "pr")
+    coarse = check_file(dataset, "pr", sphere=True)
+    assert coarse["pr"].isnull().any()
+    with pytest.warns(UserWarning, match="trained on"):
+        drawn(coarse["pr"])
+
+
+def test_file_arome(real_data):
+    path = real_data("multivar_arome_france_nw_0p025deg_1h_20180501.nc")
+    coarse = check_file(from_file(path, "psl"), "psl", sphere=True)
+    assert coarse["psl"].attrs["units"] == "Pa"
+    start = from_file(path, "pr")
+    assert start["pr"][0].isnull().all()
+    assert xdownscale.coarsen(start["pr"], 4, 3)[0].isnull().all()
