@@ -216,3 +216,38 @@ def test_a_saved_model_gives_the_same_bits(coarse, tmp_path):
 def test_a_dry_field_stays_dry_without_the_network(coarse, monkeypatch):
     monkeypatch.setattr("xdownscale.model.generator.Generator.prepare", None)
     assert not (coarse * 0).assign_attrs(coarse.attrs).sr.downscale(MODEL).any()
+
+
+def test_pieces_between_gaps_are_downscaled_one_by_one():
+    field = rain((9, 5, 4), step=15, spacing=4000.0).isel(time=[0, 1, 2, 5, 7, 8])
+    parts = [slice(0, 3), slice(3, 4), slice(4, 6)]
+    whole = field.sr.downscale(MODEL, members=2, gaps="split")
+    field.time.attrs["cell_width"] = "900 s"
+    pieces = [field.isel(time=part).sr.downscale(MODEL, members=2) for part in parts]
+    expected = xr.concat(pieces, "time", coords="minimal", compat="override", combine_attrs="override")
+    whole.attrs.pop("history")
+    expected.attrs.pop("history")
+    xr.testing.assert_identical(whole, expected)
+    again = whole.astype(float).sr.coarsen(4, 3, gaps="split")
+    np.testing.assert_allclose(again, np.stack([field, field]), rtol=1e-6)
+    with raise_if_dask_computes():
+        lazy = field.chunk(time=2).sr.downscale(MODEL, members=2, gaps="split")
+    np.testing.assert_array_equal(lazy.values, whole.values)
+
+
+def test_noise_of_a_step_does_not_depend_on_the_gaps_before_it():
+    frames = MODEL.method.halo[1]
+    field = rain((3 * frames + 4, 4, 4), step=15, spacing=4000.0)
+    gappy = field.isel(time=[0, *range(2, field.sizes["time"])])
+    whole, split = field.sr.downscale(MODEL), gappy.sr.downscale(MODEL, gaps="split")
+    inside = split.isel(time=slice(3 * (1 + frames), None))
+    assert inside.sizes["time"] > 0
+    np.testing.assert_array_equal(whole.sel(time=inside.time), inside)
+
+
+def test_a_gap_names_the_way_to_split():
+    field = rain((9, 5, 4), step=15, spacing=4000.0).isel(time=[0, 1, 2, 5, 7, 8])
+    with pytest.raises(TimeAxisError, match=r"gap after index 2: 2020-07-01T12:30.*gaps='split'"):
+        field.sr.downscale(MODEL)
+    with pytest.raises(TimeAxisError, match="Pass one of"):
+        field.sr.downscale(MODEL, gaps="skip")

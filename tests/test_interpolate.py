@@ -74,3 +74,29 @@ def test_every_message_names_the_fix(call, error, fix):
     with pytest.raises(error) as caught:
         call(rain())
     assert fix in str(caught.value)
+
+
+def test_pieces_between_gaps_are_refined_one_by_one():
+    field = xdownscale.coarsen(rain((18, 20, 30)), 10, 3).isel(time=[0, 1, 3, 5])
+    whole = xdownscale.interpolate(field, 10, 3, gaps="split")
+    pieces = [
+        xdownscale.interpolate(field.isel(time=slice(*part)), 10, 3) for part in ((0, 2), (2, 3), (3, 4))
+    ]
+    expected = xr.concat(pieces, "time", combine_attrs="override", **MINIMAL)
+    whole.attrs.pop("history")
+    expected.attrs.pop("history")
+    xr.testing.assert_identical(whole, expected)
+    np.testing.assert_array_equal(whole.time, rain((18, 1, 1)).time[[*range(6), 9, 10, 11, 15, 16, 17]])
+    with raise_if_dask_computes():
+        lazy = xdownscale.interpolate(field.chunk(time=3, y=1), 10, 3, gaps="split")
+    xr.testing.assert_equal(lazy.compute(scheduler="synchronous"), whole)
+
+
+def test_one_frame_between_gaps_takes_the_usual_step():
+    field = rain((8, 4, 4)).isel(time=[0, 1, 2, 7])
+    fine = xdownscale.interpolate(field, 1, 5, gaps="split")
+    assert fine.time.values[-1] - field.time.values[-1] == np.timedelta64(4, "m")
+    assert field.time.attrs == rain().time.attrs
+
+
+MINIMAL = {"coords": "minimal", "compat": "override", "join": "override"}

@@ -40,6 +40,7 @@ class _Verbs(Generic[Field]):
         time_method: str = "auto",
         min_valid: float = 1.0,
         boundary: str = "exact",
+        gaps: str = "error",
         dims: Mapping[str, str] | None = None,
         keep_attrs: bool | None = None,
     ) -> Field:
@@ -53,6 +54,7 @@ class _Verbs(Generic[Field]):
             time_method=time_method,
             min_valid=min_valid,
             boundary=boundary,
+            gaps=gaps,
             dims=dims,
             keep_attrs=keep_attrs,
         )
@@ -63,12 +65,13 @@ class _Verbs(Generic[Field]):
         temporal: int = 1,
         *,
         method: str = "bicubic",
+        gaps: str = "error",
         dims: Mapping[str, str] | None = None,
     ) -> Field:
         """Refine by interpolation: :func:`xdownscale.interpolate`."""
         from xdownscale.interpolate import interpolate
 
-        return interpolate(self._field, spatial, temporal, method=method, dims=dims)
+        return interpolate(self._field, spatial, temporal, method=method, gaps=gaps, dims=dims)
 
     def train(
         self,
@@ -115,6 +118,7 @@ class _Verbs(Generic[Field]):
         seed: int = 0,
         static: Static | None = None,
         conserve: str = "auto",
+        gaps: str = "error",
         tile: tuple[int, int, int] | None = None,
         device: str = "auto",
         progress: bool | None = None,
@@ -132,6 +136,7 @@ class _Verbs(Generic[Field]):
             seed=seed,
             static=static,
             conserve=conserve,
+            gaps=gaps,
             tile=tile,
             device=device,
             progress=progress,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.change import only_field
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe, refine_coords
+from xdownscale.field.pieces import check_gaps, contiguous, take
 from xdownscale.field.provenance import package_version, result_attrs
 from xdownscale.field.static import named_static, static_on_grid
 from xdownscale.field.units import to_units
@@ -20,8 +22,9 @@ from xdownscale.field.values import check_values, name_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping, Sequence
 
+    from xdownscale.field.bounds import Coordinates
     from xdownscale.field.grid import Grid
     from xdownscale.field.static import Static
     from xdownscale.model.downscaler import Downscaler
@@ -37,6 +40,7 @@ def downscale(
     seed: int = 0,
     static: Static | None = None,
     conserve: str = "auto",
+    gaps: str = "error",
     tile: tuple[int, int, int] | None = None,
     device: str = "auto",
     progress: bool | None = None,
@@ -62,6 +66,9 @@ def downscale(
         The static fields that the model was trained with, on the fine grid or beyond.
     conserve : {"auto", "cell", "none"}
         "cell": block means of every member equal the field. "auto" is what the model was trained for.
+    gaps : {"error", "split"}
+        What to do about gaps in time: raise, or treat every contiguous piece on its own. No window straddles a gap; the
+        noise is that of the same steps in a whole series.
     tile : (int, int, int), optional
         Coarse frames and cells (time, y, x) computed at once; smaller tiles take less memory and more time.
     device : str
@@ -94,9 +101,9 @@ def downscale(
     if members < 1 or conserve not in ("auto", "cell", "none"):
         msg = f'members={members}, conserve={conserve!r}: members is at least 1, conserve is "auto", "cell" or "none"'
         raise FactorError(msg)
+    check_gaps(gaps)
     downscaler = _resolved(model, spatial, temporal)
-    factors = downscaler.factors
-    axes = find_axes(field, dims=dims, need_time=factors.time > 1)
+    axes = find_axes(field, dims=dims, need_time=downscaler.factors.time > 1)
     others = [dim for dim in field.dims if dim not in axes.ordered]
     if others:
         return _mapped(
@@ -107,46 +114,77 @@ def downscale(
             seed=seed,
             static=static,
             conserve=conserve,
+            gaps=gaps,
             tile=tile,
             device=device,
             progress=progress,
             dims=dims,
         )
     check_values(field, name_of(field), allow_missing=False)
-    grid = describe(field, axes)
-    values = _in_units(field, downscaler)
-    _warn_of_other_scales(grid, factors, downscaler)
-    timeless = axes.time is None
-    if axes.time is None:
-        values = values.expand_dims("time")
-        axes = Axes(axes.y, axes.x, "time")
-    coords = refine_coords(field, grid.axes, factors)
-    ground = _ground(downscaler, static, axes, coords)
-    ordered = values.transpose(axes.time, *axes.spatial)
-    fine = _sampled(
-        downscaler,
-        ordered,
-        grid.origin,
-        ground,
-        members=members,
-        seed=seed,
-        conserve=conserve,
-        tile=tile,
-        device=device,
-        progress=progress,
-    )
-    result = xr.DataArray(fine, dims=("member", *ordered.dims), name=field.name)
-    if timeless:
-        result = result.isel({axes.time: 0}, drop=True)
-    result = result.assign_coords(
-        {**coords, "member": ("member", np.arange(members), {"standard_name": "realization"})}
-    )
-    result.attrs = {"units": values.attrs["units"]} if "units" in values.attrs else {}
-    if result.attrs and field.attrs["units"] != result.attrs["units"]:
-        result = to_units(result, field.attrs["units"], step=_fine_step(grid, factors)).astype(np.float32)
+    parts = contiguous(field, axes.time) if gaps == "split" else [slice(None)]
+    pieces = [_piece(take(field, axes.time, part), axes, downscaler) for part in parts]
+    _warn_of_other_scales(pieces[0].grid, downscaler)
+    ground = _ground(downscaler, static, axes, pieces[0].coords)
+    fine = [
+        _sampled(
+            downscaler,
+            piece,
+            ground,
+            members=members,
+            seed=seed,
+            conserve=conserve,
+            tile=tile,
+            device=device,
+            progress=progress,
+        )
+        for piece in pieces
+    ]
+    result = fine[0] if len(fine) == 1 else _joined(fine, axes.time)
     line = f"downscale(model={downscaler.name!r}, members={members}, seed={seed}, conserve={conserve!r})"
     result.attrs = result_attrs(field, line, extra=_extra(downscaler, seed), keep_attrs=True)
     return result
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A stretch of time without gaps, ready for the networks.
+
+    Attributes
+    ----------
+    values : DataArray, dims (time, y, x)
+        Coarse values in the units of the model.
+    grid : Grid
+        Where they lie.
+    coords : dict
+        Coordinates of the fine field.
+    name, units : str or None
+        Those of the field that the user gave.
+    """
+
+    values: xr.DataArray
+    grid: Grid
+    coords: Coordinates
+    name: Hashable
+    units: str | None
+
+
+def _piece(field: xr.DataArray, axes: Axes, model: Downscaler) -> _Piece:
+    """A field without gaps, checked and in the units of the model."""
+    grid = describe(field, axes)
+    values = field if model.variable.units is None else to_units(field, model.variable.units, step=grid.step)
+    time = axes.time or "time"
+    if axes.time is None:
+        values = values.expand_dims(time)
+    coords = refine_coords(field, axes, model.factors)
+    return _Piece(values.transpose(time, *axes.spatial), grid, coords, field.name, field.attrs.get("units"))
+
+
+def _joined(pieces: Sequence[xr.DataArray], dim: str | None) -> xr.DataArray:
+    """Pieces one behind the other in time."""
+    joined: xr.DataArray = xr.concat(
+        pieces, dim=dim, coords="minimal", compat="override", join="override", combine_attrs="override"
+    )
+    return joined
 
 
 def _resolved(
@@ -190,21 +228,9 @@ def _mapped(field: xr.DataArray, dim: Any, model: Downscaler, *, seed: int, **op
     return joined.transpose("member", dim, ...)
 
 
-def _in_units(field: xr.DataArray, model: Downscaler) -> xr.DataArray:
-    """The field in the units of the model; as it is where the model has none."""
-    if model.variable.units is None:
-        return field
-    return to_units(field, model.variable.units)
-
-
-def _fine_step(grid: Grid, factors: Factors) -> np.timedelta64 | None:
-    """Length of a fine step."""
-    return None if grid.step is None else grid.step / factors.time
-
-
-def _warn_of_other_scales(grid: Grid, factors: Factors, model: Downscaler) -> None:
+def _warn_of_other_scales(grid: Grid, model: Downscaler) -> None:
     """Say when the field's scales are far from those that the model has learned."""
-    trained, notes = model.provenance, []
+    trained, factors, notes = model.provenance, model.factors, []
     metres = {"m": 1.0, "km": 1000.0, "degrees": 111_000.0}
     units, own = metres.get(_length_units(grid.units)), metres.get(_length_units(trained.spacing_units))
     if units and own and trained.spacing:
@@ -256,8 +282,7 @@ def _ground(
 
 def _sampled(
     model: Downscaler,
-    ordered: xr.DataArray,
-    origin: tuple[int, int, int],
+    piece: _Piece,
     ground: np.ndarray | None,
     *,
     members: int,
@@ -266,26 +291,41 @@ def _sampled(
     tile: tuple[int, int, int] | None,
     device: str,
     progress: bool | None,
-) -> Any:
-    """Fine values (member, time, y, x): numpy from numpy, dask from dask."""
+) -> xr.DataArray:
+    """The ensemble of one piece, in the user's units: numpy from numpy, dask from dask."""
     from xdownscale.model.device import chosen_device
     from xdownscale.sampling.engine import CORE, Job, sample, sample_lazily
 
     where = chosen_device(device)
     job = Job(
         model.method.to(where),
-        origin=origin,
+        origin=piece.grid.origin,
         seed=seed,
         members=members,
         conserve=conserve != "none",
         core=CORE if tile is None else tile,
         device=where,
     )
-    if ordered.chunks is not None:
-        return sample_lazily(job, ordered.data.astype(np.float32), ground)
-    coarse = np.asarray(ordered.values, np.float32)
+    if piece.values.chunks is not None:
+        return _dressed(sample_lazily(job, piece.values.data.astype(np.float32), ground), piece, model)
+    coarse = np.asarray(piece.values.values, np.float32)
     pixels = coarse.size * int(np.prod(model.factors.blocks)) * members
-    return sample(job, coarse, ground, progress=pixels > 20_000_000 if progress is None else progress)
+    shown = pixels > 20_000_000 if progress is None else progress
+    return _dressed(sample(job, coarse, ground, progress=shown), piece, model)
+
+
+def _dressed(fine: Any, piece: _Piece, model: Downscaler) -> xr.DataArray:
+    """Fine values (member, time, y, x) with coordinates, in the user's units."""
+    result = xr.DataArray(fine, dims=("member", *piece.values.dims), name=piece.name)
+    if piece.grid.axes.time is None:
+        result = result.isel({piece.values.dims[0]: 0}, drop=True)
+    member = xr.Variable("member", np.arange(result.sizes["member"]), {"standard_name": "realization"})
+    result = result.assign_coords({**piece.coords, "member": member})
+    if piece.units is None or model.variable.units is None:
+        return result
+    step = None if piece.grid.step is None else piece.grid.step / model.factors.time
+    result = to_units(result.assign_attrs(units=model.variable.units), piece.units, step=step)
+    return result.astype(np.float32, copy=False)
 
 
 def _extra(model: Downscaler, seed: int) -> dict[str, Any]:

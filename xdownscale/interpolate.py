@@ -15,6 +15,7 @@ from xdownscale.field.change import Field, apply_change
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import check_regular, refine_coords
 from xdownscale.field.methods import time_method
+from xdownscale.field.pieces import in_pieces
 from xdownscale.field.provenance import keeps_attrs, result_attrs
 from xdownscale.field.values import check_numbers, check_values, name_of
 
@@ -33,6 +34,7 @@ def interpolate(
     temporal: int = 1,
     *,
     method: str = "bicubic",
+    gaps: str = "error",
     dims: Mapping[str, str] | None = None,
 ) -> Field:
     """Refine a field by interpolation in space, held constant over the finer steps.
@@ -51,6 +53,8 @@ def interpolate(
     method : {"bicubic", "linear", "nearest", "conservative"}
         Cubic convolution, bilinear, or constant over a coarse cell (which keeps its mean). Cubic convolution
         overshoots: where all coarse values around are non-negative its result is cut off at zero.
+    gaps : {"error", "split"}
+        What to do about gaps in time where steps are split: raise, or treat every contiguous piece on its own.
     dims : mapping, optional
         Names of dimensions where they are not recognised, for example ``{"y": "south_north"}``.
 
@@ -77,7 +81,7 @@ def interpolate(
         msg = f"method={method!r} is unknown. Pass one of {METHODS}."
         raise FactorError(msg)
     line = f"interpolate(spatial={factors.spatial}, temporal={factors.time}, method={method!r})"
-    split, keep = _Split(factors, method), keeps_attrs()
+    split, keep = in_pieces(_Split(factors, method), gaps), keeps_attrs()
     return apply_change(field, split, dims=dims, need_time=factors.time > 1, line=line, history=keep)
 
 

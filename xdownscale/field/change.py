@@ -186,10 +186,10 @@ def _name_others(passed: list[str], dropped: list[str]) -> None:
     if dropped:
         parts.append(f"left out, since they do not fit the new grid: {dropped}")
     if parts:
-        warnings.warn("; ".join(parts), UserWarning, stacklevel=_callers_level())
+        warnings.warn("; ".join(parts), UserWarning, stacklevel=callers_level())
 
 
-def _callers_level() -> int:
+def callers_level() -> int:
     """How far up the stack the first line outside the package is: warnings point to the user's own call."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  warnings.warn counts frames the same way
     level = 1
