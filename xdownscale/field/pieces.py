@@ -110,6 +110,16 @@ def take(field: Source, dim: str | None, part: slice) -> Source:
     return piece.assign_coords({dim: (dim, label.values, {**label.attrs, WIDTH: f"{seconds:.9g} s"})})
 
 
+def step_beside_gaps(field: Source, dim: str) -> int | None:
+    """The usual step of a time axis that may have gaps, in ticks; None without times, or for one lone label."""
+    if not check_times(field, dim):
+        return None
+    if field.sizes[dim] < 2:
+        return noted_step(field, dim)
+    contiguous(field, dim)
+    return _steps(field, dim)[0]
+
+
 def _steps(field: Source, dim: str) -> tuple[int, np.ndarray]:
     """The usual step and all steps, in ticks.
 
