@@ -252,12 +252,6 @@ def test_a_written_file_is_read_back_with_its_bounds(tmp_path):
     np.testing.assert_array_equal(fine.y, rain().y)
 
 
-def test_a_tree_is_coarsened_through_its_own_map():
-    tree = xr.DataTree.from_dict({"/a": dataset(), "/b": dataset()})
-    coarse = tree.map_over_datasets(lambda node: xdownscale.coarsen(node, 10, 3) if node else node)
-    assert coarse["a/rain"].shape == (2, 2, 3)
-
-
 @pytest.mark.parametrize(
     ("call", "error", "fix"),
     [

@@ -47,8 +47,9 @@ def coarsen(
 
     Parameters
     ----------
-    field : DataArray or Dataset
-        The fine field. Of a Dataset, variables without y and x pass through and are named in a warning.
+    field : DataArray, Dataset or DataTree
+        The fine field. Of a Dataset, variables without y and x pass through and are named in a warning, and so do nodes
+        of a tree.
     spatial : int or (int, int)
         Cells per coarse cell, for both axes or for (y, x).
     temporal : int
@@ -72,7 +73,7 @@ def coarsen(
 
     Returns
     -------
-    DataArray or Dataset
+    DataArray, Dataset or DataTree
         The coarse field, same type, dimension order and precision as `field`.
 
     Raises

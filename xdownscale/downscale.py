@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import xarray as xr
 
 from xdownscale.errors import DimensionError, FactorError, MissingValueError
 from xdownscale.field.axes import Axes, find_axes
-from xdownscale.field.change import only_field
+from xdownscale.field.change import fields_of, only_field, without_fields
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe, refine_coords
 from xdownscale.field.pieces import check_gaps, contiguous, take
 from xdownscale.field.provenance import package_version, result_attrs
 from xdownscale.field.static import named_static, static_on_grid
+from xdownscale.field.tree import map_tree
 from xdownscale.field.units import to_units
 from xdownscale.field.values import check_values, name_of
 
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
     from xdownscale.model.downscaler import Downscaler
 
 
+Field = TypeVar("Field", xr.DataArray, xr.DataTree)
+
+
 def downscale(
-    field: xr.DataArray,
+    field: Field,
     model: Downscaler | str | os.PathLike[str] | None = None,
     *,
     spatial: int | tuple[int, int] | None = None,
@@ -45,13 +49,14 @@ def downscale(
     device: str = "auto",
     progress: bool | None = None,
     dims: Mapping[str, str] | None = None,
-) -> xr.DataArray:
+) -> Field:
     """Draw an ensemble of fine fields whose block means are the coarse field.
 
     Parameters
     ----------
-    field : DataArray
-        Coarse field with y, x and (for models that refine time) time. Missing values stay missing, and nowhere else.
+    field : DataArray or DataTree
+        Coarse field with y, x and (for models that refine time) time. Missing values stay missing, and nowhere else. Of
+        a tree, the one field of every node; nodes without such a field pass through and are named in a warning.
     model : Downscaler, path or name, optional
         A trained model. Without it the pretrained weights for `spatial` and `temporal` are taken.
     spatial : int or (int, int), optional
@@ -80,7 +85,7 @@ def downscale(
 
     Returns
     -------
-    DataArray, dims (member, time, y, x)
+    DataArray, dims (member, time, y, x), or DataTree
         In the units of `field`, float32. Lazy if `field` is.
 
     Raises
@@ -97,29 +102,29 @@ def downscale(
     >>> dict(ensemble.sizes)
     {'member': 2, 'time': 6, 'y': 60, 'x': 60}
     """
-    field = only_field(field)
     if members < 1 or conserve not in ("auto", "cell", "none"):
         msg = f'members={members}, conserve={conserve!r}: members is at least 1, conserve is "auto", "cell" or "none"'
         raise FactorError(msg)
     check_gaps(gaps)
     downscaler = _resolved(model, spatial, temporal)
+    options: dict[str, Any] = {
+        "members": members,
+        "seed": seed,
+        "static": static,
+        "conserve": conserve,
+        "gaps": gaps,
+        "tile": tile,
+        "device": device,
+        "progress": progress,
+        "dims": dims,
+    }
+    if isinstance(field, xr.DataTree):
+        return _mapped_tree(field, downscaler, **options)
+    field = only_field(field)
     axes = find_axes(field, dims=dims, need_time=downscaler.factors.time > 1)
     others = [dim for dim in field.dims if dim not in axes.ordered]
     if others:
-        return _mapped(
-            field,
-            others[0],
-            downscaler,
-            members=members,
-            seed=seed,
-            static=static,
-            conserve=conserve,
-            gaps=gaps,
-            tile=tile,
-            device=device,
-            progress=progress,
-            dims=dims,
-        )
+        return _mapped(field, others[0], downscaler, **options)
     check_values(field, name_of(field), allow_missing=False)
     parts = contiguous(field, axes.time) if gaps == "split" else [slice(None)]
     pieces = [_piece(take(field, axes.time, part), axes, downscaler) for part in parts]
@@ -143,6 +148,28 @@ def downscale(
     line = f"downscale(model={downscaler.name!r}, members={members}, seed={seed}, conserve={conserve!r})"
     result.attrs = result_attrs(field, line, extra=_extra(downscaler, seed), keep_attrs=True)
     return result
+
+
+def _mapped_tree(tree: xr.DataTree, model: Downscaler, **options: Any) -> xr.DataTree:
+    """The one field of every node downscaled; what lies on the coarse grid beside it stays behind."""
+    need_time, dims = model.factors.time > 1, options["dims"]
+
+    def ensemble(node: xr.Dataset) -> xr.Dataset | None:
+        found = {name: axes for name, axes in fields_of(node, dims).items() if axes.time or not need_time}
+        if not found:
+            return None
+        field = node[next(iter(found))] if len(found) == 1 else only_field(node)
+        fine = downscale(field, model, **options).to_dataset(name=field.name)
+        return fine.assign(without_fields(node, found, fine.sizes)).assign_attrs(node.attrs)
+
+    fine = map_tree(tree, ensemble)
+    if not any("member" in node.dims for node in fine.subtree):
+        msg = (
+            f"no node of {[node.path for node in tree.subtree]} has a field that the model could refine. Name the "
+            f'dimensions, for example dims={{"time": ..., "y": ..., "x": ...}}.'
+        )
+        raise DimensionError(msg)
+    return fine
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,9 @@ def interpolate(
 
     Parameters
     ----------
-    field : DataArray or Dataset
-        The coarse field. Of a Dataset, variables without y and x pass through and are named in a warning.
+    field : DataArray, Dataset or DataTree
+        The coarse field. Of a Dataset, variables without y and x pass through and are named in a warning, and so do
+        nodes of a tree.
     spatial : int or (int, int)
         Cells per coarse cell, for both axes or for (y, x).
     temporal : int
@@ -60,7 +61,7 @@ def interpolate(
 
     Returns
     -------
-    DataArray or Dataset
+    DataArray, Dataset or DataTree
         The fine field, same type, dimension order and precision as `field`; integers become double.
 
     Raises

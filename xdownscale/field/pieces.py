@@ -6,7 +6,6 @@ the very call that would be made for it alone, and the results are put one behin
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, overload
@@ -16,7 +15,6 @@ import xarray as xr
 
 from xdownscale.errors import FactorError, TimeAxisError
 from xdownscale.field.bounds import WIDTH, find_bounds
-from xdownscale.field.change import callers_level
 from xdownscale.field.fit import check_boundary
 from xdownscale.field.times import (
     JITTER,
@@ -27,6 +25,7 @@ from xdownscale.field.times import (
     to_ticks,
     usual_step,
 )
+from xdownscale.field.warn import warn_user
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -133,11 +132,9 @@ def _steps(field: Source, dim: str) -> tuple[int, np.ndarray]:
 
 def _warn_of_lone_steps(dim: str, share: float) -> None:
     """Say that no two steps touch: a width that was noted for finer steps would do the same."""
-    warnings.warn(
+    warn_user(
         f"no two steps along {dim!r} touch: attrs[{WIDTH!r}] says that a step is {share:.3g} of the "
-        f"distance between labels. If steps were merged since, remove the note: del field[{dim!r}].attrs[{WIDTH!r}].",
-        UserWarning,
-        stacklevel=callers_level(),
+        f"distance between labels. If steps were merged since, remove the note: del field[{dim!r}].attrs[{WIDTH!r}]."
     )
 
 
