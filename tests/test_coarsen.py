@@ -281,6 +281,19 @@ def test_a_gap_in_time_does_not_matter_to_space():
     assert xdownscale.coarsen(field, 10).shape == (3, 2, 3)
 
 
+@pytest.mark.parametrize("west", [-180.0, 0.0, 0.5])
+def test_longitudes_all_the_way_round_stay_in_order(west):
+    field = globe((18, 360))
+    field = field.assign_coords(lon=("lon", west + np.arange(360.0), field.lon.attrs))
+    coarse = xdownscale.coarsen(field.to_dataset(), 6)
+    np.testing.assert_allclose(coarse.lon, west + 2.5 + 6 * np.arange(60))
+    np.testing.assert_allclose(coarse.lon_bnds[1:, 0], coarse.lon_bnds[:-1, 1])
+    rolled = xdownscale.coarsen(field.roll(lon=12), 6)
+    xr.testing.assert_allclose(rolled, xdownscale.coarsen(field, 6).roll(lon=2), rtol=1e-14)
+    again = xdownscale.interpolate(coarse, 6, method="nearest")
+    np.testing.assert_array_equal(again.lon, field.lon)
+
+
 def gappy(frames, **options):
     """Rain with only these frames of a longer series."""
     return rain((max(frames) + 1, 20, 30), **options).isel(time=frames)

@@ -17,6 +17,7 @@ from xdownscale.field.grid import check_regular, refine_coords
 from xdownscale.field.methods import time_method
 from xdownscale.field.pieces import in_pieces
 from xdownscale.field.provenance import keeps_attrs, result_attrs
+from xdownscale.field.space import closes_circle
 from xdownscale.field.values import check_numbers, check_values, name_of
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def interpolate(
 ) -> Field:
     """Refine a field by interpolation in space, held constant over the finer steps.
 
-    Cells under a missing coarse cell are missing, no others are. Amounts (``cell_methods`` ``time: sum``) are
+    Cells under a missing coarse cell are missing, no others are. Longitudes that close the circle are interpolated
+    across the seam. Amounts (``cell_methods`` ``time: sum``) are
     shared out evenly over the finer steps, so that they add up to the coarse amount.
 
     Parameters
@@ -112,7 +114,9 @@ class _Split:
         check_regular(grid, self.changed(axes), axes.time)
         steps = self.factors.time if axes.time else 1
         values, order = ordered(field if field.dtype.kind == "f" else field.astype(np.float64), axes)
-        fine = interpolate_array(values, (steps, self.factors.y, self.factors.x), self.method)
+        periodic = axes.x in self.changed(axes) and closes_circle(grid, axes.x)
+        blocks = (steps, self.factors.y, self.factors.x)
+        fine = interpolate_array(values, blocks, self.method, periodic=periodic)
         if steps > 1 and time_method(field, axes) == "sum":
             fine = fine / fine.dtype.type(steps)
         return xr.Variable(order, unordered(fine, axes), self.attrs(field)).transpose(*field.dims)
