@@ -202,7 +202,8 @@ def _full(weights: np.ndarray | None, blocks: Blocks) -> np.ndarray:
     if weights is None:
         return np.full((1, 1), float(t * i * j))
     columns = j if weights.shape[1] == 1 else 1
-    return _sum_cells(weights[None], i, 1 if columns > 1 else j)[0] * (t * columns)
+    full: np.ndarray = _sum_cells(weights[None], i, 1 if columns > 1 else j)[0] * (t * columns)
+    return full
 
 
 def _finished(sums: np.ndarray, full: np.ndarray, min_valid: float, dtype: np.dtype[Any]) -> np.ndarray:
