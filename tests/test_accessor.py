@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import pickle
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -10,22 +12,33 @@ import xarray as xr
 
 import xdownscale
 from tests.support import globe, rain
-from xdownscale.accessor import DataArrayAccessor, DatasetAccessor
+from xdownscale.accessor import DataArrayAccessor, DatasetAccessor, DataTreeAccessor
 from xdownscale.errors import DimensionError
 
 VERBS = ("coarsen", "interpolate", "train", "calibrate", "downscale", "evaluate")
 
 
-@pytest.mark.parametrize("accessor", [DataArrayAccessor, DatasetAccessor])
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize(
+    ("accessor", "verb"),
+    [
+        *itertools.product((DataArrayAccessor, DatasetAccessor), VERBS),
+        *itertools.product((DataTreeAccessor,), ("coarsen", "interpolate", "downscale")),
+    ],
+)
 def test_methods_have_the_signature_of_the_functions(accessor, verb):
     function = list(inspect.signature(getattr(xdownscale, verb)).parameters.values())[1:]
     method = list(inspect.signature(getattr(accessor, verb)).parameters.values())[1:]
     assert [str(parameter) for parameter in method] == [str(parameter) for parameter in function]
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_methods_pass_every_argument_on(verb, monkeypatch):
+@pytest.mark.parametrize(
+    ("field", "verb"),
+    [
+        *itertools.product((rain(),), VERBS),
+        *itertools.product((xr.DataTree(),), ("coarsen", "interpolate", "downscale")),
+    ],
+)
+def test_methods_pass_every_argument_on(field, verb, monkeypatch):
     seen = {}
     signature = inspect.signature(getattr(xdownscale, verb))
 
@@ -33,7 +46,6 @@ def test_methods_pass_every_argument_on(verb, monkeypatch):
         seen.update(signature.bind(*args, **kwargs).arguments)
 
     monkeypatch.setattr(sys.modules[f"xdownscale.{verb}"], verb, fake)
-    field = rain()
     names = list(signature.parameters)[1:]
     wanted = {name: object() for name in names}
     getattr(field.sr, verb)(**wanted)
@@ -84,3 +96,17 @@ def test_the_representation_never_fails():
     shown = repr(xr.Dataset({"rain": rain(), "crs": 0}).sr)
     assert "2 variables" in shown
     assert "crs" not in shown
+
+
+def test_the_representation_of_a_tree_shows_its_nodes():
+    shown = repr(xr.DataTree.from_dict({"/radar": rain().to_dataset(), "/model": globe().to_dataset()}).sr)
+    for part in ("3 nodes", "/radar", "time: 6 steps of 300 s", "/model", "weighted"):
+        assert part in shown
+
+
+def test_an_xarray_without_the_tree_accessor_still_imports(monkeypatch):
+    monkeypatch.delattr(xr, "register_datatree_accessor")
+    source = inspect.getsource(xdownscale.accessor)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # .sr is registered twice in this test
+        exec(compile(source, "accessor.py", "exec"), {"__name__": "xdownscale.accessor"})

@@ -148,9 +148,9 @@ def test_curvilinear_areas_are_chunked_with_the_field():
     )
 
 
-def test_chunks_end_where_blocks_end():
+def test_a_block_lies_in_the_chunk_that_it_begins_in():
     field = rain().chunk(y=7, x=11)
-    assert xdownscale.coarsen(field, 5).chunksizes["y"] == (1, 2, 1)
+    assert xdownscale.coarsen(field, 5).chunksizes["y"] == (2, 1, 1)
     values = dask.array.zeros((1, 12, 12), chunks=(1, 1, 12))
     assert xdownscale.coarsen(xr.DataArray(values, dims=("time", "y", "x")), 4).shape == (1, 3, 3)
 
@@ -252,12 +252,6 @@ def test_a_written_file_is_read_back_with_its_bounds(tmp_path):
     np.testing.assert_array_equal(fine.y, rain().y)
 
 
-def test_a_tree_is_coarsened_through_its_own_map():
-    tree = xr.DataTree.from_dict({"/a": dataset(), "/b": dataset()})
-    coarse = tree.map_over_datasets(lambda node: xdownscale.coarsen(node, 10, 3) if node else node)
-    assert coarse["a/rain"].shape == (2, 2, 3)
-
-
 @pytest.mark.parametrize(
     ("call", "error", "fix"),
     [
@@ -285,3 +279,113 @@ def test_every_message_names_the_fix(call, error, fix):
 def test_a_gap_in_time_does_not_matter_to_space():
     field = rain().isel(time=[0, 1, 3])
     assert xdownscale.coarsen(field, 10).shape == (3, 2, 3)
+
+
+@pytest.mark.parametrize("west", [-180.0, 0.0, 0.5])
+def test_longitudes_all_the_way_round_stay_in_order(west):
+    field = globe((18, 360))
+    field = field.assign_coords(lon=("lon", west + np.arange(360.0), field.lon.attrs))
+    coarse = xdownscale.coarsen(field.to_dataset(), 6)
+    np.testing.assert_allclose(coarse.lon, west + 2.5 + 6 * np.arange(60))
+    np.testing.assert_allclose(coarse.lon_bnds[1:, 0], coarse.lon_bnds[:-1, 1])
+    rolled = xdownscale.coarsen(field.roll(lon=12), 6)
+    xr.testing.assert_allclose(rolled, xdownscale.coarsen(field, 6).roll(lon=2), rtol=1e-14)
+    again = xdownscale.interpolate(coarse, 6, method="nearest")
+    np.testing.assert_array_equal(again.lon, field.lon)
+
+
+def gappy(frames, **options):
+    """Rain with only these frames of a longer series."""
+    return rain((max(frames) + 1, 20, 30), **options).isel(time=frames)
+
+
+def by_hand(verb, field, *parts):
+    """Pieces one by one, put together along time."""
+    pieces = [verb(field.isel(time=slice(*part))) for part in parts]
+    return xr.concat(pieces, "time", combine_attrs="override", **MINIMAL)
+
+
+MINIMAL = {"coords": "minimal", "compat": "override", "join": "override"}
+
+
+@pytest.mark.parametrize("method", ["mean", "sum", "point"])
+def test_pieces_between_gaps_are_coarsened_one_by_one(method):
+    field = gappy([0, 1, 2, 4, 5, 6, 7, 8, 9, 14, 15, 16])
+    whole = xdownscale.coarsen(field, 10, 3, time_method=method, gaps="split")
+    expected = by_hand(
+        lambda piece: xdownscale.coarsen(piece, 10, 3, time_method=method), field, (0, 3), (3, 9), (9, 12)
+    )
+    whole.attrs.pop("history")
+    expected.attrs.pop("history")
+    xr.testing.assert_identical(whole, expected)
+
+
+def test_pieces_of_a_dataset_keep_bounds_and_what_has_no_time():
+    frames = [0, 1, 2, 5, 6, 7]
+    whole = rain((8, 20, 30)).to_dataset().isel(time=frames)
+    starts = whole.time.values
+    whole["time_bnds"] = (("time", "bnds"), np.stack([starts, starts + np.timedelta64(5, "m")], axis=1))
+    whole["orography"] = (("y", "x"), np.arange(600.0).reshape(20, 30))
+    whole["flag"] = ("time", np.arange(6))
+    with pytest.warns(UserWarning, match="left out.*'flag'") as caught:
+        coarse = xdownscale.coarsen(whole, 10, 3, gaps="split")
+    assert len(caught) == 1
+    assert coarse["orography"].dims == ("y", "x")
+    np.testing.assert_array_equal(coarse.time_bnds[:, 0], starts[[0, 3]])
+    np.testing.assert_array_equal(coarse.time_bnds[:, 1], starts[[2, 5]] + np.timedelta64(5, "m"))
+    fine = xdownscale.interpolate(coarse, 10, 3, method="nearest", gaps="split")
+    np.testing.assert_array_equal(fine.time, starts)
+
+
+def test_pieces_between_gaps_stay_lazy():
+    field = gappy([0, 1, 2, 4, 5, 6, 7, 8, 9])
+    with raise_if_dask_computes():
+        lazy = xdownscale.coarsen(field.chunk(time=2, x=7), 10, 3, gaps="split")
+    xr.testing.assert_allclose(
+        lazy.compute(scheduler="synchronous"), xdownscale.coarsen(field, 10, 3, gaps="split"), rtol=1e-14
+    )
+
+
+def test_trimming_drops_the_rest_of_every_piece_and_padding_fills_it():
+    field = gappy([0, 1, 2, 3, 7, 8, 9, 14, 15])
+    trimmed = xdownscale.coarsen(field, 1, 3, gaps="split", boundary="trim")
+    np.testing.assert_array_equal(trimmed.time, field.time[[0, 4]])
+    padded = xdownscale.coarsen(field, 1, 3, gaps="split", boundary="pad", min_valid=0.3)
+    np.testing.assert_array_equal(padded.time, field.time[[0, 3, 4, 7]])
+    np.testing.assert_array_equal(padded[1], field[3])
+    alone = xdownscale.coarsen(gappy([0, 1, 2, 8]), 1, 3, gaps="split", boundary="pad", min_valid=0.3)
+    np.testing.assert_array_equal(alone[1], gappy([0, 1, 2, 8])[3])
+
+
+def test_without_gaps_or_without_a_factor_in_time_splitting_changes_nothing():
+    xr.testing.assert_equal(
+        xdownscale.coarsen(rain(), 10, 3, gaps="split"), xdownscale.coarsen(rain(), 10, 3)
+    )
+    field = gappy([0, 2, 3])
+    xr.testing.assert_equal(xdownscale.coarsen(field, 10, gaps="split"), xdownscale.coarsen(field, 10))
+
+
+@pytest.mark.parametrize(
+    ("frames", "options", "error", "message"),
+    [
+        ([0, 1, 2, 4, 5, 6], {}, TimeAxisError, r"gap after index 2: 2020-07-01T12:10.*gaps='split'"),
+        (
+            [0, 1, 2, 4, 5, 6, 7, 9, 10, 11],
+            {"gaps": "split"},
+            FactorError,
+            r"piece 2 of 3 .*index 3 to 6, 2020-07-01T12:20.*has 4 steps, which 3 does not.*'trim' \(drops its last 1",
+        ),
+        (
+            [0, 1, 2, 3, 5, 6, 7],
+            {"gaps": "split", "boundary": "pad"},
+            FactorError,
+            "piece 1 of 2 .* reach into the next piece.*'trim'",
+        ),
+        ([0, 1, 4, 5], {"gaps": "split", "boundary": "trim"}, FactorError, "none of the 2 pieces.*'pad'"),
+        ([0, 1, 4, 5], {"gaps": "split", "boundary": "wrap"}, FactorError, "Pass one of"),
+        ([0, 1, 2], {"gaps": "bridge"}, TimeAxisError, "Pass one of"),
+    ],
+)
+def test_messages_about_gaps_name_the_piece_and_the_fix(frames, options, error, message):
+    with pytest.raises(error, match=message):
+        xdownscale.coarsen(gappy(frames), 10, 3, **options)

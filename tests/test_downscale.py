@@ -105,6 +105,44 @@ def test_units_are_converted_and_come_back(coarse):
     np.testing.assert_allclose(theirs * 3600, ours, rtol=2e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("units", "factor"),
+    [
+        ("mm/hour", 1),
+        ("mm day-1", 24),
+        ("m s-1", 1 / 3.6e6),
+        ("1e-3 m s-1", 1 / 3600),
+        ("inch h-1", 1 / 25.4),
+        ("mm", 0.25),
+        ("m", 0.25e-3),
+        ("kg m-2", 0.25),
+        ("mm/15min", 0.25),
+    ],
+)
+def test_an_ensemble_comes_back_in_the_units_of_the_field(coarse, units, factor):
+    theirs = (coarse * factor).assign_attrs(coarse.attrs | {"units": units})
+    names = {"time": "when", "y": "rows", "x": "columns"}
+    ensemble = theirs.rename(names).sr.downscale(MODEL, dims=names).rename({v: k for k, v in names.items()})
+    assert ensemble.attrs["units"] == units
+    ours = coarse.sr.downscale(MODEL) * factor
+    amount = units in {"mm", "m", "kg m-2"}
+    np.testing.assert_allclose(ensemble, ours / (3 if amount else 1), rtol=2e-4, atol=1e-5 * factor)
+    again = ensemble.astype(float).sr.coarsen(spatial=4, temporal=3)
+    np.testing.assert_allclose(again[0], theirs, rtol=2e-6, atol=1e-9 * factor)
+
+
+@pytest.mark.parametrize(
+    ("units", "scale", "offset"), [("degC", 1, -273.15), ("degF", 1.8, -459.67), ("K", 1, 0)]
+)
+def test_temperatures_come_back_in_the_units_of_the_field(units, scale, offset):
+    warm = model((1, 4, 4), rain=False, units="K")
+    kelvin = (rain((2, 5, 4), spacing=4000.0) + 280).assign_attrs(units="K").rename("tas")
+    theirs = (kelvin * scale + offset).assign_attrs(units=units, standard_name="air_temperature")
+    ensemble = theirs.sr.downscale(warm)
+    assert ensemble.attrs["units"] == units
+    np.testing.assert_allclose(ensemble.astype(float).sr.coarsen(4)[0], theirs, atol=2e-4)
+
+
 def test_attributes_tell_how_to_make_it_again(coarse):
     coarse.encoding = {"dtype": "int16", "scale_factor": 0.1}
     ensemble = coarse.sr.downscale(MODEL, members=2, seed=7)
@@ -286,3 +324,38 @@ def test_a_dataset_gives_its_grid_mapping_and_the_place_of_its_labels(coarse):
     assert ensemble.encoding == {"grid_mapping": "crs"}
     np.testing.assert_array_equal(ensemble.time[2::3], ends)
     np.testing.assert_array_equal(ensemble.sr.coarsen(spatial=4, temporal=3).time, ends)
+
+
+def test_pieces_between_gaps_are_downscaled_one_by_one():
+    field = rain((9, 5, 4), step=15, spacing=4000.0).isel(time=[0, 1, 2, 5, 7, 8])
+    parts = [slice(0, 3), slice(3, 4), slice(4, 6)]
+    whole = field.sr.downscale(MODEL, members=2, gaps="split")
+    field.time.attrs["cell_width"] = "900 s"
+    pieces = [field.isel(time=part).sr.downscale(MODEL, members=2) for part in parts]
+    expected = xr.concat(pieces, "time", coords="minimal", compat="override", combine_attrs="override")
+    whole.attrs.pop("history")
+    expected.attrs.pop("history")
+    xr.testing.assert_identical(whole, expected)
+    again = whole.astype(float).sr.coarsen(4, 3, gaps="split")
+    np.testing.assert_allclose(again, np.stack([field, field]), rtol=1e-6)
+    with raise_if_dask_computes():
+        lazy = field.chunk(time=2).sr.downscale(MODEL, members=2, gaps="split")
+    np.testing.assert_array_equal(lazy.values, whole.values)
+
+
+def test_noise_of_a_step_does_not_depend_on_the_gaps_before_it():
+    frames = MODEL.method.halo[1]
+    field = rain((3 * frames + 4, 4, 4), step=15, spacing=4000.0)
+    gappy = field.isel(time=[0, *range(2, field.sizes["time"])])
+    whole, split = field.sr.downscale(MODEL), gappy.sr.downscale(MODEL, gaps="split")
+    inside = split.isel(time=slice(3 * (1 + frames), None))
+    assert inside.sizes["time"] > 0
+    np.testing.assert_array_equal(whole.sel(time=inside.time), inside)
+
+
+def test_a_gap_names_the_way_to_split():
+    field = rain((9, 5, 4), step=15, spacing=4000.0).isel(time=[0, 1, 2, 5, 7, 8])
+    with pytest.raises(TimeAxisError, match=r"gap after index 2: 2020-07-01T12:30.*gaps='split'"):
+        field.sr.downscale(MODEL)
+    with pytest.raises(TimeAxisError, match="Pass one of"):
+        field.sr.downscale(MODEL, gaps="skip")

@@ -1,4 +1,4 @@
-"""``.sr`` on DataArray and Dataset: the verbs with the field as ``self``, and no state of its own."""
+"""``.sr`` on DataArray, Dataset and DataTree: the verbs with the field as ``self``, and no state of its own."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from xdownscale.model.downscaler import Downscaler
     from xdownscale.model.recipe import Recipe
 
-Field = TypeVar("Field", xr.DataArray, xr.Dataset)
+Field = TypeVar("Field", xr.DataArray, xr.Dataset, xr.DataTree)
+Flat = TypeVar("Flat", xr.DataArray, xr.Dataset)
 
 _NONE = "n/a"
 
 
-class _Verbs(Generic[Field]):
-    """The five verbs; each passes its arguments on to the function of the same name."""
+class _Grids(Generic[Field]):
+    """The verbs that change the grid alone; each passes its arguments on to the function of the same name."""
 
     def __init__(self, field: Field) -> None:
         self._field: Field = field
@@ -40,6 +41,7 @@ class _Verbs(Generic[Field]):
         time_method: str = "auto",
         min_valid: float = 1.0,
         boundary: str = "exact",
+        gaps: str = "error",
         dims: Mapping[str, str] | None = None,
         keep_attrs: bool | None = None,
     ) -> Field:
@@ -53,6 +55,7 @@ class _Verbs(Generic[Field]):
             time_method=time_method,
             min_valid=min_valid,
             boundary=boundary,
+            gaps=gaps,
             dims=dims,
             keep_attrs=keep_attrs,
         )
@@ -63,12 +66,17 @@ class _Verbs(Generic[Field]):
         temporal: int = 1,
         *,
         method: str = "bicubic",
+        gaps: str = "error",
         dims: Mapping[str, str] | None = None,
     ) -> Field:
         """Refine by interpolation: :func:`xdownscale.interpolate`."""
         from xdownscale.interpolate import interpolate
 
-        return interpolate(self._field, spatial, temporal, method=method, dims=dims)
+        return interpolate(self._field, spatial, temporal, method=method, gaps=gaps, dims=dims)
+
+
+class _Verbs(_Grids[Flat]):
+    """All five verbs."""
 
     def train(
         self,
@@ -143,6 +151,7 @@ class _Verbs(Generic[Field]):
         static: Static | None = None,
         style: str | None = None,
         conserve: str = "auto",
+        gaps: str = "error",
         tile: tuple[int, int, int] | None = None,
         device: str = "auto",
         progress: bool | None = None,
@@ -161,6 +170,7 @@ class _Verbs(Generic[Field]):
             static=static,
             style=style,
             conserve=conserve,
+            gaps=gaps,
             tile=tile,
             device=device,
             progress=progress,
@@ -212,6 +222,55 @@ class DatasetAccessor(_Verbs[xr.Dataset]):
         for name, variable in self._field.data_vars.items():
             parts += [str(name), *_lines(variable)] if variable.ndim > 1 else []
         return "\n".join(parts)
+
+
+class DataTreeAccessor(_Grids[xr.DataTree]):
+    """Make the fields of all nodes coarser or finer."""
+
+    def downscale(
+        self,
+        model: Downscaler | str | os.PathLike[str] | None = None,
+        *,
+        spatial: int | tuple[int, int] | None = None,
+        temporal: int | None = None,
+        members: int = 1,
+        seed: int = 0,
+        static: Static | None = None,
+        conserve: str = "auto",
+        gaps: str = "error",
+        tile: tuple[int, int, int] | None = None,
+        device: str = "auto",
+        progress: bool | None = None,
+        dims: Mapping[str, str] | None = None,
+    ) -> xr.DataTree:
+        """Draw an ensemble of fine fields for every node: :func:`xdownscale.downscale`."""
+        from xdownscale.downscale import downscale
+
+        return downscale(
+            self._field,
+            model,
+            spatial=spatial,
+            temporal=temporal,
+            members=members,
+            seed=seed,
+            static=static,
+            conserve=conserve,
+            gaps=gaps,
+            tile=tile,
+            device=device,
+            progress=progress,
+            dims=dims,
+        )
+
+    def __repr__(self) -> str:
+        nodes = [(node.path, repr(DatasetAccessor(node.to_dataset()))) for node in self._field.subtree]
+        return "\n".join(
+            [f"<xdownscale .sr> of {len(nodes)} nodes", *(f"{path} {text}" for path, text in nodes)]
+        )
+
+
+if hasattr(xr, "register_datatree_accessor"):  # not public in all versions that have trees
+    xr.register_datatree_accessor("sr")(DataTreeAccessor)  # type: ignore[no-untyped-call]
 
 
 def _lines(field: xr.DataArray) -> list[str]:

@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     downscale = _verb(verbs, "downscale", _downscale, "draw an ensemble of fine fields", factor=None)
     downscale.add_argument("--model", help="model file or zoo name; by default the zoo's for these factors")
     downscale.add_argument("--members", type=int, default=1)
+    for verb in (coarsen, interpolate, downscale):
+        verb.add_argument("--gaps", default="error", choices=("error", "split"), help="in time")
     for verb in (train, downscale):
         verb.add_argument("--seed", type=int, default=0)
         verb.add_argument("--device", default="auto")
@@ -116,6 +118,7 @@ def _coarsen(options: argparse.Namespace) -> str:
             time_method=options.time_method,
             min_valid=options.min_valid,
             boundary=options.boundary,
+            gaps=options.gaps,
             dims=_dims(options.dims),
         )
         return _write(result, options.output)
@@ -127,7 +130,12 @@ def _interpolate(options: argparse.Namespace) -> str:
     with xr.open_dataset(options.input) as dataset:
         field = _chosen(dataset, options.variable)
         result = interpolate(
-            field, options.spatial, options.temporal, method=options.method, dims=_dims(options.dims)
+            field,
+            options.spatial,
+            options.temporal,
+            method=options.method,
+            gaps=options.gaps,
+            dims=_dims(options.dims),
         )
         return _write(result, options.output)
 
@@ -160,6 +168,7 @@ def _downscale(options: argparse.Namespace) -> str:
             spatial=options.spatial,
             temporal=options.temporal,
             members=options.members,
+            gaps=options.gaps,
             seed=options.seed,
             device=options.device,
             dims=_dims(options.dims),

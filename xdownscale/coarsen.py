@@ -15,6 +15,7 @@ from xdownscale.field.factors import Factors
 from xdownscale.field.fit import fit
 from xdownscale.field.grid import cell_areas, check_regular, coarsen_coords
 from xdownscale.field.methods import time_method as time_method_of
+from xdownscale.field.pieces import in_pieces
 from xdownscale.field.provenance import keeps_attrs, result_attrs
 from xdownscale.field.values import check_numbers, check_values, name_of
 
@@ -35,6 +36,7 @@ def coarsen(
     time_method: str = "auto",
     min_valid: float = 1.0,
     boundary: str = "exact",
+    gaps: str = "error",
     dims: Mapping[str, str] | None = None,
     keep_attrs: bool | None = None,
 ) -> Field:
@@ -45,8 +47,9 @@ def coarsen(
 
     Parameters
     ----------
-    field : DataArray or Dataset
-        The fine field. Of a Dataset, variables without y and x pass through and are named in a warning.
+    field : DataArray, Dataset or DataTree
+        The fine field. Of a Dataset, variables without y and x pass through and are named in a warning, and so do nodes
+        of a tree.
     spatial : int or (int, int)
         Cells per coarse cell, for both axes or for (y, x).
     temporal : int
@@ -60,6 +63,9 @@ def coarsen(
         valid part stands for the whole block.
     boundary : {"exact", "trim", "pad"}
         What to do when a factor does not divide a size: raise, drop the rest, or fill up with missing values.
+    gaps : {"error", "split"}
+        What to do about gaps in time where steps are merged: raise, or treat every contiguous piece on its own;
+        `boundary` then holds for the steps of each piece.
     dims : mapping, optional
         Names of dimensions where they are not recognised, for example ``{"y": "south_north"}``.
     keep_attrs : bool, optional
@@ -67,7 +73,7 @@ def coarsen(
 
     Returns
     -------
-    DataArray or Dataset
+    DataArray, Dataset or DataTree
         The coarse field, same type, dimension order and precision as `field`.
 
     Raises
@@ -91,7 +97,12 @@ def coarsen(
         msg = f"min_valid is a share between 0 and 1, got {min_valid!r}. Pass for example min_valid=0.5."
         raise ValueRangeError(msg)
     factors = Factors.parse(spatial, temporal)
-    merge = _Merge(factors, time_method, min_valid, boundary, keep_attrs)
+    merge = in_pieces(
+        _Merge(factors, time_method, min_valid, boundary, keep_attrs),
+        gaps,
+        factor=factors.time,
+        boundary=boundary,
+    )
     line = f"coarsen(spatial={factors.spatial}, temporal={factors.time})"
     keep = keeps_attrs(keep_attrs=keep_attrs)
     return apply_change(field, merge, dims=dims, need_time=factors.time > 1, line=line, history=keep)

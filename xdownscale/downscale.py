@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import xarray as xr
@@ -11,26 +12,32 @@ import xarray as xr
 from xdownscale.errors import DimensionError, FactorError, MissingValueError, UnitsError
 from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.blocks import match_means
-from xdownscale.field.change import only_field
+from xdownscale.field.change import fields_of, only_field, without_fields
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import cell_areas, describe, refine_coords
 from xdownscale.field.methods import time_method
+from xdownscale.field.pieces import check_gaps, contiguous, take
 from xdownscale.field.provenance import package_version, refer_to_mapping, result_attrs
 from xdownscale.field.static import named_static, static_on_grid
+from xdownscale.field.tree import map_tree
 from xdownscale.field.units import is_amount, is_rate, to_units
 from xdownscale.field.values import check_values, name_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping, Sequence
 
+    from xdownscale.field.bounds import Coordinates
     from xdownscale.field.grid import Grid
     from xdownscale.field.static import Static
     from xdownscale.model.downscaler import Downscaler
 
 
+Field = TypeVar("Field", xr.DataArray, xr.DataTree)
+
+
 def downscale(
-    field: xr.DataArray,
+    field: Field,
     model: Downscaler | str | os.PathLike[str] | None = None,
     *,
     spatial: int | tuple[int, int] | None = None,
@@ -40,17 +47,19 @@ def downscale(
     static: Static | None = None,
     style: str | None = None,
     conserve: str = "auto",
+    gaps: str = "error",
     tile: tuple[int, int, int] | None = None,
     device: str = "auto",
     progress: bool | None = None,
     dims: Mapping[str, str] | None = None,
-) -> xr.DataArray:
+) -> Field:
     """Draw an ensemble of fine fields whose block means are the coarse field.
 
     Parameters
     ----------
-    field : DataArray
-        Coarse field with y, x and (for models that refine time) time. Missing values stay missing, and nowhere else.
+    field : DataArray or DataTree
+        Coarse field with y, x and (for models that refine time) time. Missing values stay missing, and nowhere else. Of
+        a tree, the one field of every node; nodes without such a field pass through and are named in a warning.
     model : Downscaler, path or name, optional
         A trained model. Without it the pretrained weights for `spatial` and `temporal` are taken.
     spatial : int or (int, int), optional
@@ -68,6 +77,9 @@ def downscale(
         and a coarse field does not tell. None takes the default of the model.
     conserve : {"auto", "cell", "none"}
         "cell": block means of every member equal the field. "auto" is what the model was trained for.
+    gaps : {"error", "split"}
+        What to do about gaps in time: raise, or treat every contiguous piece on its own. No window straddles a gap; the
+        noise is that of the same steps in a whole series.
     tile : (int, int, int), optional
         Coarse frames and cells (time, y, x) computed at once; smaller tiles take less memory and more time.
     device : str
@@ -79,7 +91,7 @@ def downscale(
 
     Returns
     -------
-    DataArray, dims (member, time, y, x)
+    DataArray, dims (member, time, y, x), or DataTree
         In the units of `field`, float32. Lazy if `field` is.
 
     Raises
@@ -96,70 +108,126 @@ def downscale(
     >>> dict(ensemble.sizes)
     {'member': 2, 'time': 6, 'y': 60, 'x': 60}
     """
-    field = only_field(field)
     if members < 1 or conserve not in ("auto", "cell", "none"):
         msg = f'members={members}, conserve={conserve!r}: members is at least 1, conserve is "auto", "cell" or "none"'
         raise FactorError(msg)
+    check_gaps(gaps)
     downscaler = _resolved(model, spatial, temporal)
     if style is not None:
         downscaler = downscaler.with_style(style)
-    factors = downscaler.factors
-    axes = find_axes(field, dims=dims, need_time=factors.time > 1)
+    options: dict[str, Any] = {
+        "members": members,
+        "seed": seed,
+        "static": static,
+        "conserve": conserve,
+        "gaps": gaps,
+        "tile": tile,
+        "device": device,
+        "progress": progress,
+        "dims": dims,
+    }
+    if isinstance(field, xr.DataTree):
+        return _mapped_tree(field, downscaler, **options)
+    field = only_field(field)
+    axes = find_axes(field, dims=dims, need_time=downscaler.factors.time > 1)
     others = [dim for dim in field.dims if dim not in axes.ordered]
     if others:
-        return _mapped(
-            field,
-            others[0],
+        return _mapped(field, others[0], downscaler, **options)
+    check_values(field, name_of(field), allow_missing=False)
+    methods = _known_methods(field, axes, downscaler.factors)
+    parts = contiguous(field, axes.time) if gaps == "split" else [slice(None)]
+    pieces = [_piece(take(field, axes.time, part), axes, downscaler) for part in parts]
+    _warn_of_other_scales(pieces[0].grid, downscaler)
+    ground = _ground(downscaler, static, axes, pieces[0].coords)
+    fine = [
+        _sampled(
             downscaler,
+            piece,
+            ground,
             members=members,
             seed=seed,
-            static=static,
-            style=style,
             conserve=conserve,
             tile=tile,
             device=device,
             progress=progress,
-            dims=dims,
         )
-    check_values(field, name_of(field), allow_missing=False)
-    grid = describe(field, axes)
-    methods = _known_methods(field, axes, factors)
-    values = _in_units(field, downscaler)
-    _warn_of_other_scales(grid, factors, downscaler)
-    timeless = axes.time is None
-    if axes.time is None:
-        values = values.expand_dims("time")
-        axes = Axes(axes.y, axes.x, "time")
-    coords = refine_coords(field, grid.axes, factors)
-    ground = _ground(downscaler, static, axes, coords)
-    ordered = values.transpose(axes.time, *axes.spatial)
-    fine = _sampled(
-        downscaler,
-        ordered,
-        grid.origin,
-        ground,
-        members=members,
-        seed=seed,
-        conserve=conserve,
-        tile=tile,
-        device=device,
-        progress=progress,
-    )
-    if conserve != "none":
-        fine = _on_the_sphere(fine, ordered, cell_areas(xr.Dataset(coords=coords), grid.axes), downscaler)
-    result = xr.DataArray(fine, dims=("member", *ordered.dims), name=field.name)
-    if timeless:
-        result = result.isel({axes.time: 0}, drop=True)
-    result = result.assign_coords(
-        {**coords, "member": ("member", np.arange(members), {"standard_name": "realization", "units": "1"})}
-    )
-    result.attrs = {"units": values.attrs["units"]} if "units" in values.attrs else {}
-    if result.attrs and field.attrs["units"] != result.attrs["units"]:
-        result = to_units(result, field.attrs["units"], step=_fine_step(grid, factors)).astype(np.float32)
+        for piece in pieces
+    ]
+    result = fine[0] if len(fine) == 1 else _joined(fine, axes.time)
     line = f"downscale(model={downscaler.name!r}, members={members}, seed={seed}, conserve={conserve!r})"
     extra = _extra(downscaler, seed)
     result.attrs = result_attrs(field, line, cell_methods=methods, extra=extra, keep_attrs=True)
-    return refer_to_mapping(result, field, coords)
+    return refer_to_mapping(result, field, pieces[0].coords)
+
+
+def _mapped_tree(tree: xr.DataTree, model: Downscaler, **options: Any) -> xr.DataTree:
+    """The one field of every node downscaled; what lies on the coarse grid beside it stays behind."""
+    need_time, dims = model.factors.time > 1, options["dims"]
+
+    def ensemble(node: xr.Dataset) -> xr.Dataset | None:
+        found = {name: axes for name, axes in fields_of(node, dims).items() if axes.time or not need_time}
+        if not found:
+            return None
+        field = node[next(iter(found))] if len(found) == 1 else only_field(node)
+        fine = downscale(field, model, **options).to_dataset(name=field.name)
+        return fine.assign(without_fields(node, found, fine.sizes)).assign_attrs(node.attrs)
+
+    fine = map_tree(tree, ensemble)
+    if not any("member" in node.dims for node in fine.subtree):
+        msg = (
+            f"no node of {[node.path for node in tree.subtree]} has a field that the model could refine. Name the "
+            f'dimensions, for example dims={{"time": ..., "y": ..., "x": ...}}.'
+        )
+        raise DimensionError(msg)
+    return fine
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A stretch of time without gaps, ready for the networks.
+
+    Attributes
+    ----------
+    values : DataArray, dims (time, y, x)
+        Coarse values in the units of the model.
+    grid : Grid
+        Where they lie.
+    coords : dict
+        Coordinates of the fine field.
+    name, units : str or None
+        Those of the field that the user gave.
+    """
+
+    values: xr.DataArray
+    grid: Grid
+    coords: Coordinates
+    name: Hashable
+    units: str | None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Coarse steps and cells."""
+        steps, rows, columns = self.values.shape
+        return steps, rows, columns
+
+
+def _piece(field: xr.DataArray, axes: Axes, model: Downscaler) -> _Piece:
+    """A field without gaps, checked and in the units of the model."""
+    grid = describe(field, axes)
+    values = field if model.variable.units is None else to_units(field, model.variable.units, step=grid.step)
+    time = axes.time or "time"
+    if axes.time is None:
+        values = values.expand_dims(time)
+    coords = refine_coords(field, axes, model.factors)
+    return _Piece(values.transpose(time, *axes.spatial), grid, coords, field.name, field.attrs.get("units"))
+
+
+def _joined(pieces: Sequence[xr.DataArray], dim: str | None) -> xr.DataArray:
+    """Pieces one behind the other in time."""
+    joined: xr.DataArray = xr.concat(
+        pieces, dim=dim, coords="minimal", compat="override", join="override", combine_attrs="override"
+    )
+    return joined
 
 
 def _resolved(
@@ -203,21 +271,9 @@ def _mapped(field: xr.DataArray, dim: Any, model: Downscaler, *, seed: int, **op
     return joined.transpose("member", dim, ...)
 
 
-def _in_units(field: xr.DataArray, model: Downscaler) -> xr.DataArray:
-    """The field in the units of the model; as it is where the model has none."""
-    if model.variable.units is None:
-        return field
-    return to_units(field, model.variable.units)
-
-
-def _fine_step(grid: Grid, factors: Factors) -> np.timedelta64 | None:
-    """Length of a fine step."""
-    return None if grid.step is None else grid.step / factors.time
-
-
-def _warn_of_other_scales(grid: Grid, factors: Factors, model: Downscaler) -> None:
+def _warn_of_other_scales(grid: Grid, model: Downscaler) -> None:
     """Say when the field's scales are far from those that the model has learned."""
-    trained, notes = model.provenance, []
+    trained, factors, notes = model.provenance, model.factors, []
     metres = {"m": 1.0, "km": 1000.0, "degrees": 111_000.0}
     units, own = metres.get(_length_units(grid.units)), metres.get(_length_units(trained.spacing_units))
     if units and own and trained.spacing:
@@ -271,8 +327,7 @@ def _ground(
 
 def _sampled(
     model: Downscaler,
-    ordered: xr.DataArray,
-    origin: tuple[int, int, int],
+    piece: _Piece,
     ground: np.ndarray | None,
     *,
     members: int,
@@ -281,35 +336,57 @@ def _sampled(
     tile: tuple[int, int, int] | None,
     device: str,
     progress: bool | None,
-) -> Any:
-    """Fine values (member, time, y, x): numpy from numpy, dask from dask."""
+) -> xr.DataArray:
+    """The ensemble of one piece, in the user's units: numpy from numpy, dask from dask."""
     from xdownscale.model.device import chosen_device
     from xdownscale.sampling.engine import Job, core_for, sample, sample_lazily
 
     where = chosen_device(device)
     job = Job(
         model.method.to(where),
-        origin=origin,
+        origin=piece.grid.origin,
         seed=seed,
         members=members,
         conserve=conserve != "none",
-        core=tile or core_for((ordered.shape[0], ordered.shape[1], ordered.shape[2])),
+        core=tile or core_for(piece.shape),
         device=where,
     )
-    if ordered.chunks is not None:
-        return sample_lazily(job, ordered.data.astype(np.float32), ground)
-    coarse = np.asarray(ordered.values, np.float32)
+    if piece.values.chunks is not None:
+        lazy = sample_lazily(job, piece.values.data.astype(np.float32), ground)
+        return _dressed(lazy, piece, model, conserve=job.conserve)
+    coarse = np.asarray(piece.values.values, np.float32)
     pixels = coarse.size * int(np.prod(model.factors.blocks)) * members
-    return sample(job, coarse, ground, progress=pixels > 20_000_000 if progress is None else progress)
+    shown = pixels > 20_000_000 if progress is None else progress
+    return _dressed(sample(job, coarse, ground, progress=shown), piece, model, conserve=job.conserve)
 
 
-def _on_the_sphere(fine: Any, coarse: xr.DataArray, areas: xr.DataArray | None, model: Downscaler) -> Any:
+def _dressed(fine: Any, piece: _Piece, model: Downscaler, *, conserve: bool) -> xr.DataArray:
+    """Fine values (member, time, y, x) with coordinates, in the user's units."""
+    if conserve:
+        fine = _on_the_sphere(fine, piece, model)
+    result = xr.DataArray(fine, dims=("member", *piece.values.dims), name=piece.name)
+    if piece.grid.axes.time is None:
+        result = result.isel({piece.values.dims[0]: 0}, drop=True)
+    member = xr.Variable(
+        "member", np.arange(result.sizes["member"]), {"standard_name": "realization", "units": "1"}
+    )
+    result = result.assign_coords({**piece.coords, "member": member})
+    if piece.units is None or model.variable.units is None:
+        return result
+    step = None if piece.grid.step is None else piece.grid.step / model.factors.time
+    result = to_units(result.assign_attrs(units=model.variable.units), piece.units, step=step)
+    return result.astype(np.float32, copy=False)
+
+
+def _on_the_sphere(fine: Any, piece: _Piece, model: Downscaler) -> Any:
     """Fine values whose means are right by area: a method conserves plain means, as its network knows no grid."""
     settings = model.method.settings
+    areas = cell_areas(xr.Dataset(coords=piece.coords), piece.grid.axes)
     if areas is None or not settings.conserving or model.factors.y * model.factors.x == 1:
         return fine
     weights = areas.values.reshape(areas.shape[0], -1)
-    return match_means(fine, coarse.data, weights, settings.blocks, ratio=settings.transform.nonnegative)
+    ratio = settings.transform.nonnegative
+    return match_means(fine, piece.values.data, weights, settings.blocks, ratio=ratio)
 
 
 def _known_methods(field: xr.DataArray, axes: Axes, factors: Factors) -> str | None:

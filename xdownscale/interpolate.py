@@ -15,7 +15,9 @@ from xdownscale.field.change import Field, apply_change
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import check_regular, refine_coords
 from xdownscale.field.methods import time_method
+from xdownscale.field.pieces import in_pieces
 from xdownscale.field.provenance import keeps_attrs, result_attrs
+from xdownscale.field.space import closes_circle
 from xdownscale.field.values import check_numbers, check_values, name_of
 
 if TYPE_CHECKING:
@@ -33,17 +35,20 @@ def interpolate(
     temporal: int = 1,
     *,
     method: str = "bicubic",
+    gaps: str = "error",
     dims: Mapping[str, str] | None = None,
 ) -> Field:
     """Refine a field by interpolation in space, held constant over the finer steps.
 
-    Cells under a missing coarse cell are missing, no others are. Amounts (``cell_methods`` ``time: sum``) are
+    Cells under a missing coarse cell are missing, no others are. Longitudes that close the circle are interpolated
+    across the seam. Amounts (``cell_methods`` ``time: sum``) are
     shared out evenly over the finer steps, so that they add up to the coarse amount.
 
     Parameters
     ----------
-    field : DataArray or Dataset
-        The coarse field. Of a Dataset, variables without y and x pass through and are named in a warning.
+    field : DataArray, Dataset or DataTree
+        The coarse field. Of a Dataset, variables without y and x pass through and are named in a warning, and so do
+        nodes of a tree.
     spatial : int or (int, int)
         Cells per coarse cell, for both axes or for (y, x).
     temporal : int
@@ -51,12 +56,14 @@ def interpolate(
     method : {"bicubic", "linear", "nearest", "conservative"}
         Cubic convolution, bilinear, or constant over a coarse cell (which keeps its mean). Cubic convolution
         overshoots: where all coarse values around are non-negative its result is cut off at zero.
+    gaps : {"error", "split"}
+        What to do about gaps in time where steps are split: raise, or treat every contiguous piece on its own.
     dims : mapping, optional
         Names of dimensions where they are not recognised, for example ``{"y": "south_north"}``.
 
     Returns
     -------
-    DataArray or Dataset
+    DataArray, Dataset or DataTree
         The fine field, same type, dimension order and precision as `field`; integers become double.
 
     Raises
@@ -77,7 +84,7 @@ def interpolate(
         msg = f"method={method!r} is unknown. Pass one of {METHODS}."
         raise FactorError(msg)
     line = f"interpolate(spatial={factors.spatial}, temporal={factors.time}, method={method!r})"
-    split, keep = _Split(factors, method), keeps_attrs()
+    split, keep = in_pieces(_Split(factors, method), gaps), keeps_attrs()
     return apply_change(field, split, dims=dims, need_time=factors.time > 1, line=line, history=keep)
 
 
@@ -107,7 +114,9 @@ class _Split:
         check_regular(grid, self.changed(axes), axes.time)
         steps = self.factors.time if axes.time else 1
         values, order = ordered(field if field.dtype.kind == "f" else field.astype(np.float64), axes)
-        fine = interpolate_array(values, (steps, self.factors.y, self.factors.x), self.method)
+        periodic = axes.x in self.changed(axes) and closes_circle(grid, axes.x)
+        blocks = (steps, self.factors.y, self.factors.x)
+        fine = interpolate_array(values, blocks, self.method, periodic=periodic)
         if steps > 1 and time_method(field, axes) == "sum":
             fine = fine / fine.dtype.type(steps)
         return xr.Variable(order, unordered(fine, axes), self.attrs(field)).transpose(*field.dims)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -20,6 +22,19 @@ from xdownscale.field.units import is_amount, to_units, unit_scale
         ("millimeter/hour", "mm.h-1", 1),
         ("mm", "kg m-2", 1),
         ("cm", "um", 1e4),
+        ("mm hr-1", "mm/hour", 1),
+        ("mm day-1", "mm per day", 1),
+        ("inch h-1", "mm h-1", 25.4),
+        ("ft", "inches", 12),
+        ("1e-3 m s-1", "mm/s", 1),
+        ("10^-3 m", "mm", 1),
+        ("0.1 mm", "mm", 0.1),
+        ("mm/3h", "mm h-1", 1 / 3),
+        ("0.01 mm/5min", "mm h-1", 0.12),
+        ("kg m⁻² s⁻¹", "kg/(m^2*s)", 1),
+        ("L/m2", "mm", 1),
+        ("g m-2 s-1", "kg m-2 s-1", 1e-3),
+        ("m of water equivalent", "mm", 1000),
     ],
 )
 def test_rates_fluxes_and_depths_of_water(source, target, scale):
@@ -32,6 +47,8 @@ def test_temperatures_have_an_offset():
     scale, offset = unit_scale("degF", "celsius")
     assert 212 * scale + offset == pytest.approx(100)
     assert unit_scale("kelvin", "K") == (1.0, 0.0)
+    for spelling in ("degree_Celsius", "degrees C", "deg_C", "°C", "℃", "C"):
+        assert unit_scale(spelling, "degrees_kelvin" if spelling == "C" else "K") == (1.0, 273.15)
 
 
 def test_amounts_per_step_need_the_step():
@@ -73,7 +90,24 @@ def test_conversion_is_lazy():
     assert converted.chunks is not None
 
 
-@pytest.mark.parametrize("units", ["K", "Pa", "kg m-3", "kg2 m-2", "m2 s-1", "m s-2", "m s-1 d-1", "1", ""])
+def test_beside_gaps_an_amount_belongs_to_a_step_of_the_usual_length():
+    amount = rain().assign_attrs(units="mm").isel(time=[0, 1, 2, 5])
+    np.testing.assert_allclose(to_units(amount, "mm h-1"), amount * 12)
+
+
+def test_a_field_of_any_dimensions_has_its_units_converted():
+    station = rain().isel(y=0, x=0).assign_attrs(units="inch")
+    np.testing.assert_allclose(to_units(station, "mm h-1"), station * 25.4 * 12)
+    alone = station.isel(time=[0])
+    with pytest.raises(UnitsError, match=r"cell_width.*300 s"):
+        to_units(alone, "mm h-1")
+    alone.time.attrs["cell_width"] = "300 s"
+    np.testing.assert_allclose(to_units(alone, "mm h-1"), alone * 25.4 * 12)
+
+
+@pytest.mark.parametrize(
+    "units", ["K", "Pa", "kg m-3", "kg2 m-2", "m2 s-1", "m s-2", "m s-1 d-1", "1", "", "0 mm", "mm/", "(("]
+)
 def test_units_of_another_dimension_are_refused(units):
     with pytest.raises(UnitsError, match="cannot convert"):
         unit_scale(units, "mm h-1")
@@ -87,3 +121,33 @@ def test_a_field_without_units_is_refused():
 def test_amounts():
     assert is_amount("kg m-2")
     assert not is_amount("K")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "scale"),
+    [("hPa", "Pa", 100), ("km h-1", "m s-1", 1 / 3.6), ("W m-2", "J m-2 s-1", 1), ("g kg-1", "1", 1e-3)],
+)
+def test_other_units_are_converted_where_pint_is_installed(source, target, scale):
+    pytest.importorskip("pint")
+    assert unit_scale(source, target) == (pytest.approx(scale), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [("hPa", "K"), ("dBm", "W"), ("furlongs of rain", "Pa"), ("((", "Pa")]
+)
+def test_pint_is_not_asked_for_what_has_no_factor(source, target):
+    pytest.importorskip("pint")
+    with pytest.raises(UnitsError, match=r"cannot convert.*Convert the field beforehand"):
+        unit_scale(source, target)
+
+
+def test_without_pint_the_message_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pint", None)
+    with pytest.raises(UnitsError, match=r"Known: mm h-1.*install pint"):
+        unit_scale("hPa", "Pa")
+
+
+def test_temperatures_and_rain_do_not_ask_for_a_time_step():
+    warm = rain().isel(time=[0, 1, 3]).assign_attrs(units="K")
+    with pytest.raises(UnitsError, match="cannot convert 'K' to 'mm'"):
+        to_units(warm, "mm")

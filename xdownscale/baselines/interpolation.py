@@ -2,17 +2,20 @@
 
 A fine cell lies in one coarse cell, its own. Its value is a weighted mean of coarse values around, axis by
 axis, where a value beyond the edge, or missing, is replaced by that of its own cell: so cells under missing
-ones are missing and no others, and the outermost rows are held constant.
+ones are missing and no others, and the outermost rows are held constant. Columns that close the circle have no edge.
 """
 
 from __future__ import annotations
 
 import functools
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 
 Blocks = tuple[int, int, int]
+
+Beyond: TypeAlias = Literal["edge", "wrap"]
+"""What lies beyond an end of an axis: the last value again, or the values of the other end."""
 
 METHODS: Final = ("bicubic", "linear", "nearest", "conservative")
 """``nearest`` and ``conservative`` agree here: the only constant that keeps a cell's mean is the mean."""
@@ -21,7 +24,7 @@ _REACH: Final = 2
 """Coarse cells that a fine value may depend on, to either side."""
 
 
-def interpolate_array(values: Any, blocks: Blocks, method: str = "bicubic") -> Any:
+def interpolate_array(values: Any, blocks: Blocks, method: str = "bicubic", *, periodic: bool = False) -> Any:
     """Refine the last three axes (time, y, x); lazy for a dask array.
 
     Cubic weights are those of Keys (1981) with a = -0.5, which reproduce second-order polynomials. They
@@ -35,6 +38,8 @@ def interpolate_array(values: Any, blocks: Blocks, method: str = "bicubic") -> A
         Block lengths (T, S_y, S_x).
     method : {"bicubic", "linear", "nearest", "conservative"}
         Weights in space. Time is held constant over its T steps.
+    periodic : bool
+        Whether the last column lies beside the first: no edge there, and no seam.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def interpolate_array(values: Any, blocks: Blocks, method: str = "bicubic") -> A
     array([[[0., 1., 3., 4.]]])
     """
     if isinstance(values, np.ndarray):
-        return _refine(values, blocks, method, (True, True))
+        return _refine(values, blocks, method, ("edge", _beyond(periodic=periodic)))
     import dask.array
     from dask.array.overlap import ensure_minimum_chunksize, overlap
 
@@ -67,27 +72,44 @@ def interpolate_array(values: Any, blocks: Blocks, method: str = "bicubic") -> A
     depth = {axis: _REACH * is_cut for axis, is_cut in zip((last - 1, last), cut, strict=True)}
     haloed = values
     if any(cut):
-        edges = dict.fromkeys(depth, "nearest")
+        edges = {last - 1: "nearest", last: "periodic" if periodic else "nearest"}
         haloed = overlap(values, depth=depth, boundary=edges)  # type: ignore[no-untyped-call]
-    function = functools.partial(_refine, blocks=blocks, method=method, pad=(not cut[0], not cut[1]))
+    rows: Beyond | None = None if cut[0] else "edge"
+    pad = (rows, None if cut[1] else _beyond(periodic=periodic))
+    function = functools.partial(_refine, blocks=blocks, method=method, pad=pad)
     meta = np.empty((0,) * values.ndim, values.dtype)
     return dask.array.map_blocks(function, haloed, dtype=values.dtype, chunks=chunks, meta=meta)  # type: ignore[no-untyped-call]
 
 
-def _refine(values: np.ndarray, blocks: Blocks, method: str, pad: tuple[bool, bool]) -> np.ndarray:
+def _beyond(*, periodic: bool) -> Beyond:
+    """What lies beyond the last column."""
+    return "wrap" if periodic else "edge"
+
+
+def _refine(
+    values: np.ndarray, blocks: Blocks, method: str, pad: tuple[Beyond | None, Beyond | None]
+) -> np.ndarray:
     """Refine an array in memory; axes that are not padded here come with their neighbours."""
     t, i, j = blocks
     if method in {"nearest", "conservative"}:
         fine = np.repeat(np.repeat(values, i, axis=-2), j, axis=-1)
     else:
-        width = [(0, 0)] * (values.ndim - 2) + [(_REACH * needed,) * 2 for needed in pad]
-        wide = np.pad(values, width, mode="edge")
+        wide = _widened(_widened(values, -2, pad[0]), -1, pad[1])
         rows, row_floor = _refine_last(np.swapaxes(wide, -1, -2), i, method)
         rows, row_floor = np.swapaxes(rows, -1, -2), np.swapaxes(row_floor, -1, -2)
         fine, _ = _refine_last(rows, j, method)
         floor = _refine_last(row_floor, j, method)[1]
         fine = np.where((floor >= 0) & (fine < 0), 0.0, fine)
     return np.repeat(fine, t, axis=-3).astype(values.dtype, copy=False)
+
+
+def _widened(values: np.ndarray, axis: int, beyond: Beyond | None) -> np.ndarray:
+    """An array with the neighbours that lie beyond both ends of an axis."""
+    if beyond is None:
+        return values
+    width = [(0, 0)] * values.ndim
+    width[axis] = (_REACH, _REACH)
+    return np.pad(values, width, mode=beyond)
 
 
 def _refine_last(values: np.ndarray, factor: int, method: str) -> tuple[np.ndarray, np.ndarray]:

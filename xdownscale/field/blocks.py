@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -45,27 +47,42 @@ def block_means(values: Any, weights: np.ndarray | None, blocks: Blocks, min_val
     array([[[2.5, 4.5]]])
     """
     if isinstance(values, np.ndarray):
-        return _means(values, weights, blocks, min_valid)
+        return _finished(
+            _sums(values, weights, blocks), _full(weights, blocks), min_valid, _result_dtype(values.dtype)
+        )
+    return _lazy_means(values, weights, blocks, min_valid)
+
+
+def _lazy_means(values: Any, weights: np.ndarray | None, blocks: Blocks, min_valid: float) -> Any:
+    """Block means of a dask array: every chunk is summed on its own, then sums of blocks that chunks share are added.
+
+    Fine values are never moved between chunks, so that no more than one chunk of them need be held at a time.
+    """
     import dask.array
 
-    values = align_chunks(values, blocks)
-    chunks = values.chunks[:-3] + tuple(
-        tuple(size // n for size in sizes) for sizes, n in zip(values.chunks[-3:], blocks, strict=True)
-    )
-    dtype = _result_dtype(values.dtype)
-    arrays = [values]
-    if weights is not None:
-        columns = values.chunks[-1] if weights.shape[1] > 1 else (1,)
-        chunks_of_weights = (values.chunks[-2], columns)
-        chunked = dask.array.from_array(weights, chunks_of_weights)  # type: ignore[no-untyped-call]
-        arrays.append(chunked)
-    return dask.array.map_blocks(  # type: ignore[no-untyped-call]
-        _means_of_block,
-        *arrays,
+    cuts = [_Cuts.of(sizes, n) for sizes, n in zip(values.chunks[-3:], blocks, strict=True)]
+    lead, dtype = values.chunks[:-3], _result_dtype(values.dtype)
+    area, full = np.ones((1, 1)) if weights is None else weights, _full(weights, blocks)
+    sums = dask.array.map_blocks(  # type: ignore[no-untyped-call]
+        _sums_of_chunk,
+        values,
+        _chunked(area, values.chunks[-2:]),
         blocks=blocks,
+        starts=[cut.starts for cut in cuts],
+        dtype=np.complex128,
+        chunks=(*lead, *(cut.parts for cut in cuts)),
+        meta=np.empty((0,) * values.ndim, np.complex128),
+    )
+    means = tuple(cut.means for cut in cuts)
+    return dask.array.map_blocks(  # type: ignore[no-untyped-call]
+        _means_of_sums,
+        sums.rechunk((*lead, *(cut.gathered for cut in cuts))),
+        _chunked(full, means[-2:]),
+        repeats=[cut.repeats for cut in cuts],
         min_valid=min_valid,
+        result=dtype,
         dtype=dtype,
-        chunks=chunks,
+        chunks=(*lead, *means),
         meta=np.empty((0,) * values.ndim, dtype),
     )
 
@@ -119,24 +136,108 @@ def _move(fine: Any, coarse: Any, means: Any, blocks: Blocks, *, ratio: bool) ->
     return fine
 
 
-def align_chunks(values: Any, blocks: Blocks) -> Any:
-    """A dask array whose chunks end where blocks end, on the last three axes."""
-    return values.rechunk(
-        {axis: _aligned(values.chunks[axis], n) for axis, n in zip((-3, -2, -1), blocks, strict=True)}
-    )
+@dataclass(frozen=True)
+class _Cuts:
+    """How the chunks of one axis cut its blocks.
+
+    Attributes
+    ----------
+    starts : tuple of int
+        First cell of every chunk.
+    parts : tuple of int
+        Blocks that every chunk holds a part of.
+    gathered, means : tuple of int
+        Parts, and blocks, of every chunk of the result: a block belongs to the chunk that it begins in.
+    repeats : tuple of tuple
+        Number of parts of each of those blocks.
+    """
+
+    starts: tuple[int, ...]
+    parts: tuple[int, ...]
+    gathered: tuple[int, ...]
+    means: tuple[int, ...]
+    repeats: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, sizes: Sequence[int], n: int) -> _Cuts:
+        """Chunks of these sizes, blocks of n cells."""
+        edges = [0, *(int(edge) for edge in np.cumsum(sizes))]
+        held = [range(start // n, -(-stop // n)) for start, stop in pairwise(edges)]
+        count = np.bincount([block for blocks in held for block in blocks])
+        owner = np.searchsorted(edges, np.arange(count.size) * n, side="right")
+        repeats = tuple(tuple(int(k) for k in count[owner == chunk]) for chunk in np.unique(owner))
+        return cls(
+            starts=tuple(edges[:-1]),
+            parts=tuple(len(blocks) for blocks in held),
+            gathered=tuple(sum(group) for group in repeats),
+            means=tuple(len(group) for group in repeats),
+            repeats=repeats,
+        )
 
 
-def _aligned(chunks: Sequence[int], n: int) -> tuple[int, ...]:
-    """Chunk sizes with every cut moved to the nearest multiple of n."""
-    cuts = np.unique(np.rint(np.cumsum(chunks) / n).astype(int) * n)
-    return tuple(int(size) for size in np.diff(np.concatenate([[0], cuts])) if size)
+def _chunked(weights: np.ndarray, chunks: Sequence[tuple[int, ...]]) -> Any:
+    """Weights in chunks along y and x, or in one where they do not vary."""
+    import dask.array
+
+    sizes = tuple(axis if size > 1 else (1,) for size, axis in zip(weights.shape, chunks, strict=True))
+    return dask.array.from_array(weights, sizes)  # type: ignore[no-untyped-call]
 
 
-def _means_of_block(
-    values: np.ndarray, weights: np.ndarray | None = None, *, blocks: Blocks, min_valid: float
+def _sums_of_chunk(
+    values: np.ndarray,
+    area: np.ndarray,
+    *,
+    blocks: Blocks,
+    starts: Sequence[Sequence[int]],
+    block_id: tuple[int, ...] | None = None,
 ) -> np.ndarray:
-    """Block means of one chunk."""
-    return _means(values, weights, blocks, min_valid)
+    """Sums over the parts of blocks that one chunk holds."""
+    first = [axis[at] for axis, at in zip(starts, (block_id or (0, 0, 0))[-3:], strict=True)]
+    t, i, j = blocks
+    steps, rows, columns = values.shape[-3:]
+    around = [
+        (start % n, -(start + size) % n)
+        for start, size, n in zip(first[1:], (rows, columns), (i, j), strict=True)
+    ]
+    head = min(-first[0] % t, steps)
+    tail = (steps - head) % t
+    pieces = [
+        _sums(*_padded(values[..., part, :, :], area, around), (length, i, j))
+        for part, length in (
+            (slice(0, head), head),
+            (slice(head, steps - tail), t),
+            (slice(steps - tail, steps), tail),
+        )
+        if part.stop > part.start
+    ]
+    return np.concatenate(pieces, axis=-3)
+
+
+def _padded(
+    values: np.ndarray, area: np.ndarray, around: Sequence[tuple[int, int]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whole blocks: cells that other chunks hold count nothing here."""
+    if not any(sum(pair) for pair in around):
+        return values, area
+    width = [(0, 0)] * (values.ndim - 2) + list(around)
+    return np.pad(values, width), np.pad(np.broadcast_to(area, values.shape[-2:]), around)
+
+
+def _means_of_sums(
+    sums: np.ndarray,
+    full: np.ndarray,
+    *,
+    repeats: Sequence[Sequence[Sequence[int]]],
+    min_valid: float,
+    result: np.dtype[Any],
+    block_id: tuple[int, ...] | None = None,
+) -> np.ndarray:
+    """Means of the blocks that begin in one chunk, from the sums over their parts."""
+    for axis, (groups, at) in enumerate(zip(repeats, (block_id or (0, 0, 0))[-3:], strict=True)):
+        parts = groups[at]
+        if max(parts) > 1:
+            sums = np.add.reduceat(sums, np.cumsum([0, *parts[:-1]]), axis=axis - 3)
+    return _finished(sums, full, min_valid, result)
 
 
 def _result_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -144,35 +245,54 @@ def _result_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype if dtype.kind == "f" else np.dtype(np.float64)
 
 
-def _means(values: np.ndarray, weights: np.ndarray | None, blocks: Blocks, min_valid: float) -> np.ndarray:
-    """Block means in memory, a slab of coarse steps at a time."""
+def _full(weights: np.ndarray | None, blocks: Blocks) -> np.ndarray:
+    """Weight of whole blocks, shape (K, M), (K, 1) or (1, 1)."""
+    t, i, j = blocks
+    if weights is None:
+        return np.full((1, 1), float(t * i * j))
+    columns = j if weights.shape[1] == 1 else 1
+    full: np.ndarray = _sum_cells(weights[None], i, 1 if columns > 1 else j)[0] * (t * columns)
+    return full
+
+
+def _finished(sums: np.ndarray, full: np.ndarray, min_valid: float, dtype: np.dtype[Any]) -> np.ndarray:
+    """Means from sums of values (real part) and of the weights of valid cells (imaginary part)."""
+    total, covered = sums.real, sums.imag
+    whole = np.abs(covered - full) <= _ROUNDING * full
+    enough = (covered >= (min_valid - _ROUNDING) * full) & (covered > 0)
+    divisor = np.where(whole, full, np.where(enough, covered, 1.0))
+    means: np.ndarray = np.where(enough, total / divisor, np.nan).astype(dtype)
+    return means
+
+
+def _sums(values: np.ndarray, weights: np.ndarray | None, blocks: Blocks) -> np.ndarray:
+    """Σ w v and Σ w over the valid cells of every block, as real and imaginary part; a slab of coarse steps at a time.
+
+    One complex array carries both through dask, and adds both at once.
+    """
     t, i, j = blocks
     *lead, steps, rows, columns = values.shape
     frames = values.reshape(-1, t, rows, columns)
-    means = np.empty((len(frames), rows // i, columns // j), _result_dtype(values.dtype))
+    sums = np.empty((len(frames), rows // i, columns // j), np.complex128)
     count = max(1, _SLAB // max(1, t * rows * columns))
     for first in range(0, len(frames), count):
         slab = slice(first, first + count)
-        means[slab] = _slab_means(frames[slab], weights, blocks, min_valid)
-    return means.reshape(*lead, steps // t, rows // i, columns // j)
+        sums.real[slab], sums.imag[slab] = _slab_sums(frames[slab], weights, blocks)
+    return sums.reshape(*lead, steps // t, rows // i, columns // j)
 
 
-def _slab_means(
-    frames: np.ndarray, weights: np.ndarray | None, blocks: Blocks, min_valid: float
-) -> np.ndarray:
-    """Weighted means of the blocks of (coarse step, T, y, x) frames: Σ w v / Σ w over the valid cells."""
+def _slab_sums(
+    frames: np.ndarray, weights: np.ndarray | None, blocks: Blocks
+) -> tuple[np.ndarray, np.ndarray]:
+    """Σ w v and Σ w over the valid cells of the blocks of (coarse step, T, y, x) frames."""
     t, i, j = blocks
     area = np.ones((1, 1)) if weights is None else weights
-    full = _sum_cells(np.broadcast_to(area, (1, *frames.shape[2:])), i, j) * t
     total = _sum_cells(_weigh(_sum_steps(frames), weights), i, j)
-    missing = np.isnan(total)
-    if not missing.any():
-        return np.asarray(total / full)
+    if not np.isnan(total).any():
+        return total, _sum_cells(np.broadcast_to(area, (1, *frames.shape[2:])), i, j) * t
     valid = ~np.isnan(frames)
     total = _sum_cells(_weigh(_sum_steps(np.where(valid, frames, frames.dtype.type(0))), weights), i, j)
-    covered = _sum_cells(_weigh(_sum_steps(valid), weights), i, j)
-    enough = (covered >= (min_valid - _ROUNDING) * full) & (covered > 0)
-    return np.where(enough, total / np.where(enough, covered, 1.0), np.nan)
+    return total, _sum_cells(_weigh(_sum_steps(valid), weights), i, j)
 
 
 def _weigh(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

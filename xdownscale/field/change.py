@@ -1,10 +1,8 @@
-"""A change of grid, applied to a DataArray, or to every variable of a Dataset that has the dimensions."""
+"""A change of grid, applied to a DataArray, or to every variable of a Dataset or DataTree that has the dimensions."""
 
 from __future__ import annotations
 
-import sys
-import warnings
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import xarray as xr
 
@@ -12,14 +10,15 @@ from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.provenance import add_history, refer_to_mapping
 from xdownscale.field.times import notes_of_bounds
+from xdownscale.field.tree import map_tree
+from xdownscale.field.warn import warn_user
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
-    from types import FrameType
+    from collections.abc import Collection, Hashable, Mapping
 
     from xdownscale.field.bounds import Coordinates, Source
 
-Field = TypeVar("Field", xr.DataArray, xr.Dataset)
+Field = TypeVar("Field", xr.DataArray, xr.Dataset, xr.DataTree)
 
 
 class Change(Protocol):
@@ -45,7 +44,7 @@ def apply_change(
 
     Parameters
     ----------
-    field : DataArray or Dataset
+    field : DataArray, Dataset or DataTree
         The input; not modified.
     change : Change
         What to do.
@@ -60,15 +59,17 @@ def apply_change(
 
     Returns
     -------
-    DataArray or Dataset
-        The same type. Of a Dataset, variables without the space dimensions pass through where they fit the
-        new sizes; a warning names them and those that do not.
+    DataArray, Dataset or DataTree
+        The same type. A tree is changed node by node. Of a Dataset, variables without the space dimensions pass
+        through where they fit the new sizes; a warning names them and those that do not.
 
     Raises
     ------
     DimensionError
         If dimensions are not found.
     """
+    if isinstance(field, xr.DataTree):
+        return _change_tree(field, change, dims, need_time=need_time, line=line if history else None)
     if isinstance(field, xr.Dataset):
         return _change_dataset(field, change, dims, need_time=need_time, line=line if history else None)
     axes = find_axes(field, dims=dims, need_time=need_time)
@@ -104,7 +105,7 @@ def only_field(field: Source) -> xr.DataArray:
     """
     if isinstance(field, xr.DataArray):
         return field
-    names = [name for name in field.data_vars if _axes_of(field[name], None) is not None]
+    names = list(fields_of(field, None))
     if len(names) != 1:
         found = [str(name) for name in names] or f"none among {[str(name) for name in field.data_vars]}"
         msg = f"one field is wanted, the dataset has {found}. Choose: dataset[name], or --variable NAME."
@@ -115,12 +116,69 @@ def only_field(field: Source) -> xr.DataArray:
     return chosen.assign_coords({dim: chosen[dim].assign_attrs(said) for dim, said in notes.items() if said})
 
 
+def fields_of(dataset: xr.Dataset, dims: Mapping[str, str] | None) -> dict[Hashable, Axes]:
+    """The variables of numbers on y and x, with their dimensions.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Where to look.
+    dims : mapping or None
+        Names of dimensions by role.
+    """
+    found = {name: _axes_of(dataset[name], dims) for name in dataset.data_vars}
+    return {name: axes for name, axes in found.items() if axes is not None}
+
+
+def without_fields(
+    dataset: xr.Dataset, names: Collection[Hashable], sizes: Mapping[Any, int]
+) -> dict[Hashable, xr.Variable]:
+    """The other variables of a Dataset, as far as they fit new sizes; a warning names them and those that do not.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        All variables.
+    names : collection
+        Those that have been changed.
+    sizes : mapping
+        Sizes of the dimensions after the change.
+    """
+    others = {name: dataset[name].variable for name in dataset.data_vars if name not in names}
+    passed = {
+        name: v for name, v in others.items() if all(sizes.get(dim, n) == n for dim, n in v.sizes.items())
+    }
+    _name_others([str(name) for name in passed], [str(name) for name in others if name not in passed])
+    return passed
+
+
+def _change_tree(
+    tree: xr.DataTree, change: Change, dims: Mapping[str, str] | None, *, need_time: bool, line: str | None
+) -> xr.DataTree:
+    """Apply a change to every node that has the dimensions, in time where it has time."""
+    axes = [found for node in tree.subtree for found in fields_of(node.to_dataset(), dims).values()]
+    if not axes or (need_time and not any(found.time for found in axes)):
+        wanted = "a time dimension" if axes else "numbers on y and x"
+        msg = (
+            f"no variable in the nodes {[node.path for node in tree.subtree]} has {wanted}. Name the dimensions, "
+            f'for example dims={{"{"time" if axes else "y"}": ...}}.'
+        )
+        raise DimensionError(msg)
+
+    def changed(node: xr.Dataset) -> xr.Dataset | None:
+        return (
+            _change_dataset(node, change, dims, need_time=False, line=line) if fields_of(node, dims) else None
+        )
+
+    return map_tree(tree, changed)
+
+
 def _change_dataset(
     dataset: xr.Dataset, change: Change, dims: Mapping[str, str] | None, *, need_time: bool, line: str | None
 ) -> xr.Dataset:
     """Apply a change to every variable that has the dimensions."""
     dataset = dataset.set_coords(_of_the_grid(dataset))
-    axes = {name: found for name in dataset.data_vars if (found := _axes_of(dataset[name], dims)) is not None}
+    axes = fields_of(dataset, dims)
     if not axes or (need_time and not any(found.time for found in axes.values())):
         raise DimensionError(_nothing_to_change(dataset, need_time=bool(axes)))
     grid = dataset.drop_vars(list(dataset.data_vars))
@@ -131,12 +189,7 @@ def _change_dataset(
     sizes = {
         dim: n for variable in (*changed.values(), *coords.values()) for dim, n in variable.sizes.items()
     }
-    others = {name: dataset[name].variable for name in dataset.data_vars if name not in axes}
-    passed = {
-        name: v for name, v in others.items() if all(sizes.get(dim, n) == n for dim, n in v.sizes.items())
-    }
-    _name_others([str(name) for name in passed], [str(name) for name in others if name not in passed])
-    both = changed | passed
+    both = changed | without_fields(dataset, axes, sizes)
     attrs = change.attrs(dataset)
     return xr.Dataset(
         {name: both[name] for name in dataset.data_vars if name in both},
@@ -196,13 +249,4 @@ def _name_others(passed: list[str], dropped: list[str]) -> None:
     if dropped:
         parts.append(f"left out, since they do not fit the new grid: {dropped}")
     if parts:
-        warnings.warn("; ".join(parts), UserWarning, stacklevel=_callers_level())
-
-
-def _callers_level() -> int:
-    """How far up the stack the first line outside the package is: warnings point to the user's own call."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  warnings.warn counts frames the same way
-    level = 1
-    while frame is not None and str(frame.f_globals.get("__name__", "")).partition(".")[0] == "xdownscale":
-        frame, level = frame.f_back, level + 1
-    return level
+        warn_user("; ".join(parts))

@@ -43,9 +43,7 @@ def fit(field: Source, axes: Axes, factors: Factors, boundary: str = "exact") ->
     FactorError
         If a size is not a multiple and `boundary` is ``"exact"``, or nothing would be left.
     """
-    if boundary not in BOUNDARIES:
-        msg = f"boundary={boundary!r} is unknown. Pass one of {BOUNDARIES}."
-        raise FactorError(msg)
+    check_boundary(boundary)
     sizes = {axes.y: factors.y, axes.x: factors.x} | ({axes.time: factors.time} if axes.time else {})
     for dim, factor in sizes.items():
         rest = field.sizes[dim] % factor
@@ -58,6 +56,13 @@ def fit(field: Source, axes: Axes, factors: Factors, boundary: str = "exact") ->
         else:
             field = _pad(field, dim, factor - rest, is_time=dim == axes.time)
     return field
+
+
+def check_boundary(boundary: str) -> None:
+    """Raise where `boundary` is none of the known words."""
+    if boundary not in BOUNDARIES:
+        msg = f"boundary={boundary!r} is unknown. Pass one of {BOUNDARIES}."
+        raise FactorError(msg)
 
 
 def _not_divided(dim: str, size: int, factor: int) -> str:

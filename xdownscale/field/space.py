@@ -107,6 +107,14 @@ def _shortest(value: float, tolerance: float) -> float:
     )
 
 
+def closes_circle(field: Source, dim: str) -> bool:
+    """Whether the cells of a dimension are longitudes all the way round, so that the last lies beside the first."""
+    if not (has_labels(field, dim) and is_longitude(field.coords[dim])):
+        return False
+    width = abs(spacing(field, dim))
+    return field.sizes[dim] > 1 and abs(width * field.sizes[dim] - 360.0) <= _REGULAR * width
+
+
 def lattice_index(field: Source, dim: str) -> int:
     """Absolute index of the first cell on its lattice; increases along the array; 0 without labels."""
     if not has_labels(field, dim):

@@ -18,7 +18,7 @@ from xdownscale.field.bounds import POSITION, WIDTH, Coordinates, Source, find_b
 if TYPE_CHECKING:
     import xarray as xr
 
-_JITTER = 1e-3
+JITTER = 1e-3
 """Share of a step that labels may be off: times decoded from float32 hours are."""
 
 Decode = Callable[[np.ndarray], np.ndarray]
@@ -87,18 +87,23 @@ def tick_step(field: Source, dim: str) -> int | None:
         return None
     ticks, _, _ = to_ticks(field.coords[dim].values)
     if ticks.size == 1:
-        return _lone_step(field, dim)
+        return noted_step(field, dim)
     steps = np.diff(ticks)
-    usual, counts = np.unique(steps, return_counts=True)
-    step = int(usual[counts.argmax()])
-    wrong = np.flatnonzero(np.abs(steps - step) > _JITTER * abs(step))
+    step = usual_step(steps)
+    wrong = np.flatnonzero(np.abs(steps - step) > JITTER * abs(step))
     if step <= 0 or wrong.size or bool((steps <= 0).any()):
-        raise TimeAxisError(_irregular(field.coords[dim], dim, steps, step))
+        raise irregular(field, dim, steps, step)
     return step
 
 
-def _lone_step(field: Source, dim: str) -> int | None:
-    """The step of one label alone: from its bounds, else from the width that coarsening noted."""
+def usual_step(steps: np.ndarray) -> int:
+    """The step that occurs most often, in ticks."""
+    usual, counts = np.unique(steps, return_counts=True)
+    return int(usual[counts.argmax()])
+
+
+def noted_step(field: Source, dim: str) -> int | None:
+    """The step that bounds tell, else the width that coarsening noted; None without either."""
     bounds = find_bounds(field, dim)
     if bounds is not None:
         return int(np.diff(to_ticks(bounds.values.ravel())[0])[0]) or None
@@ -112,7 +117,12 @@ def _per_second(values: np.ndarray) -> int:
     return 10**9 if to_ticks(values)[2] == "ns" else 10**6
 
 
-def _irregular(label: xr.DataArray, dim: str, steps: np.ndarray, step: int) -> str:
+def irregular(field: Source, dim: str, steps: np.ndarray, step: int) -> TimeAxisError:
+    """An error that says where labels first go astray, and how to go on."""
+    return TimeAxisError(_astray(field.coords[dim], dim, steps, step))
+
+
+def _astray(label: xr.DataArray, dim: str, steps: np.ndarray, step: int) -> str:
     """Say where the first gap is, and how to go on."""
     backward = np.flatnonzero(steps <= 0)
     if backward.size:
@@ -121,12 +131,22 @@ def _irregular(label: xr.DataArray, dim: str, steps: np.ndarray, step: int) -> s
             f"{dim!r} does not increase after index {at} ({label.values[at]}). "
             f"Sort it and drop doubles: field.sortby({dim!r}).drop_duplicates({dim!r})."
         )
-    at = int(np.flatnonzero(np.abs(steps - step) > _JITTER * step)[0])
+    short = np.flatnonzero(steps < (1 - JITTER) * step)
+    at = int(short[0] if short.size else np.flatnonzero(steps > (1 + JITTER) * step)[0])
     usual = f"{step / _per_second(label.values):g}"
+    where = (
+        f"after index {at}: {label.values[at]} to {label.values[at + 1]} is {steps[at] / step:.4g} steps "
+        f"of {usual} s"
+    )
+    if short.size:
+        return (
+            f"{dim!r} has a step that is too short {where}. Bring it to even steps: "
+            f"field.resample({dim}='{usual}s').mean()."
+        )
     return (
-        f"{dim!r} has a gap after index {at}: {label.values[at]} to {label.values[at + 1]} is "
-        f"{steps[at] / step:.4g} steps of {usual} s. Take the part before or after it, "
-        f"field.isel({dim}=slice(0, {at + 1})), or fill it: field.resample({dim}='{usual}s').asfreq()."
+        f"{dim!r} has a gap {where}. Treat the pieces between gaps one by one with gaps='split', take the part "
+        f"before or after it, field.isel({dim}=slice(0, {at + 1})), or fill it: "
+        f"field.resample({dim}='{usual}s').asfreq()."
     )
 
 

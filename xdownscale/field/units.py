@@ -3,49 +3,30 @@
 from __future__ import annotations
 
 import re
+import tokenize
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from xdownscale.errors import UnitsError
-from xdownscale.field.axes import find_axes
+from xdownscale.field.axes import holds_times
+from xdownscale.field.pieces import step_beside_gaps
 from xdownscale.field.provenance import result_attrs
+from xdownscale.field.times import as_timedelta
+from xdownscale.field.water import metres_of_water
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_WATER_DENSITY = 1000
-"""kg m-3; so 1 kg m-2 of water stands 1 mm deep."""
-
-_LENGTHS: Final = {
-    "m": Fraction(1),
-    "cm": Fraction(1, 100),
-    "mm": Fraction(1, 1000),
-    "um": Fraction(1, 10**6),
-}
-_LENGTHS_LONG: Final = {
-    "metre": "m",
-    "meter": "m",
-    "metres": "m",
-    "meters": "m",
-    "millimetre": "mm",
-    "millimeter": "mm",
-}
-_SECONDS: Final = {
-    **dict.fromkeys(("s", "sec", "second", "seconds"), 1),
-    **dict.fromkeys(("min", "minute", "minutes"), 60),
-    **dict.fromkeys(("h", "hr", "hour", "hours"), 3600),
-    **dict.fromkeys(("d", "day", "days"), 86400),
-}
 _TEMPERATURES: Final = {
-    **dict.fromkeys(("k", "kelvin", "degk"), (1.0, 0.0)),
-    **dict.fromkeys(("degc", "c", "celsius", "degree_celsius", "degrees_celsius", "°c"), (1.0, 273.15)),
-    **dict.fromkeys(("degf", "fahrenheit", "degree_fahrenheit", "°f"), (5 / 9, 459.67 * 5 / 9)),
+    **dict.fromkeys(("k", "kelvin", "degk", "degkelvin"), (1.0, 0.0)),
+    **dict.fromkeys(("c", "celsius", "degc", "degcelsius", "℃"), (1.0, 273.15)),
+    **dict.fromkeys(("f", "fahrenheit", "degf", "degfahrenheit", "℉"), (5 / 9, 459.67 * 5 / 9)),
 }
 """Scale and offset to kelvin."""
 
-_KNOWN = "mm h-1, mm day-1, kg m-2 s-1, m s-1, mm, m, kg m-2, K, degC"
+_KNOWN = "mm h-1, mm day-1, kg m-2 s-1, m s-1, inch h-1, mm, m, kg m-2, K, degC, degF"
 
 
 def to_units(field: xr.DataArray, units: str, *, step: np.timedelta64 | None = None) -> xr.DataArray:
@@ -57,9 +38,10 @@ def to_units(field: xr.DataArray, units: str, *, step: np.timedelta64 | None = N
         A field with ``attrs["units"]``.
     units : str
         Units wanted. Rates and fluxes of water convert into one another, and into amounts per step with
-        `step`.
+        `step`; temperatures into one another; anything else of the same dimension where pint is installed.
     step : timedelta64, optional
-        Length of a time step, for amounts; read from the time coordinate where it is not given.
+        Length of a time step, for amounts; read from the time coordinate where it is not given. Beside gaps an amount
+        still belongs to a step of the usual length.
 
     Returns
     -------
@@ -84,7 +66,7 @@ def to_units(field: xr.DataArray, units: str, *, step: np.timedelta64 | None = N
         raise UnitsError(msg)
     if _same(str(present), units):
         return field
-    if step is None and is_amount(str(present)) != is_amount(units):
+    if step is None and _needs_step(str(present), units):
         step = _step_of(field)
     scale, offset = unit_scale(str(present), units, step=step)
     converted: xr.DataArray = field.astype(np.result_type(field.dtype, np.float32), copy=False) * scale
@@ -118,17 +100,19 @@ def unit_scale(from_units: str, to_units: str, *, step: np.timedelta64 | None = 
     """
     if _same(from_units, to_units):
         return (1.0, 0.0)
-    warm, wanted = _TEMPERATURES.get(_clean(from_units)), _TEMPERATURES.get(_clean(to_units))
+    warm, wanted = _kelvin(from_units), _kelvin(to_units)
     if warm and wanted:
         return (warm[0] / wanted[0], (warm[1] - wanted[1]) / wanted[0])
-    source, target = _water(from_units), _water(to_units)
+    source, target = metres_of_water(from_units), metres_of_water(to_units)
     if source is None or target is None:
-        msg = f"cannot convert {from_units!r} to {to_units!r}. Known: {_KNOWN}. Convert the field beforehand."
-        raise UnitsError(msg)
+        return _scale_by_pint(from_units, to_units)
     scale = source[0] / target[0]
     if source[1] != target[1]:
         if step is None:
-            msg = f"{from_units!r} to {to_units!r} needs a time step. Pass step=numpy.timedelta64(5, 'm')."
+            msg = (
+                f"{from_units!r} to {to_units!r} needs the length of a time step. Take two steps or more, or say it: "
+                f"field['time'].attrs['cell_width'] = '300 s', or step=numpy.timedelta64(5, 'm')."
+            )
             raise UnitsError(msg)
         seconds = Fraction(int(step / np.timedelta64(1, "ns")), 10**9)
         scale = scale / seconds if target[1] else scale * seconds
@@ -143,7 +127,7 @@ def is_amount(units: str) -> bool:
     >>> is_amount("mm"), is_amount("mm h-1")
     (True, False)
     """
-    water = _water(units)
+    water = metres_of_water(units)
     return water is not None and not water[1]
 
 
@@ -155,52 +139,62 @@ def is_rate(units: str) -> bool:
     >>> is_rate("kg m-2 s-1"), is_rate("mm")
     (True, False)
     """
-    water = _water(units)
+    water = metres_of_water(units)
     return water is not None and water[1]
 
 
-def _water(units: str) -> tuple[Fraction, bool] | None:
-    """Metres of water (per second, where the flag is set) that one unit stands for; None for other units."""
-    powers: dict[str, int] = {}
-    for sign, name, exponent in re.findall(r"(/?)\s*([a-zµ]+)(?:\^|\*\*)?(-?\d+)?", _clean(units)):
-        short = _LENGTHS_LONG.get(name, name).replace("µ", "u")
-        powers[short] = powers.get(short, 0) + int(exponent or 1) * (-1 if sign else 1)
-    scale, mass = Fraction(1), powers.pop("kg", 0)
-    if mass:
-        if mass != 1 or powers.pop("m", 0) != -2:
-            return None
-        scale /= _WATER_DENSITY
-    else:
-        length = next((name for name in powers if name in _LENGTHS), None)
-        if length is None or powers.pop(length) != 1:
-            return None
-        scale *= _LENGTHS[length]
-    if not powers:
-        return scale, False
-    (time, exponent), *others = powers.items()
-    if others or time not in _SECONDS or exponent != -1:
-        return None
-    return scale / _SECONDS[time], True
+def _needs_step(present: str, wanted: str) -> bool:
+    """Whether one of two units of water is an amount and the other a rate."""
+    source, target = metres_of_water(present), metres_of_water(wanted)
+    return source is not None and target is not None and source[1] != target[1]
 
 
 def _step_of(field: xr.DataArray) -> np.timedelta64 | None:
-    """Time step of a field, where it has one."""
-    from xdownscale.field.grid import describe
+    """Length of a step of the field's time axis, gaps aside; None where it has none."""
+    dim = next((str(d) for d in field.dims if d in field.coords and holds_times(field[d])), None)
+    ticks = None if dim is None else step_beside_gaps(field, dim)
+    return None if ticks is None or dim is None else as_timedelta(ticks, field.coords[dim].values)
 
-    return describe(field, find_axes(field)).step
+
+def _scale_by_pint(from_units: str, to_units: str) -> tuple[float, float]:
+    """Scale and offset of any other conversion, where pint is installed and the dimensions agree."""
+    cannot = f"cannot convert {from_units!r} to {to_units!r}"
+    try:
+        import pint
+        from cf_xarray.units import units as registry
+    except ImportError as cause:
+        msg = f"{cannot}. Known: {_KNOWN}. For others install pint, or convert the field beforehand."
+        raise UnitsError(msg) from cause
+    try:
+        values = [registry.Quantity(value, from_units).to(to_units).magnitude for value in (0.0, 1.0, 2.0)]
+    except (
+        pint.PintError,
+        tokenize.TokenError,
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        TypeError,
+        ValueError,
+    ) as cause:
+        msg = f"{cannot}: {str(cause) or 'not understood'}. Convert the field beforehand."
+        raise UnitsError(msg) from cause
+    offset, scale = values[0], values[1] - values[0]
+    if not np.isclose(values[2] - values[1], scale, rtol=1e-9):
+        msg = f"{cannot} by a factor: the scale is not linear. Convert the field beforehand."
+        raise UnitsError(msg)
+    return (float(scale), float(offset))
 
 
-def _clean(units: str) -> str:
-    """Units in small letters, with single spaces."""
-    return " ".join(units.lower().replace(".", " ").replace("·", " ").split())
+def _kelvin(units: str) -> tuple[float, float] | None:
+    """Scale and offset to kelvin; None for anything but temperatures."""
+    return _TEMPERATURES.get(re.sub(r"degrees?|°", "deg", re.sub(r"[\s_.]", "", units.lower())))
 
 
 def _same(first: str, second: str) -> bool:
     """Whether two spellings mean the same."""
-    if _clean(first) == _clean(second):
+    if first.split() == second.split():
         return True
-    water = _water(first)
-    warm = _TEMPERATURES.get(_clean(first))
-    return (water is not None and water == _water(second)) or (
-        warm is not None and warm == _TEMPERATURES.get(_clean(second))
+    water, warm = metres_of_water(first), _kelvin(first)
+    return (water is not None and water == metres_of_water(second)) or (
+        warm is not None and warm == _kelvin(second)
     )

@@ -20,7 +20,7 @@ _ROUNDING = 1e-6
 
 
 def is_rain(field: xr.DataArray) -> bool:
-    """Whether a field is precipitation, by its standard name, long name or name.
+    """Whether a field is precipitation: by its standard name, without one by its long name or name.
 
     Examples
     --------
@@ -30,10 +30,11 @@ def is_rain(field: xr.DataArray) -> bool:
     >>> is_rain(xr.DataArray(0.0, name="tas"))
     False
     """
-    words = (
-        " ".join(str(field.attrs.get(key, "")) for key in ("standard_name", "long_name")) + f" {field.name}"
-    )
-    return any(word in words.lower() for word in _RAIN_WORDS) or str(field.name).lower() in {"pr", "tp"}
+    said = str(field.attrs.get("standard_name", "")).lower()
+    if said:
+        return any(word in said for word in _RAIN_WORDS)
+    words = f"{field.attrs.get('long_name', '')} {field.name}".lower()
+    return any(word in words for word in _RAIN_WORDS) or str(field.name).lower() in {"pr", "tp"}
 
 
 def name_of(field: xr.DataArray) -> str:
