@@ -247,6 +247,9 @@ def test_datatree():
     tree = xr.DataTree.from_dict({"/radar": whole(), "/gauge/filled": whole()})
     coarse = tree.map_over_datasets(lambda node: node.sr.coarsen(4, 3) if node.data_vars else node)
     xr.testing.assert_equal(coarse["gauge/filled"].to_dataset(), xdownscale.coarsen(whole(), 4, 3))
+    xr.testing.assert_equal(
+        xdownscale.coarsen(tree, 4, 3)["gauge/filled"].to_dataset(), coarse["gauge/filled"].to_dataset()
+    )
 
 
 # ── time ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -375,6 +378,8 @@ def test_gaps():
     coarse = xdownscale.coarsen(filled, 4, 3)
     np.testing.assert_array_equal(coarse.isnull().any(("y", "x")), [False, True, False])
     np.testing.assert_allclose(coarse[2], plain_means(field)[1])
+    split = xdownscale.coarsen(field, 4, 3, gaps="split")
+    np.testing.assert_allclose(split, plain_means(field))
 
 
 # ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────────
