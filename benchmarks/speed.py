@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument(
         "--cells", type=int, default=60, help="coarse cells along each side of the large domain"
     )
+    parser.add_argument("--members", type=int, default=5, help="members of the large domain")
     parser.add_argument("--frames", type=int, default=12, help="coarse frames of the large domain")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -59,11 +60,11 @@ def main() -> None:
     seconds = {"block 100 x 100 km, 3 frames, 10 members": median_seconds(
         lambda: block.sr.downscale(model, members=10), options.repeats
     )}  # fmt: skip
-    members = 2
+    members = options.members
     whole = median_seconds(
         lambda: coarse.sr.downscale(model, members=members, progress=False), options.repeats
     )
-    seconds["large domain, 2 members"] = whole
+    seconds[f"large domain, {members} members"] = whole
     method = model.method
     values = torch.from_numpy(np.asarray(coarse.values, np.float32))[None]
     origin = describe(coarse, find_axes(coarse)).origin
