@@ -139,3 +139,18 @@ def test_bad_arguments_are_refused(fine):
         train(fine, method="gan")
     with pytest.raises(FactorError):
         xdownscale.train(fine, spatial=0)
+
+
+def test_weights_of_a_model_are_a_start(fine):
+    first = train(fine)
+    further = train(fine, model=first, steps=1, recipe=Recipe(cells=4, frames=2))
+    assert further.method.settings.size == first.method.settings.size
+    moved = [
+        float((value - first.method.state_dict()[name]).abs().max())
+        for name, value in further.method.state_dict().items()
+    ]
+    assert 0 < max(moved) < 0.1
+    median = train(fine, model=first, method="median")
+    assert not median.stochastic
+    with pytest.raises(FactorError, match="no start"):
+        train(fine + 280.0, model=first, spatial=2)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from xdownscale.field.static import Static
     from xdownscale.model.downscaler import Downscaler
+    from xdownscale.model.generator import Generator, GeneratorSettings
     from xdownscale.model.recipe import Recipe
     from xdownscale.training.patches import PatchSampler, Source
 
@@ -34,6 +35,7 @@ def train(
     *,
     static: Static | None = None,
     styles: Sequence[str] | None = None,
+    model: Downscaler | str | os.PathLike[str] | None = None,
     recipe: str | Recipe | None = None,
     method: str | None = None,
     steps: int | None = None,
@@ -60,6 +62,9 @@ def train(
     styles : sequence of str, optional
         The product that each field belongs to, such as the name of a radar network, where products differ in texture:
         the model learns a vector for each, and all count alike. None takes all fields for one product.
+    model : Downscaler, path or name, optional
+        A model for the same factors and variable whose weights are the start: minutes on your own fields instead of an
+        hour. The sizes of the network are then its own.
     recipe : {"standard", "small"} or Recipe, optional
         Sizes and schedule. "standard" made the shipped weights, an hour on two cores; "small" takes a minute.
     method : {"generator", "median"}, optional
@@ -98,10 +103,8 @@ def train(
     >>> model.factors
     Factors(y=4, x=4, time=3)
     """
-    import torch
-
     from xdownscale.model.device import chosen_device
-    from xdownscale.model.generator import Generator, GeneratorSettings
+    from xdownscale.model.generator import GeneratorSettings
     from xdownscale.model.mean import median_recipe, median_settings
     from xdownscale.training.fit import fit
     from xdownscale.training.patches import PatchSampler
@@ -148,20 +151,19 @@ def train(
     )
     training = windows(sources)
     judging = _judging(windows, held_out) if wanted else None
+    given = None if model is None else _start(model, factors, transform, standard)
     settings = GeneratorSettings(
         blocks=factors.blocks,
         transform=transform,
         static=standard,
         styles=tuple(dict.fromkeys(names)),
-        size=plan.size,
+        size=plan.size if given is None else given.settings.size,
     )
     if method == "median":
         settings, plan = median_settings(settings), median_recipe(plan)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = Generator(settings)
+    network = _network(settings, given, seed)
     result = fit(
-        model,
+        network,
         training,
         judging,
         recipe=plan,
@@ -171,10 +173,10 @@ def train(
         checkpoint=None if checkpoint is None else Path(checkpoint),
         progress=progress,
     )
-    model.load_state_dict(result.weights)
-    model.to("cpu").eval()
+    network.load_state_dict(result.weights)
+    network.to("cpu").eval()
     return _finished(
-        model, events[0], [values for values, _ in events], plan, result.steps, result.scores, seed
+        network, events[0], [values for values, _ in events], plan, result.steps, result.scores, seed
     )
 
 
@@ -182,6 +184,42 @@ def _recipe(recipe: str | Recipe | None) -> Recipe:
     from xdownscale.model.recipe import Recipe
 
     return recipe if isinstance(recipe, Recipe) else Recipe.named(recipe or "standard")
+
+
+def _start(
+    model: Downscaler | str | os.PathLike[str], factors: Factors, transform: Any, static: Sequence[Any]
+) -> Generator:
+    """The method whose weights are the start, if it fits."""
+    from xdownscale import zoo
+    from xdownscale.model.downscaler import Downscaler
+
+    given = model if isinstance(model, Downscaler) else zoo.load(model)
+    settings = given.method.settings
+    if given.factors != factors or type(settings.transform) is not type(transform):
+        msg = (
+            f"the model refines {given.variable.name!r} by {given.factors}: it is no start for this variable by "
+            f"{factors}. Train for its own factors and variable, or leave model out."
+        )
+        raise FactorError(msg)
+    if [each.name for each in settings.static] != [each.name for each in static]:
+        msg = f"the model was trained with the static fields {list(given.static)}. Pass the same, or leave model out."
+        raise FactorError(msg)
+    return given.method
+
+
+def _network(settings: GeneratorSettings, given: Generator | None, seed: int) -> Generator:
+    """A network with fresh weights, or with those of another one."""
+    import torch
+
+    from xdownscale.model.generator import Generator
+    from xdownscale.training.start import start_from
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = Generator(settings)
+    if given is not None:
+        start_from(network, given)
+    return network
 
 
 def _style_names(styles: Sequence[str] | None, count: int) -> list[str]:
