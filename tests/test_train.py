@@ -143,7 +143,7 @@ def test_bad_arguments_are_refused(fine):
 
 def test_weights_of_a_model_are_a_start(fine):
     first = train(fine)
-    further = train(fine, model=first, steps=1, recipe=Recipe(cells=4, frames=2))
+    further = train(fine, model=first, recipe=Recipe(cells=3, frames=2, schedule=RECIPE.schedule))
     assert further.method.settings.size == first.method.settings.size
     moved = [
         float((value - first.method.state_dict()[name]).abs().max())
@@ -153,4 +153,4 @@ def test_weights_of_a_model_are_a_start(fine):
     median = train(fine, model=first, method="median")
     assert not median.stochastic
     with pytest.raises(FactorError, match="no start"):
-        train(fine + 280.0, model=first, spatial=2)
+        xdownscale.train(fine, spatial=2, temporal=2, model=first, recipe=RECIPE)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from xdownscale.kernels.blocks import Blocks
     from xdownscale.model.transform import Transform
 
-PASSES = 6
+PASSES = 8
 """Passes of the smooth offset; each reaches one coarse cell and one coarse frame further."""
 
 LARGEST = 2.0

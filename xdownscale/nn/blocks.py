@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-SMALL = 8192
-"""Pixels of a frame below which it is not convolved alone."""
+SMALL, SMALL_THIN = 1024, 8192
+"""Pixels of a frame below which it is not convolved alone: for more than eight channels, and for fewer."""
 
 
 class FrameConvolution(nn.Module):
@@ -202,7 +202,8 @@ def convolve_frames(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     else:
         frames = rearrange(x, "b l c h w -> (b l) c h w").contiguous(memory_format=torch.channels_last)
     count = frames.shape[0]
-    if count < 3 and x.shape[-1] * x.shape[-2] < SMALL:
+    least = SMALL if min(weight.shape[:2]) > 8 else SMALL_THIN
+    if count < 3 and x.shape[-1] * x.shape[-2] < least:
         # convolutions of one small frame are summed in another order than those of a large one
         frames = torch.cat([frames, *[frames[:1]] * (3 - count)]).contiguous(
             memory_format=torch.channels_last

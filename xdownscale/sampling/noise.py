@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 BLOCK = 16
 """Coarse cells along each side of a block."""
 
+WORTH_THREADS = 1_000_000
+"""Values of a window from which on threads share the drawing."""
+
 _MASK = 2**64 - 1
 
 
@@ -79,8 +82,12 @@ def _window(
             window[frame, :, to_y, to_x] = block[:, from_y, from_x]
 
     # frames know nothing of each other, and numpy lets go of the interpreter while it draws
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(draw, range(count)))
+    if window.size < WORTH_THREADS:
+        for frame in range(count):
+            draw(frame)
+    else:
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            list(pool.map(draw, range(count)))
     return window
 
 
