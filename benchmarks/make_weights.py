@@ -1,7 +1,8 @@
 r"""Train the weights that ship with the package, or the median net that goes with them.
 
-    OMP_NUM_THREADS=1 torchrun --nproc_per_node 2 benchmarks/make_weights.py ../shared/data --minutes 85 \
-        --checkpoint run.safetensors --out xdownscale/zoo/rain-10x3.safetensors
+    python benchmarks/make_amounts.py ../shared/data amounts
+    OMP_NUM_THREADS=1 torchrun --nproc_per_node 2 benchmarks/make_weights.py ../shared/data --amounts amounts \
+        --minutes 85 --style amounts --checkpoint run.safetensors --out xdownscale/zoo/rain-10x3.safetensors
 
 The files are those of the data folder that are marked for training; three of them, whole events or boxes, are held out
 to judge by. A run writes checkpoints and resumes from them; without torchrun it is one process. The name of a file says
@@ -58,9 +59,15 @@ def rain_of(path: Path) -> xr.DataArray:
     return rain.assign_attrs(keep)
 
 
-def product(name: str) -> str:
-    """The radar network of a file, from its name."""
-    words = Path(name).stem.split("_")
+def files(folder: Path, names: list[str], amounts: Path | None) -> list[Path]:
+    """The files of these names, and the amounts that were made of them."""
+    made = [] if amounts is None else [amounts / name.replace("rain_", "rain_amounts_", 1) for name in names]
+    return [*(folder / name for name in names), *(path for path in made if path.exists())]
+
+
+def product(path: Path) -> str:
+    """The radar network of a file, or "amounts", from its name."""
+    words = path.stem.split("_")
     return words[1] if words[0] == "rain" and len(words) > 1 else words[0]
 
 
@@ -125,6 +132,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--train", nargs="+", default=TRAIN)
     parser.add_argument("--validate", nargs="+", default=VALIDATE)
+    parser.add_argument(
+        "--amounts", type=Path, help="folder of what make_amounts.py wrote, to train on as well"
+    )
     parser.add_argument("--spatial", type=int, default=10)
     parser.add_argument("--temporal", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=70.0)
@@ -133,31 +143,40 @@ def main() -> None:
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--initial", help="a model whose weights are the start")
+    parser.add_argument("--rate", type=float, help="peak learning rate instead of the recipe's")
     parser.add_argument("--style", help="the product whose texture is the default; the mean of all without")
     options = parser.parse_args()
     if "RANK" in os.environ:
         torch.distributed.init_process_group("gloo")
     recipe = xdownscale.Recipe.named("standard")
     schedule = dataclasses.replace(
-        recipe.schedule, steps=100_000, seconds=60 * options.minutes, check=250, patience=100
+        recipe.schedule,
+        steps=100_000,
+        seconds=60 * options.minutes,
+        check=250,
+        patience=100,
+        rate=options.rate or recipe.schedule.rate,
+    )
+    training, held_out = (
+        files(options.folder, names, options.amounts) for names in (options.train, options.validate)
     )
     model = xdownscale.train(
-        [rain_of(options.folder / name) for name in options.train],
+        [rain_of(path) for path in training],
         spatial=options.spatial,
         temporal=options.temporal,
-        styles=[product(name) for name in options.train],
+        styles=[product(path) for path in (*training, *held_out)],
         recipe=dataclasses.replace(recipe, schedule=schedule, unit=2.0),
         method=options.method,
         model=options.initial,
-        validation=[rain_of(options.folder / name) for name in options.validate],
+        validation=[rain_of(path) for path in held_out],
         checkpoint=options.checkpoint,
     )
     if torch.distributed.is_initialized() and torch.distributed.get_rank() > 0:
         return
     model = model.with_style(options.style)
     if options.style is not None and options.method == "generator":
-        own = next(name for name in options.train if product(name) == options.style)
-        model = settle_grain(model, rain_of(options.folder / own), options.style)
+        own = next(path for path in training if product(path) == options.style)
+        model = settle_grain(model, rain_of(own), options.style)
     model.name = options.name
     model.save(options.out)
     register(options)

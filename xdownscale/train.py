@@ -61,7 +61,8 @@ def train(
         Static fields on the fine grid, such as topography; the same must be given to :func:`xdownscale.downscale`.
     styles : sequence of str, optional
         The product that each field belongs to, such as the name of a radar network, where products differ in texture:
-        the model learns a vector for each, and all count alike. None takes all fields for one product.
+        the model learns a vector for each, and all count alike. Products of the fields of `validation` may follow.
+        None takes all fields for one product.
     model : Downscaler, path or name, optional
         A model for the same factors and variable whose weights are the start: minutes on your own fields instead of an
         hour. The sizes of the network are then its own.
@@ -125,7 +126,8 @@ def train(
         msg = f'method={method!r} is not known; use method="generator" (an ensemble) or method="median" (deterministic)'
         raise FactorError(msg)
     events = [prepared(each, factors, dims) for each in as_list(field)]
-    names = _style_names(styles, len(events))
+    judges = [] if isinstance(validation, (int, float)) else as_list(validation)
+    names, judged_names = _style_names(styles, len(events), len(judges))
     transform = transform_for([values for values, _ in events])
     fields = named_static(static)
     standard = standard_fields(fields, events)
@@ -139,8 +141,11 @@ def train(
         wanted = validation > 0
         sources, held_out = split(sources, float(validation), factors.time * plan.frames)
     else:
-        others = [prepared(each, factors, dims) for each in as_list(validation)]
-        held_out = [source for event in others for source in sources_of(*event, fields, standard)]
+        held_out = [
+            source
+            for each, name in zip(judges, judged_names, strict=True)
+            for source in sources_of(*prepared(each, factors, dims), fields, standard, style=name)
+        ]
     windows = partial(
         PatchSampler,
         blocks=factors.blocks,
@@ -222,14 +227,15 @@ def _network(settings: GeneratorSettings, given: Generator | None, seed: int) ->
     return network
 
 
-def _style_names(styles: Sequence[str] | None, count: int) -> list[str]:
-    """A product for every field."""
+def _style_names(styles: Sequence[str] | None, count: int, judges: int) -> tuple[list[str], list[str]]:
+    """A product for every field to learn from, and for every one to judge by."""
     if styles is None:
-        return ["training"] * count
-    if isinstance(styles, str) or len(styles) != count:
-        msg = f"styles must name one product for each of the {count} fields, got {styles!r}"
+        return ["training"] * count, ["training"] * judges
+    if isinstance(styles, str) or len(styles) not in (count, count + judges):
+        more = f" (and may name those of the {judges} fields of validation)" if judges else ""
+        msg = f"styles must name one product for each of the {count} fields{more}, got {styles!r}"
         raise FactorError(msg)
-    return list(styles)
+    return list(styles[:count]), list(styles[count:]) or [""] * judges
 
 
 def _judging(windows: Callable[[list[Source]], PatchSampler], held_out: list[Source]) -> PatchSampler | None:

@@ -7,7 +7,7 @@ import torch
 from xdownscale.kernels.crps import crps_ensemble
 from xdownscale.model.recipe import ScoreWeights
 from xdownscale.model.transform import LogRain, Standard
-from xdownscale.training.losses import ensemble_score, pair_score, random_filters
+from xdownscale.training.losses import _across_borders, ensemble_score, pair_score, random_filters
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -43,6 +43,7 @@ def _score(members, truth):
             unit=1.0,
             weights=ScoreWeights(alpha=1.0),
             windows=torch.ones(len(truth)),
+            blocks=(3, 10, 10),
             generator=torch.Generator().manual_seed(9),
         )
     )
@@ -67,17 +68,33 @@ def test_windows_count_by_their_weight():
     truth = torch.zeros(2, 3, 12, 12)
     members = torch.stack([torch.stack([torch.zeros(3, 12, 12), torch.ones(3, 12, 12)])] * 2)
     score = lambda w: float(  # noqa: E731
-        ensemble_score(members, truth, transform=LogRain(), unit=1.0, weights=ScoreWeights(),
+        ensemble_score(members, truth, transform=LogRain(), unit=1.0, weights=ScoreWeights(), blocks=(3, 4, 4),
                        windows=torch.tensor(w), generator=torch.Generator().manual_seed(0))
     )  # fmt: skip
     assert score([1.0, 0.0]) == 0
     assert score([0.0, 2.0]) == pytest.approx(2 * score([0.0, 1.0]))
 
 
+def test_seams_between_coarse_cells_lose():
+    """The right law with a step at every border of ten cells scores worse, and the term of borders says so itself."""
+    source = torch.Generator().manual_seed(0)
+    truth, members = (
+        torch.randn(32, 3, 30, 30, generator=source),
+        torch.randn(2, 32, 3, 30, 30, generator=source),
+    )
+    seams = torch.arange(30).div(10, rounding_mode="floor") % 2 * 1.0
+    assert _score(members, truth) < _score(members + seams, truth)
+    across_y, across_x = _across_borders(torch.stack([seams.expand(1, 1, 30, 30)] * 2), (3, 10, 10))
+    assert across_y.shape == (2, 1, 1, 2, 30)
+    assert (across_y == 0).all()
+    assert across_x.shape == (2, 1, 1, 30, 2)
+    assert (across_x.abs() == 1).all()
+
+
 def test_the_loss_has_a_gradient_for_every_member():
     members = torch.rand(2, 1, 3, 24, 24, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
     truth = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(1))
-    ensemble_score(members, truth, transform=LogRain(), unit=2.0, weights=ScoreWeights(), windows=torch.ones(1),
-                   generator=torch.Generator().manual_seed(0)).backward()  # fmt: skip
+    ensemble_score(members, truth, transform=LogRain(), unit=2.0, weights=ScoreWeights(), blocks=(3, 4, 4),
+                   windows=torch.ones(1), generator=torch.Generator().manual_seed(0)).backward()  # fmt: skip
     assert np.isfinite(members.grad.numpy()).all()
     assert (members.grad.flatten(1).abs().sum(1) > 0).all()

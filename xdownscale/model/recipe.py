@@ -30,8 +30,8 @@ class ScoreWeights:
 
     Parameters
     ----------
-    cell, pooled, sliced : float
-        Weights of single cells, pools and patches.
+    cell, pooled, border, sliced : float
+        Weights of single cells, pools, differences across borders of coarse cells, and patches.
     physical, latent : float
         Weights of the two units in which every term is taken.
     alpha : float
@@ -45,6 +45,7 @@ class ScoreWeights:
 
     cell: float = 1.0
     pooled: float = 0.5
+    border: float = 0.25
     sliced: float = 1.5
     physical: float = 0.5
     latent: float = 1.0

@@ -174,6 +174,7 @@ class _Loop:
             unit=self.unit,
             weights=self.weights,
             windows=torch.from_numpy(batch.weights).to(self.device),
+            blocks=self.model.settings.blocks,
             generator=source,
         )
         return score + self.weights.drift * anchor

@@ -5,6 +5,7 @@ none trades against calibration:
 
 * the value of every cell, in physical units and in latent units;
 * pools of cells: what happens on 4 and 12 cells;
+* differences between neighbours on the two sides of a coarse cell's border, where conservation would show;
 * **sliced energy score of patches**: responses to random filters in space and time, fresh ones at every step. Over
   all filters the CRPS of projections is the energy score of the joint law of a patch (Gneiting & Raftery 2007,
   doi:10.1198/016214506000001437, eq. 22; slicing: the norm is an average over directions), so texture, increments and
@@ -21,6 +22,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from xdownscale.kernels.blocks import Blocks
     from xdownscale.model.recipe import ScoreWeights
     from xdownscale.model.transform import Transform
 
@@ -38,6 +40,7 @@ def ensemble_score(
     unit: float,
     weights: ScoreWeights,
     windows: Tensor,
+    blocks: Blocks,
     generator: torch.Generator,
 ) -> Tensor:
     """Training loss of an ensemble.
@@ -54,6 +57,8 @@ def ensemble_score(
     weights : ScoreWeights
     windows : Tensor, shape (B,)
         Importance weights of the windows.
+    blocks : tuple of int
+        Fine cells per coarse cell along (time, y, x): where the borders are.
     generator : torch.Generator
         Source of the random filters.
 
@@ -70,6 +75,8 @@ def ensemble_score(
             continue
         stacked = torch.cat([target.unsqueeze(0), values])
         terms = weights.cell * _mean_score(stacked, windows, weights.alpha)
+        for jumps in _across_borders(stacked, blocks):
+            terms = terms + weights.border * _mean_score(jumps, windows, weights.alpha)
         for pool in POOLS:
             if pool <= min(truth.shape[-2:]):
                 terms = terms + weights.pooled * _mean_score(_pool(stacked, pool), windows, weights.alpha)
@@ -108,6 +115,14 @@ def _mean_score(stacked: Tensor, windows: Tensor, alpha: float) -> Tensor:
     """Score averaged over everything but the windows, then over the windows by their weight."""
     score = pair_score(stacked, alpha)
     return (score.flatten(1).mean(1) * windows).mean()
+
+
+def _across_borders(stacked: Tensor, blocks: Blocks) -> list[Tensor]:
+    """Differences (1 + M, B, …) between the two sides of the borders of coarse cells, along y and along x."""
+    _, high, wide = blocks
+    along_y = stacked[..., high::high, :] - stacked[..., high - 1 : -1 : high, :]
+    along_x = stacked[..., wide::wide] - stacked[..., wide - 1 : -1 : wide]
+    return [jumps for jumps, size in ((along_y, high), (along_x, wide)) if size > 1 and jumps.numel()]
 
 
 def _pool(stacked: Tensor, size: int) -> Tensor:

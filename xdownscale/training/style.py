@@ -122,5 +122,6 @@ def _loss(
         unit=unit,
         weights=recipe.weights,
         windows=torch.from_numpy(batch.weights),
+        blocks=method.settings.blocks,
         generator=source,
     )
