@@ -13,6 +13,8 @@ SCORES = {
     "mae": {},
     "bias": {},
     "crps_ensemble": {},
+    "crps_pooled": {"scales": [1, 4]},
+    "threshold_weighted_crps": {"thresholds": [0.5, 2]},
     "rank_histogram": {},
     "pit_deviation": {},
     "spread_skill_ratio": {},
@@ -107,7 +109,8 @@ def test_units_and_names_are_stated(name):
         "source"
         not in score(name, observations.assign_attrs(source="radar"), ensemble, keep_attrs=False).attrs
     )
-    with_units = {"rmse", "mae", "bias", "crps_ensemble", "emd", "percentile_error"}
+    with_units = {"rmse", "mae", "bias", "emd", "percentile_error"}
+    with_units |= {"crps_ensemble", "crps_pooled", "threshold_weighted_crps"}
     special = {"mse": "mm2 h-2", "lsd": "dB"} | dict.fromkeys(with_units, "mm h-1")
     assert found.attrs["units"] == special.get(name, "1")
 

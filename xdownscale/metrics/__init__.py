@@ -9,8 +9,9 @@ not, and ``skipna=True`` leaves it out, from observations and forecasts alike. T
 """
 
 from xdownscale.metrics.consistency import border_jump_ratio, coarse_consistency
+from xdownscale.metrics.crps import crps_ensemble, crps_pooled, threshold_weighted_crps
 from xdownscale.metrics.distribution import emd, percentile_error
-from xdownscale.metrics.ensemble import crps_ensemble, pit_deviation, rank_histogram, spread_skill_ratio
+from xdownscale.metrics.ensemble import pit_deviation, rank_histogram, spread_skill_ratio
 from xdownscale.metrics.error import bias, mae, mse, rmse
 from xdownscale.metrics.events import brier_score
 from xdownscale.metrics.persistence import lag_autocorrelation, lag_autocorrelation_error
@@ -23,6 +24,7 @@ __all__ = [
     "brier_score",
     "coarse_consistency",
     "crps_ensemble",
+    "crps_pooled",
     "emd",
     "fss",
     "lag_autocorrelation",
@@ -37,4 +39,5 @@ __all__ = [
     "rmse",
     "spread_skill_ratio",
     "ssim",
+    "threshold_weighted_crps",
 ]

@@ -15,67 +15,11 @@ from math import prod, sqrt
 import numpy as np
 import xarray as xr
 
-from xdownscale.kernels import crps
 from xdownscale.metrics.cases import Cases, Dim, Weights, pair
-from xdownscale.metrics.labels import difference_units, dress
+from xdownscale.metrics.labels import dress
 
 _RANKS = 8
 """Ranks that are counted at once in a chunk of a lazy field."""
-
-
-def crps_ensemble(
-    observations: xr.DataArray,
-    forecasts: xr.DataArray,
-    *,
-    alpha: float = 1.0,
-    dim: Dim = None,
-    member_dim: str = "member",
-    weights: Weights = None,
-    skipna: bool = False,
-    keep_attrs: bool | None = None,
-) -> xr.DataArray:
-    """Continuous ranked probability score, fair by default.
-
-    The fair score does not depend on the number of members on average, so ensembles of different sizes
-    compare; it may be slightly negative at a single point. Without members, or with one, it is the absolute
-    error.
-
-    Parameters
-    ----------
-    observations, forecasts : DataArray
-        What happened, and the ensemble.
-    alpha : float
-        1 for the fair score, 0 for the score of the ensemble as it stands.
-    dim, member_dim, weights, skipna, keep_attrs
-        As in :func:`~xdownscale.metrics.mse`.
-
-    Returns
-    -------
-    DataArray
-        In the units of the data.
-
-    Examples
-    --------
-    >>> truth = xr.DataArray([1.0], dims="x")
-    >>> ensemble = xr.DataArray([[0.0], [4.0]], dims=("member", "x"))
-    >>> float(crps_ensemble(truth, ensemble)), float(crps_ensemble(truth, ensemble, alpha=0))
-    (0.0, 1.0)
-    """
-    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
-    scores = xr.apply_ufunc(
-        crps.crps_ensemble,
-        cases.observations,
-        cases.one_chunk(),
-        input_core_dims=[[], [member_dim]],
-        kwargs={"axis": -1, "alpha": alpha},
-        dask="parallelized",
-        output_dtypes=[cases.forecasts.dtype],
-    )
-    units, title = difference_units(cases.units), "continuous ranked probability score"
-    score = cases.average(scores)
-    return dress(
-        score, observations, name="crps_ensemble", long_name=title, units=units, keep_attrs=keep_attrs
-    )
 
 
 def rank_histogram(

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.metrics.cases import Dim, Weights, pair
-from xdownscale.metrics.labels import dress
+from xdownscale.metrics.labels import along, dress, threshold_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,15 +62,8 @@ def brier_score(
         ).where(complete)
         for threshold in np.atleast_1d(thresholds)
     ]
-    units = {"units": cases.units} if cases.units else {}
-    label = xr.DataArray(
-        np.atleast_1d(thresholds).astype(float),
-        dims="threshold",
-        name="threshold",
-        attrs=units | {"long_name": "threshold"},
-    )
-    score = xr.concat([cases.average(s) for s in scores], label).transpose(..., "threshold")
-    score = score if np.ndim(thresholds) else score.isel(threshold=0)
+    label = threshold_label(thresholds, cases.units)
+    score = along(label, [cases.average(s) for s in scores], keep=np.ndim(thresholds) > 0)
     return dress(
         score, observations, name="brier_score", long_name="Brier score", units="1", keep_attrs=keep_attrs
     )
