@@ -2,8 +2,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.metrics.samples import every_kind, label, sample
-from xdownscale.metrics import pit_deviation, rank_histogram, spread_skill_ratio
+from tests.metrics.samples import case_weights, every_kind, sample
+from xdownscale.errors import ValueRangeError
+from xdownscale.metrics import (
+    interval_coverage,
+    pit_deviation,
+    pit_histogram,
+    pooled_pit_deviation,
+    rank_histogram,
+    spread_skill_ratio,
+)
 
 
 @every_kind
@@ -64,3 +72,98 @@ def test_spread_needs_two_members_and_some_error():
     assert spread_skill_ratio(observations, ensemble.isel(member=[0])).isnull()
     same = xr.concat([observations, observations], "member")
     assert spread_skill_ratio(observations, same).isnull()
+
+
+@every_kind
+@pytest.mark.parametrize("weighted", [False, True])
+def test_pit_histogram_spreads_the_rank_histogram(kind, weighted):
+    observations, ensemble = sample(kind)
+    weights = case_weights() if weighted else None
+    shares = rank_histogram(observations, ensemble, weights=weights).values
+    found = pit_histogram(observations, ensemble, bins=shares.size, weights=weights)
+    np.testing.assert_allclose(found, shares * shares.size, atol=1e-12)
+    fine = pit_histogram(observations, ensemble, bins=3 * shares.size, weights=weights)
+    np.testing.assert_allclose(fine.values.reshape(-1, 3).mean(1), found)
+
+
+@pytest.mark.parametrize("kind", ["random", "tied", "zero-inflated"])
+@pytest.mark.parametrize("bins", [5, 16])
+def test_pit_histogram_is_the_mean_of_random_transforms(kind, bins):
+    observations, ensemble = sample(kind, members=6)
+    chance = np.random.default_rng(5)
+    below = (ensemble < observations).sum("member").values
+    ties = (ensemble == observations).sum("member").values
+    drawn = (below + chance.random((2000, *below.shape)) * (ties + 1)) / 7
+    expected = np.histogram(drawn, bins=bins, range=(0, 1), density=True)[0]
+    np.testing.assert_allclose(pit_histogram(observations, ensemble, bins=bins), expected, atol=0.02)
+
+
+@pytest.mark.parametrize("members", [2, 9, 10])
+@pytest.mark.parametrize("kind", ["random", "tied", "zero-inflated"])
+def test_intervals_of_a_calibrated_ensemble_cover_their_level(kind, members):
+    observations, ensemble = sample(kind, members=members, shape=(20, 50, 50))
+    levels = [0.3, 0.5, 0.9, 0.99]
+    np.testing.assert_allclose(interval_coverage(observations, ensemble, levels=levels), levels, atol=0.01)
+    mean = ensemble.mean("member")
+    narrow = interval_coverage(observations, mean + 0.5 * (ensemble - mean), levels=0.5)
+    assert narrow < 0.45
+
+
+def test_coverage_between_members_is_counted():
+    observations, ensemble = sample("random", members=9)
+    ordered = ensemble.copy(data=np.sort(ensemble.values, axis=0))
+    for outer in (0, 2):
+        low, high = ordered.isel(member=outer), ordered.isel(member=8 - outer)
+        counted = ((low <= observations) & (observations <= high)).mean()
+        level = (9 + 1 - 2 * (outer + 1)) / (9 + 1)
+        np.testing.assert_allclose(interval_coverage(observations, ensemble, levels=level), counted)
+
+
+def test_levels_and_bins_out_of_range_are_refused():
+    with pytest.raises(ValueRangeError, match=r"levels=\(0.5, 0.9\)"):
+        interval_coverage(*sample(), levels=90)
+    with pytest.raises(ValueRangeError, match="bins=10"):
+        pit_histogram(*sample(), bins=0)
+
+
+def test_perfect_rain_stays_within_the_noise_floor_and_narrow_rain_does_not():
+    chance = np.random.default_rng(7)
+    shape = (20, 50, 50)
+    wet = chance.random(shape)  # every cell its own climate, which truth and members share
+    scale = 5 * chance.random(shape)
+
+    def draw():
+        return np.where(chance.random(shape) < wet, scale * chance.gamma(0.7, size=shape), 0)
+
+    def ensemble_of(draws):
+        return xr.DataArray(np.stack(draws), dims=("member", "time", "y", "x"))
+
+    truth = xr.DataArray(draw(), dims=("time", "y", "x"))
+    good = ensemble_of([draw() for _ in range(10)])
+    middle = good.mean("member")
+    narrow = (middle + 0.7 * (good - middle)).clip(min=0)
+    found = pit_deviation(truth, good)
+    assert found < 1.5 * found.attrs["noise_floor"]
+    assert pit_deviation(truth, narrow) > 10 * found.attrs["noise_floor"]
+
+
+def test_the_pooled_pit_cannot_see_calibration():
+    observations, ensemble = sample("random", members=10, shape=(20, 50, 50))
+    climate = pooled_pit_deviation(observations, ensemble)
+    shuffled = ensemble.roll(x=7, y=3, time=5)
+    np.testing.assert_allclose(pooled_pit_deviation(observations, shuffled), climate, atol=1e-12)
+    all_the_same = shuffled.isel(member=[0] * 10)
+    assert pooled_pit_deviation(observations, all_the_same) < 0.01
+    assert pit_deviation(observations, all_the_same) > 1
+    dry, perfect = sample("zero-inflated", members=10, shape=(20, 50, 50))
+    assert pooled_pit_deviation(dry, perfect) > 0.2
+
+
+@every_kind
+def test_the_pooled_pit_by_its_definition(kind):
+    observations, ensemble = sample(kind)
+    pool = ensemble.values.ravel()
+    transforms = np.sort([(pool <= y).mean() for y in observations.values.ravel()])
+    ranks = (np.arange(transforms.size) + 0.5) / transforms.size
+    expected = np.sqrt(np.mean((transforms - ranks) ** 2))
+    np.testing.assert_allclose(pooled_pit_deviation(observations, ensemble), expected)

@@ -226,6 +226,16 @@ def _named(observations: xr.DataArray, dim: Dim, member_dim: str) -> tuple[str, 
     return tuple(name for name in names if name != member_dim)
 
 
+def named_dims(field: xr.DataArray, dim: Dim) -> tuple[str, ...]:
+    """Check the names of the dimensions of one field to average over; None names all."""
+    chosen = field.dims if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
+    unknown = [str(d) for d in chosen if d not in field.dims]
+    if unknown:
+        msg = f"dim names {unknown}, but the field has the dimensions {tuple(field.dims)}. Name these."
+        raise DimensionError(msg)
+    return tuple(str(d) for d in field.dims if d in chosen)
+
+
 def weights_of(weights: Weights, observations: xr.DataArray) -> xr.DataArray | None:
     """Weights as an array on dimensions of the observations."""
     if isinstance(weights, str):

@@ -20,18 +20,26 @@ Metrics: TypeAlias = Sequence[str | Metric] | Mapping[str, Metric] | None
 _SCALES = (1, 5, 11, 21)
 """Sides of the windows of the fractions skill score, where they fit."""
 
+_DISTANCES = (1, 2, 5, 10)
+"""Lags of the spatial autocorrelation, where they fit."""
+
 _SIDES = (1, 4, 16)
 """Sides of the blocks of the pooled CRPS, where they fit."""
 
 _BY_THRESHOLD = (
     "brier_score",
     "fss",
+    "minkowski_error",
+    "reliability",
+    "roc",
+    "roc_area",
     "threshold_weighted_crps",
+    "wet_fraction_error",
 )
 """Metrics that need thresholds."""
 
-_NOT_BY_NAME = ("coarse_consistency",)
-"""Metrics with an argument that only the user knows."""
+_NOT_BY_NAME = ("accumulate", "coarse_consistency", "return_level_error")
+"""Metrics with an argument that only the user knows, and what is none."""
 
 _WINDOW = 11
 """Side of the window of the structural similarity."""
@@ -47,6 +55,9 @@ def choose(
     side = _side(observations)
     ready: dict[str, Metric] = {
         "ssim": partial(known.ssim, data_range=span),
+        "spatial_autocorrelation_error": partial(
+            known.spatial_autocorrelation_error, lags=tuple(n for n in _DISTANCES if n < max(side, 2))
+        ),
         "crps_pooled": partial(known.crps_pooled, scales=tuple(n for n in _SIDES if n <= max(side, 1))),
     }
     if thresholds is not None:

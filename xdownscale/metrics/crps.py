@@ -137,8 +137,8 @@ def threshold_weighted_crps(
     label = threshold_label(thresholds, cases.units)
 
     def beyond(threshold: float) -> xr.DataArray:
-        limits = {"min": threshold} if tail == "upper" else {"max": threshold}
-        ours, theirs = (part.clip(**limits) for part in (cases.observations, cases.forecasts))
+        low, high = (threshold, None) if tail == "upper" else (None, threshold)
+        ours, theirs = (part.clip(min=low, max=high) for part in (cases.observations, cases.forecasts))
         return cases.average(_by_case(replace(cases, observations=ours, forecasts=theirs), estimator))
 
     score = along(label, [beyond(float(t)) for t in label.values], keep=np.ndim(thresholds) > 0)

@@ -1,4 +1,7 @@
-"""Probability of reaching a threshold, through xskillscore."""
+"""Probability of reaching a threshold: the share of the members that do.
+
+The Brier score is xskillscore's. Reliability and ROC are not, since xskillscore has no weights for them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xdownscale.metrics.cases import Dim, Weights, pair
+from xdownscale.metrics.cases import Cases, Dim, Weights, pair
 from xdownscale.metrics.labels import along, dress, threshold_label
 
 if TYPE_CHECKING:
@@ -67,3 +70,184 @@ def brier_score(
     return dress(
         score, observations, name="brier_score", long_name="Brier score", units="1", keep_attrs=keep_attrs
     )
+
+
+def reliability(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    thresholds: float | Sequence[float],
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """How often the event came, by the probability that it was given.
+
+    Parameters
+    ----------
+    observations, forecasts : DataArray
+        What happened, and the ensemble; the share of members is the probability.
+    thresholds : float or sequence of float
+        An event is a value of at least this.
+    dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`.
+
+    Returns
+    -------
+    DataArray
+        Without units, with the dimensions ``threshold`` and ``probability``, 0 to 1 in steps of 1/M; NaN for a
+        probability that was never given. The coordinate ``share`` is the share of the cases that were given it. The
+        curve of a calibrated ensemble of few members is flatter than the diagonal: all of three members having the
+        event does not make it sure.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([0.0, 5.0, 5.0], dims="x")
+    >>> ensemble = xr.DataArray([[0.0, 1.0, 6.0], [0.0, 6.0, 6.0]], dims=("member", "x"))
+    >>> reliability(truth, ensemble, thresholds=2).values
+    array([0., 1., 1.])
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    label = threshold_label(thresholds, cases.units)
+    given = _probability_label(cases.members)
+
+    def at(threshold: float) -> tuple[xr.DataArray, xr.DataArray]:
+        event, reached = _events(cases, threshold)
+        shares: list[xr.DataArray] = []
+        rates: list[xr.DataArray] = []
+        for number in range(
+            cases.members + 1
+        ):  # one at a time: all at once would take M + 1 times the memory
+            chosen = (reached == number).where(reached.notnull())
+            shares.append(cases.average(chosen))
+            rates.append(cases.average(chosen * event) / shares[-1].where(shares[-1] > 0))
+        return along(given, rates), along(given, shares)
+
+    score, share = (
+        along(label, parts, keep=np.ndim(thresholds) > 0).transpose(..., "probability")
+        for parts in zip(*(at(float(t)) for t in label.values), strict=True)
+    )
+    score = score.assign_coords(share=share.assign_attrs(long_name="share of the cases", units="1"))
+    title = "observed frequency by forecast probability"
+    return dress(score, observations, name="reliability", long_name=title, units="1", keep_attrs=keep_attrs)
+
+
+def roc(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    thresholds: float | Sequence[float],
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Relative operating characteristic: hit rate and false alarm rate, if one acts from a probability on.
+
+    Parameters
+    ----------
+    observations, forecasts : DataArray
+        What happened, and the ensemble; the share of members is the probability.
+    thresholds : float or sequence of float
+        An event is a value of at least this.
+    dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`.
+
+    Returns
+    -------
+    DataArray
+        Without units, with the dimensions ``threshold``, ``probability``, 0 to 1 in steps of 1/M, and ``rate``: "hit"
+        and "false alarm". The curve goes on to (0, 0), where one never acts. NaN without any event, or any non-event.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([0.0, 0.0, 5.0], dims="x")
+    >>> ensemble = xr.DataArray([[0.0, 1.0, 6.0], [0.0, 6.0, 6.0]], dims=("member", "x"))
+    >>> roc(truth, ensemble, thresholds=2).sel(rate="false alarm").values
+    array([1. , 0.5, 0. ])
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    label = threshold_label(thresholds, cases.units)
+    parts = [_roc(cases, float(t)) for t in label.values]
+    score = along(label, parts, keep=np.ndim(thresholds) > 0).transpose(..., "probability", "rate")
+    title = "hit rate and false alarm rate"
+    return dress(score, observations, name="roc", long_name=title, units="1", keep_attrs=keep_attrs)
+
+
+def roc_area(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    thresholds: float | Sequence[float],
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Area under the curve of :func:`roc`: how surely an event was given more probability than a non-event.
+
+    Parameters
+    ----------
+    observations, forecasts, thresholds, dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`roc`.
+
+    Returns
+    -------
+    DataArray
+        Without units, with the dimension ``threshold``: 1 is perfect, ½ is chance. It does not see calibration.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([0.0, 0.0, 5.0], dims="x")
+    >>> ensemble = xr.DataArray([[0.0, 1.0, 6.0], [0.0, 6.0, 6.0]], dims=("member", "x"))
+    >>> float(roc_area(truth, ensemble, thresholds=2))
+    1.0
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    label = threshold_label(thresholds, cases.units)
+
+    def area(curve: xr.DataArray) -> xr.DataArray:
+        hit, alarm = (
+            curve.sel(rate=rate, drop=True)
+            .drop_vars("probability")
+            .pad(probability=(0, 1), constant_values=0)
+            for rate in ("hit", "false alarm")
+        )  # on to (0, 0), where one never acts
+        earlier, later = ({"probability": part} for part in (slice(None, -1), slice(1, None)))
+        heights = (hit.isel(earlier) + hit.isel(later)) / 2
+        widths = alarm.isel(earlier) - alarm.isel(later)
+        return (heights * widths).sum("probability", skipna=False)
+
+    parts = [area(_roc(cases, float(t))) for t in label.values]
+    score = along(label, parts, keep=np.ndim(thresholds) > 0)
+    title = "area under the relative operating characteristic"
+    return dress(score, observations, name="roc_area", long_name=title, units="1", keep_attrs=keep_attrs)
+
+
+def _events(cases: Cases, threshold: float) -> tuple[xr.DataArray, xr.DataArray]:
+    """Whether the event came, and how many members have it; NaN in cases that are not complete."""
+    complete = cases.complete
+    event = (cases.observations >= threshold).where(complete)
+    return event, (cases.forecasts >= threshold).sum(cases.member_dim).where(complete)
+
+
+def _roc(cases: Cases, threshold: float) -> xr.DataArray:
+    """Hit rate and false alarm rate by the probability from which on one acts."""
+    event, reached = _events(cases, threshold)
+    rate = xr.DataArray(["hit", "false alarm"], dims="rate", name="rate")
+    curves = []
+    for came in (event, 1 - event):
+        base = cases.average(came)
+        acted = [cases.average(came * (reached >= number)) for number in range(cases.members + 1)]
+        curves.append(along(_probability_label(cases.members), acted) / base.where(base > 0))
+    return along(rate, curves)
+
+
+def _probability_label(members: int) -> xr.DataArray:
+    """Coordinate of the probabilities that an ensemble can give."""
+    attrs = {"long_name": "forecast probability", "units": "1"}
+    return xr.DataArray(np.arange(members + 1) / members, dims="probability", name="probability", attrs=attrs)

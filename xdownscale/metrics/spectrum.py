@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError
+from xdownscale.errors import DimensionError, TimeAxisError
 from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.space import spacing
 from xdownscale.metrics.cases import Dim, Weights, average, pair
@@ -73,7 +73,7 @@ def power_spectrum(
     3.0
     """
     axes = find_axes(field, dims=dims)
-    power = _rings(whole(field.reset_coords(drop=True), axes), field, axes, window)
+    power = ring_power(whole(field.reset_coords(drop=True), axes), field, axes, window)
     others = tuple(d for d in power.dims if d != "wavenumber")
     chosen = others if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     unknown = [d for d in chosen if d not in field.dims]
@@ -100,9 +100,10 @@ def lsd(
     """Log-spectral distance of forecasts from observations.
 
     The root mean square over wavenumbers of 10 log₁₀(power of the forecasts / power of the observations).
-    Power is averaged over `dim` and the members first, dry frames included, as :func:`power_spectrum` does; it is that
-    of single members, not of their mean. Two independent samples of one process are not at distance 0: n frames against
-    n give about 6/√(n·c) dB at a wavenumber with c independent modes.
+    Power is averaged over `dim` and the members first, as :func:`power_spectrum` does; it is that of single members,
+    not of their mean. Frames that are dry on both sides have no part in it: :func:`dry_frames` counts them. Two
+    independent samples of one process are not at distance 0: n frames against n give about 6/√(n·c) dB at a wavenumber
+    with c independent modes; :func:`lsd_noise_floor` measures it.
 
     Parameters
     ----------
@@ -131,21 +132,137 @@ def lsd(
     """
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     frames, axes = on_frames(cases, dims)
-    truth = _rings(frames.observations, observations, axes, window)
-    power = _rings(frames.forecasts, observations, axes, window).mean(member_dim, skipna=False)
+    truth = ring_power(frames.observations, observations, axes, window)
+    power = ring_power(frames.forecasts, observations, axes, window).mean(member_dim, skipna=False)
     complete = truth.notnull() & power.notnull()
     truth, power = (frames.average(p.where(complete)) for p in (truth, power))
-    peak = truth.max("wavenumber", skipna=False)
-    floor = _FLOOR * peak.where(peak > 0)
-    ratio = power.clip(min=floor) / truth.clip(min=floor)
-    decibels = 10 * xr.apply_ufunc(np.log10, ratio, dask="parallelized", output_dtypes=[np.float64])
-    score = (decibels**2).mean("wavenumber", skipna=False) ** 0.5
+    score = decibels_between(truth, power, "wavenumber")
     return dress(
         score, observations, name="lsd", long_name="log-spectral distance", units="dB", keep_attrs=keep_attrs
     )
 
 
-def _rings(field: xr.DataArray, source: xr.DataArray, axes: Axes, window: Window) -> xr.DataArray:
+def lsd_noise_floor(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    window: Window = None,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+    dims: Mapping[str, str] | None = None,
+) -> xr.DataArray:
+    """Log-spectral distance of one half of the observations from the other: what :func:`lsd` cannot fall below by much.
+
+    Every second frame in time against those between, with half as many frames as :func:`lsd` has; divide by √2 for the
+    floor of two samples of the whole length, by 2 for forecasts of many members.
+
+    Parameters
+    ----------
+    observations, forecasts, window, dim, member_dim, weights, skipna, keep_attrs, dims
+        As in :func:`lsd`, on the cases that it counts; time is always used up. Forecasts say which cases these are.
+
+    Returns
+    -------
+    DataArray
+        In dB. NaN where a half of the observations has no power at all.
+
+    Raises
+    ------
+    TimeAxisError
+        If there are fewer than two times.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray(np.random.default_rng(0).normal(size=(8, 32, 32)), dims=("time", "y", "x"))
+    >>> 0 < float(lsd_noise_floor(truth, truth)) < 3
+    True
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    frames, axes = on_frames(cases, dims)
+    time = str(find_axes(observations, dims=dims, need_time=True).time)
+    steps = observations.sizes[time]
+    if steps < 2:
+        msg = f"the noise floor compares halves of the observations, which have {steps} time. Give a longer field."
+        raise TimeAxisError(msg)
+    known = frames.complete.all(axes.spatial)
+    power = ring_power(frames.observations, observations, axes, window).where(known)
+    over = tuple(dict.fromkeys((*frames.dims, time)))
+    halves = []
+    for start in (0, 1):
+        at = {time: slice(start, None, 2)}
+        share = frames.weights
+        share = share.isel(at) if share is not None and time in share.dims else share
+        halves.append(average(power.isel(at), over, share, skipna=skipna))
+    score = decibels_between(*halves, "wavenumber")
+    title = "log-spectral distance of halves of the observations"
+    return dress(
+        score, observations, name="lsd_noise_floor", long_name=title, units="dB", keep_attrs=keep_attrs
+    )
+
+
+def dry_frames(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+    dims: Mapping[str, str] | None = None,
+) -> xr.DataArray:
+    """Number of frames that have no power in the observations nor in any member, and so no part in :func:`lsd`.
+
+    Leaving them out or keeping them gives the same distance, since they lower the power of both by the same factor.
+    Frames that are dry on one side only count there: spurious and missing rain shall show.
+
+    Parameters
+    ----------
+    observations, forecasts : DataArray
+        With two space dimensions; these are always used up.
+    dim, member_dim, skipna, keep_attrs, dims
+        As in :func:`lsd`.
+    weights : DataArray or "area", optional
+        Taken for the form's sake; frames are counted.
+
+    Returns
+    -------
+    DataArray
+        A count, without units.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray(np.random.default_rng(0).random((3, 4, 4)), dims=("time", "y", "x"))
+    >>> truth[0] = 0
+    >>> float(dry_frames(truth, truth))
+    1.0
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    frames, axes = on_frames(cases, dims)
+    known = frames.complete.all(axes.spatial)
+    even = [
+        part.max(axes.spatial) == part.min(axes.spatial) for part in (frames.observations, frames.forecasts)
+    ]
+    dry = (even[0] & even[1].all(member_dim)).astype(np.float64).where(known)
+    some = known.any(frames.dims)
+    score = dry.sum(frames.dims, skipna=skipna).where(some) if frames.dims else dry
+    title = "number of frames without any variation"
+    return dress(score, observations, name="dry_frames", long_name=title, units="1", keep_attrs=keep_attrs)
+
+
+def decibels_between(truth: xr.DataArray, power: xr.DataArray, along: str) -> xr.DataArray:
+    """Root mean square of the ratio of two spectra in dB, with a floor 100 dB below the peak of the first."""
+    peak = truth.max(along, skipna=False)
+    floor = _FLOOR * peak.where(peak > 0)
+    ratio = power.clip(min=floor) / truth.clip(min=floor)
+    decibels = 10 * xr.apply_ufunc(np.log10, ratio, dask="parallelized", output_dtypes=[np.float64])
+    return (decibels**2).mean(along, skipna=False) ** 0.5
+
+
+def ring_power(field: xr.DataArray, source: xr.DataArray, axes: Axes, window: Window) -> xr.DataArray:
     """Power by ring for every frame; `source` carries the space coordinates."""
     shape = (field.sizes[axes.y], field.sizes[axes.x])
     ring, wavenumbers = _ring_of(shape, (abs(spacing(source, axes.y)), abs(spacing(source, axes.x))))
@@ -153,7 +270,7 @@ def _rings(field: xr.DataArray, source: xr.DataArray, axes: Axes, window: Window
         msg = f"a spectrum needs at least 2 by 2 cells, found {shape}. Give a larger field."
         raise DimensionError(msg)
     power: xr.DataArray = xr.apply_ufunc(
-        _ring_power,
+        _mean_power,
         field,
         input_core_dims=[list(axes.spatial)],
         output_core_dims=[["wavenumber"]],
@@ -181,7 +298,7 @@ def _ring_of(shape: tuple[int, int], steps: tuple[float, float]) -> tuple[Array,
     return np.where((ring >= 1) & (ring <= last), ring, 0) - 1, width * np.arange(1, last + 1)
 
 
-def _ring_power(frames: Array, *, ring: Array, count: int, window: Window) -> Array:
+def _mean_power(frames: Array, *, ring: Array, count: int, window: Window) -> Array:
     """Mean power of the modes in each ring, shape (..., count)."""
     height, width = frames.shape[-2:]
     taper = np.outer(_hann(height), _hann(width)) if window == "hann" else np.ones((height, width))
