@@ -41,6 +41,14 @@ class Total:
     weights: tuple[xr.DataArray, xr.DataArray]
 
     def __add__(self, other: Total) -> Total:
+        try:
+            xr.align(self.values[0], other.values[0], join="exact")
+        except ValueError as error:
+            msg = (
+                "parts of different places or times do not add up, since their dimension is kept. Name it in dim, or "
+                "put the scores of the parts together with xarray.concat."
+            )
+            raise DimensionError(msg) from error
         return Total(add(self.values, other.values), add(self.weights, other.weights))
 
     def mean(self) -> xr.DataArray:
@@ -87,15 +95,7 @@ class Sums:
                 f"same arguments for every part."
             )
             raise DimensionError(msg)
-        with xr.set_options(arithmetic_join="exact", keep_attrs=True):
-            try:
-                totals = {name: total + other.totals[name] for name, total in self.totals.items()}
-            except ValueError as error:
-                msg = (
-                    "parts of different places or times do not add up, since their dimension is kept. Name it in dim, "
-                    "or put the scores of the parts together with xarray.concat."
-                )
-                raise DimensionError(msg) from error
+        totals = {name: total + other.totals[name] for name, total in self.totals.items()}
         return Sums(totals, self.metrics, self.members, self.units, self.edges)
 
     def scores(self) -> xr.Dataset:
@@ -317,7 +317,8 @@ def _histograms(cases: Cases, _: Any, edges: tuple[float, ...]) -> Total:
             )
         )
     both = xr.concat(found, xr.DataArray(list(_SOURCES), dims="source", name="source"))
-    return Total((both, xr.zeros_like(both)), (xr.ones_like(both), xr.zeros_like(both)))
+    total = both.sum("bin", skipna=False)
+    return Total((both, xr.zeros_like(both)), (total, xr.zeros_like(total)))
 
 
 _TERMS: dict[str, Term] = {
@@ -371,7 +372,6 @@ def _lsd(means: Means, _: Sums) -> xr.DataArray:
 
 def _emd(means: Means, sums: Sums) -> xr.DataArray:
     both = means["histograms"]
-    both = both.where(both.sum("bin", skipna=False) > 0)
     found: xr.DataArray = xr.apply_ufunc(
         lambda ours, theirs: histogram_distance(ours, theirs, np.asarray(sums.edges)),
         *(both.sel(source=name, drop=True) for name in _SOURCES),

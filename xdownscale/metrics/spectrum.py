@@ -196,7 +196,7 @@ def lsd_noise_floor(
         share = frames.weights
         share = share.isel(at) if share is not None and time in share.dims else share
         halves.append(average(power.isel(at), over, share, skipna=skipna))
-    score = decibels_between(*halves, "wavenumber")
+    score = decibels_between(halves[0], halves[1], "wavenumber")
     title = "log-spectral distance of halves of the observations"
     return dress(
         score, observations, name="lsd_noise_floor", long_name=title, units="dB", keep_attrs=keep_attrs
@@ -259,7 +259,8 @@ def decibels_between(truth: xr.DataArray, power: xr.DataArray, along: str) -> xr
     floor = _FLOOR * peak.where(peak > 0)
     ratio = power.clip(min=floor) / truth.clip(min=floor)
     decibels = 10 * xr.apply_ufunc(np.log10, ratio, dask="parallelized", output_dtypes=[np.float64])
-    return (decibels**2).mean(along, skipna=False) ** 0.5
+    distance: xr.DataArray = (decibels**2).mean(along, skipna=False) ** 0.5
+    return distance
 
 
 def ring_power(field: xr.DataArray, source: xr.DataArray, axes: Axes, window: Window) -> xr.DataArray:
