@@ -55,14 +55,13 @@ def test_equals_the_scores_of_the_whole(kind, weighted, holes):
         np.testing.assert_allclose(found.power_spectra.sel(source="observations"), truth)
 
 
-@every_kind
-@pytest.mark.parametrize("dim", [None, ("time", "y", "x"), "time"])
+@pytest.mark.parametrize(("kind", "dim"), [("zero-inflated", None), ("tied", "time")])
 def test_parts_of_any_cut_give_the_same_bits(kind, dim):
-    observations, ensemble = sample(kind, shape=(9, 12, 16))
+    observations, ensemble = sample(kind, shape=(6, 12, 16))
     observations = missing(observations, share=0.002)
     options = {"dim": dim, "skipna": True}
     whole = accumulate(observations, ensemble, **options, **ALL).scores()
-    for cuts in ([4, 5], range(1, 9)):
+    for cuts in ([2, 3], range(1, 6)):
         xr.testing.assert_identical(cut(observations, ensemble, cuts, **options).scores(), whole)
 
 

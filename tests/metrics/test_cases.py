@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.metrics.samples import SHAPE, case_weights, missing, sample
+from tests.metrics.samples import SHAPE, case_weights, label, missing, sample
 from tests.support import globe, raise_if_dask_computes
 from xdownscale import metrics
 from xdownscale.errors import DimensionError, UnitsError
@@ -47,6 +47,20 @@ SCORES = {
 WITH_GAPS = {"reliability"}
 """Scores that are missing where a probability is never given."""
 
+OF_WHOLE_FRAMES_OR_PAIRS = {
+    "lag_autocorrelation_error",
+    "lsd",
+    "lsd_noise_floor",
+    "temporal_lsd",
+    "ssim",
+    "fss",
+    "minkowski_error",
+    "energy_score",
+    "variogram_score",
+    "spatial_autocorrelation_error",
+}
+"""Scores in which a missing weight leaves out more than its cell."""
+
 every_score = pytest.mark.parametrize("name", SCORES)
 
 
@@ -90,6 +104,23 @@ def test_missing_values_follow_one_rule(name):
     assert one.notnull().any() if name in WITH_GAPS else one.notnull().all()
     xr.testing.assert_allclose(one, score(name, observations, holed_ensemble, skipna=True))
     assert score(name, observations * np.nan, ensemble, skipna=True).isnull().all()
+
+
+@pytest.mark.parametrize("name", [name for name in SCORES if name != "dry_frames"])  # which counts frames
+def test_a_missing_weight_leaves_out_its_case(name):
+    observations, ensemble = sample(shape=(4, 12, 16))
+    weights = label(np.random.default_rng(2).random(observations.shape) + 0.1, observations.dims)
+    hole = {"time": 1, "y": 3, "x": 4}
+    holed, holed_weights = observations.copy(), weights.copy()
+    holed[hole] = np.nan
+    holed_weights[hole] = np.nan
+    assert score(name, observations, ensemble, weights=holed_weights).isnull().all()
+    found = score(name, observations, ensemble, weights=holed_weights, skipna=True)
+    if name in OF_WHOLE_FRAMES_OR_PAIRS:
+        assert found.notnull().all()
+        assert (found != score(name, observations, ensemble, weights=weights)).any()
+    else:
+        xr.testing.assert_allclose(found, score(name, holed, ensemble, weights=weights, skipna=True))
 
 
 @every_score

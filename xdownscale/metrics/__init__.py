@@ -11,25 +11,22 @@ not, and ``skipna=True`` leaves it out, from observations and forecasts alike. T
 from xdownscale.metrics.accumulate import Sums, accumulate
 from xdownscale.metrics.consistency import border_jump_ratio, coarse_consistency
 from xdownscale.metrics.crps import crps_ensemble, crps_pooled, threshold_weighted_crps
-from xdownscale.metrics.distribution import emd, percentile_error, pooled_pit_deviation, quantiles
-from xdownscale.metrics.ensemble import (
-    interval_coverage,
-    pit_deviation,
-    pit_histogram,
-    rank_histogram,
-    spread_skill_ratio,
-)
+from xdownscale.metrics.distribution import emd, percentile_error, quantiles
+from xdownscale.metrics.ensemble import pit_deviation, rank_histogram, spread_skill_ratio
 from xdownscale.metrics.error import bias, correlation, mae, mse, rmse
 from xdownscale.metrics.events import brier_score, reliability, roc, roc_area
 from xdownscale.metrics.extremes import return_level_error
 from xdownscale.metrics.intermittency import gini, gini_error, wet_fraction, wet_fraction_error
 from xdownscale.metrics.multivariate import energy_score, variogram_score
 from xdownscale.metrics.persistence import lag_autocorrelation, lag_autocorrelation_error
+from xdownscale.metrics.pooled_pit import pooled_pit_deviation
 from xdownscale.metrics.shape import minkowski_error, minkowski_functionals
 from xdownscale.metrics.space import spatial_autocorrelation, spatial_autocorrelation_error
-from xdownscale.metrics.spectrum import dry_frames, lsd, lsd_noise_floor, power_spectrum
+from xdownscale.metrics.spectral_distance import dry_frames, lsd, lsd_noise_floor
+from xdownscale.metrics.spectrum import power_spectrum
 from xdownscale.metrics.structure import fss, ssim
 from xdownscale.metrics.temporal import temporal_lsd, temporal_spectrum
+from xdownscale.metrics.transforms import interval_coverage, pit_histogram
 
 __all__ = [
     "Sums",

@@ -11,7 +11,7 @@ from xdownscale.errors import TimeAxisError
 from xdownscale.field.axes import find_axes, holds_times
 from xdownscale.metrics.cases import Dim, Weights, average, named_dims, pair
 from xdownscale.metrics.labels import dress, squared_units, units_of
-from xdownscale.metrics.spectrum import decibels_between
+from xdownscale.metrics.spectral_distance import decibels_between
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
