@@ -1,6 +1,8 @@
+import tracemalloc
 from functools import reduce
 from operator import add
 
+import dask.array
 import numpy as np
 import pytest
 import xarray as xr
@@ -103,6 +105,22 @@ def test_lazy_fields_stream_through_in_pieces():
     observations, ensemble = sample()
     streamed = accumulate(observations, ensemble, steps=1, **options)
     xr.testing.assert_identical(streamed.scores(), accumulate(observations, ensemble, **options).scores())
+
+
+def test_memory_does_not_grow_with_the_length():
+    peaks = []
+    for steps in (40, 160):
+        lazy = dask.array.ones((5, steps, 40, 40), chunks=(5, 4, 40, 40))
+        ensemble = xr.DataArray(lazy, dims=("member", "time", "y", "x"))
+        tracemalloc.start()
+        with dask.config.set(scheduler="synchronous"):
+            accumulate(
+                ensemble.isel(member=0), ensemble, steps=4, metrics=["crps_ensemble", "rank_histogram"]
+            )
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
+    assert peaks[1] < ensemble.nbytes / 2
 
 
 def test_missing_values_follow_the_rule():

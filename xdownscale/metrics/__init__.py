@@ -4,8 +4,11 @@ All are ``f(observations, forecasts, *, dim, member_dim, weights, skipna, keep_a
 first, as in xskillscore; only forecasts carry the member dimension. All are lazy with dask, average in double
 precision, and state their units. One rule for missing values holds for all: a case counts when its
 observation, every member of its forecast and its weight are there; ``skipna=False`` gives NaN where one does
-not, and ``skipna=True`` leaves it out, from observations and forecasts alike. Three measures take one field:
-:func:`power_spectrum`, :func:`lag_autocorrelation` and :func:`border_jump_ratio`.
+not, and ``skipna=True`` leaves it out, from observations and forecasts alike. Scores of whole frames, series,
+blocks or pairs leave these out with it. What a field is like by itself takes one field: :func:`power_spectrum`,
+:func:`temporal_spectrum`, :func:`lag_autocorrelation`, :func:`spatial_autocorrelation`, :func:`wet_fraction`,
+:func:`gini`, :func:`minkowski_functionals` and :func:`border_jump_ratio`. :func:`accumulate` takes more than fits into
+memory.
 """
 
 from xdownscale.metrics.accumulate import Sums, accumulate

@@ -125,6 +125,7 @@ def accumulate(
 
     Examples
     --------
+    >>> import numpy as np
     >>> chance = np.random.default_rng(0)
     >>> truth = xr.DataArray(chance.random((8, 4, 4)), dims=("time", "y", "x"))
     >>> ensemble = xr.DataArray(chance.random((5, 8, 4, 4)), dims=("member", "time", "y", "x"))

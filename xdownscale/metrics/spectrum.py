@@ -1,7 +1,7 @@
 """Power by wavenumber.
 
-The definition is fixed here: power of the two-dimensional Fourier transform without the mean, averaged over rings of whole
-wavenumbers up to the Nyquist wavenumber.
+The definition is fixed here: power of the two-dimensional Fourier transform without the mean, averaged over rings of
+whole wavenumbers up to the Nyquist wavenumber.
 """
 
 from __future__ import annotations
