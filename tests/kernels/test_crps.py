@@ -73,3 +73,15 @@ def test_whole_numbers_and_missing_values():
     np.testing.assert_array_equal(
         np.isnan(crps_ensemble(np.array([np.nan, 5, 20]), holed)), [True, True, False]
     )
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_a_negative_share_is_the_score_of_quantiles_in_numpy_and_torch(count):
+    random = np.random.default_rng(5)
+    members, observation = np.sort(random.normal(size=(count, 50)), axis=0), random.normal(size=50)
+    levels = np.arange(1, count + 1)[:, None] / (count + 1)
+    expected = 2 * np.mean(((observation < members) - levels) * (members - observation), axis=0)
+    alpha = (1 - count) / (1 + count)
+    np.testing.assert_allclose(crps_ensemble(observation, members, alpha=alpha), expected, atol=1e-12)
+    ours = crps_ensemble(torch.from_numpy(observation), torch.from_numpy(members), alpha=alpha)
+    np.testing.assert_allclose(ours.numpy(), expected, atol=1e-12)
