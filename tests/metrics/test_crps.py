@@ -3,6 +3,7 @@ import pytest
 import xarray as xr
 
 from tests.metrics.samples import case_weights, every_kind, label, missing, sample
+from tests.support import globe
 from xdownscale.errors import DimensionError, ValueRangeError
 from xdownscale.metrics import crps_ensemble, crps_pooled, mae, threshold_weighted_crps
 
@@ -138,6 +139,13 @@ def test_pooled_crps_is_that_of_the_blocks(statistic, weighted):
     ours, theirs = (xr.DataArray(blocks(v.values, how), dims=v.dims) for v in (observations, ensemble))
     shares = None if weights is None else xr.DataArray(blocks(weights.values, np.mean), dims=weights.dims)
     np.testing.assert_allclose(found.sel(scale=5), crps_ensemble(ours, theirs, weights=shares))
+
+
+def test_blocks_on_the_sphere_are_means_by_area():
+    field = globe()
+    forecast = field + (field.lat / 10) ** 2
+    coarse = [part.sr.coarsen(3) for part in (field, forecast)]
+    np.testing.assert_allclose(crps_pooled(field, forecast, scales=3), crps_ensemble(*coarse), rtol=1e-6)
 
 
 def test_pooled_crps_leaves_out_blocks_that_are_not_complete():

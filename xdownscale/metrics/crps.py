@@ -18,6 +18,7 @@ import xarray as xr
 
 from xdownscale.errors import ValueRangeError
 from xdownscale.field.axes import find_axes
+from xdownscale.field.grid import cell_areas
 from xdownscale.kernels import crps
 from xdownscale.metrics.cases import Cases, Dim, Weights, pair
 from xdownscale.metrics.frames import check_fits, whole
@@ -172,7 +173,7 @@ def crps_pooled(
     scales : int or sequence of int
         Sides of the blocks in cells. Blocks begin at the first cell; incomplete ones at the end are left out.
     statistic : "mean" or "max"
-        What is taken of every block.
+        What is taken of every block; cells are weighted by area on latitude-longitude grids.
     estimator : "fair", "biased" or "quantile"
         As in :func:`crps_ensemble`.
     dim, member_dim, weights, keep_attrs
@@ -218,11 +219,20 @@ def crps_pooled(
         blocks: xr.DataArray = bare.coarsen(sides, boundary="trim").reduce(getattr(np, how))
         return blocks
 
+    areas = cell_areas(cases.source, axes) if statistic == "mean" else None
+
+    def blocks_of(field: xr.DataArray, scale: int) -> xr.DataArray:
+        if areas is None:
+            return pooled(field, scale, statistic)
+        share = areas.reset_coords(drop=True).drop_vars(axes.spatial, errors="ignore")
+        weighted = field.drop_vars(axes.spatial, errors="ignore") * share
+        return pooled(weighted, scale, "mean") / pooled(share, scale, "mean")
+
     def at(scale: int) -> xr.DataArray:
         check_fits(cases.observations, axes, scale)
         complete = cases.complete
         ours, theirs = (
-            pooled(whole(part.where(complete), axes), scale, statistic)
+            blocks_of(whole(part.where(complete), axes), scale)
             for part in (cases.observations, cases.forecasts)
         )
         blocks = replace(
