@@ -1,3 +1,4 @@
+import pickle
 import tracemalloc
 from functools import reduce
 from operator import add
@@ -167,3 +168,9 @@ def test_steps_cut_a_time_that_is_averaged():
     observations, ensemble = sample()
     with pytest.raises(DimensionError, match="steps=1"):
         accumulate(observations, ensemble, steps=1, dim=("y", "x"))
+
+
+def test_sums_travel_between_processes():
+    observations, ensemble = sample()
+    sums = accumulate(observations, ensemble, **ALL)
+    xr.testing.assert_identical(pickle.loads(pickle.dumps(sums)).scores(), sums.scores())

@@ -14,11 +14,8 @@ from math import prod, sqrt
 import numpy as np
 import xarray as xr
 
-from xdownscale.metrics.cases import Cases, Dim, Weights, pair
+from xdownscale.metrics.cases import Cases, Dim, Weights, by_number, pair
 from xdownscale.metrics.labels import dress
-
-_RANKS = 8
-"""Ranks that are counted at once in a chunk of a lazy field."""
 
 
 def rank_histogram(
@@ -155,15 +152,11 @@ def _rank_shares(cases: Cases) -> xr.DataArray:
     """Share of the cases at each rank, ties shared equally."""
     below, ties = counts(cases)
     share = (1 / (ties + 1)).where(cases.complete)
-    ranks = xr.DataArray(np.arange(cases.members + 1), dims="rank", name="rank")
 
     def at(rank: xr.DataArray) -> xr.DataArray:
         return cases.average(share * ((below <= rank) & (rank <= below + ties)))
 
-    if share.chunks:
-        return at(ranks.chunk(rank=_RANKS)).assign_coords(rank=ranks).transpose(..., "rank")
-    # In memory one rank at a time: all at once would take M + 1 times the memory of the observations.
-    return xr.concat([at(rank) for rank in ranks], ranks).transpose(..., "rank")
+    return by_number(at, cases.members, "rank", lazy=share.chunks is not None)
 
 
 def counts(cases: Cases) -> tuple[xr.DataArray, xr.DataArray]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xdownscale.metrics.cases import Cases, Dim, Weights, pair
+from xdownscale.metrics.cases import Cases, Dim, Weights, by_number, pair
 from xdownscale.metrics.labels import along, dress, threshold_label
 
 if TYPE_CHECKING:
@@ -111,19 +111,10 @@ def reliability(
     """
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     label = threshold_label(thresholds, cases.units)
-    given = _probability_label(cases.members)
 
     def at(threshold: float) -> tuple[xr.DataArray, xr.DataArray]:
-        event, reached = _events(cases, threshold)
-        shares: list[xr.DataArray] = []
-        rates: list[xr.DataArray] = []
-        for number in range(
-            cases.members + 1
-        ):  # one at a time: all at once would take M + 1 times the memory
-            chosen = (reached == number).where(reached.notnull())
-            shares.append(cases.average(chosen))
-            rates.append(cases.average(chosen * event) / shares[-1].where(shares[-1] > 0))
-        return along(given, rates), along(given, shares)
+        share, came = _joint(cases, threshold)
+        return came / share.where(share > 0), share
 
     score, share = (
         along(label, parts, keep=np.ndim(thresholds) > 0).transpose(..., "probability")
@@ -228,22 +219,36 @@ def roc_area(
     return dress(score, observations, name="roc_area", long_name=title, units="1", keep_attrs=keep_attrs)
 
 
-def _events(cases: Cases, threshold: float) -> tuple[xr.DataArray, xr.DataArray]:
-    """Whether the event came, and how many members have it; NaN in cases that are not complete."""
+def _joint(cases: Cases, threshold: float) -> tuple[xr.DataArray, xr.DataArray]:
+    """Share of the cases that were given each probability, and of those in which the event came too."""
     complete = cases.complete
     event = (cases.observations >= threshold).where(complete)
-    return event, (cases.forecasts >= threshold).sum(cases.member_dim).where(complete)
+    reached = (cases.forecasts >= threshold).sum(cases.member_dim).where(complete)
+
+    def given(number: xr.DataArray) -> xr.DataArray:
+        return cases.average((reached == number).where(complete))
+
+    def came(number: xr.DataArray) -> xr.DataArray:
+        return cases.average((reached == number) * event)
+
+    label, lazy = _probability_label(cases.members), complete.chunks is not None
+    share, joint = (
+        by_number(part, cases.members, "probability", lazy=lazy).assign_coords(probability=label)
+        for part in (given, came)
+    )
+    return share, joint
 
 
 def _roc(cases: Cases, threshold: float) -> xr.DataArray:
     """Hit rate and false alarm rate by the probability from which on one acts."""
-    event, reached = _events(cases, threshold)
+    share, came = _joint(cases, threshold)
     rate = xr.DataArray(["hit", "false alarm"], dims="rate", name="rate")
+    backwards = {"probability": slice(None, None, -1)}
     curves = []
-    for came in (event, 1 - event):
-        base = cases.average(came)
-        acted = [cases.average(came * (reached >= number)) for number in range(cases.members + 1)]
-        curves.append(along(_probability_label(cases.members), acted) / base.where(base > 0))
+    for part in (came, share - came):
+        acted = part.isel(backwards).cumsum("probability", skipna=False).isel(backwards)
+        base = part.sum("probability", skipna=False)
+        curves.append(acted.assign_coords(probability=share["probability"]) / base.where(base > 0))
     return along(rate, curves)
 
 
