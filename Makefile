@@ -32,8 +32,9 @@ docs: $(VENV)/.docs ## the manual as HTML in docs/_build
 
 weights: $(STAMP) ## train the shipped weights again; DATA=folder holds the training files
 	@test -n "$(DATA)" || { echo "usage: make weights DATA=folder" >&2; exit 2; }
-	OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc_per_node 2 benchmarks/make_weights.py "$(DATA)" --style knmi \
-		--checkpoint checkpoints/rain-10x3.safetensors --out xdownscale/zoo/rain-10x3.safetensors
+	$(BIN)/python benchmarks/make_amounts.py "$(DATA)" amounts
+	OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc_per_node 2 benchmarks/make_weights.py "$(DATA)" --amounts amounts \
+		--style amounts --minutes 180 --checkpoint checkpoints/rain-10x3.safetensors --out xdownscale/zoo/rain-10x3.safetensors
 
 $(BIN)/python:
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
