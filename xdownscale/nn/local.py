@@ -26,7 +26,6 @@ from xdownscale.nn.blocks import (
     grow_space,
     with_neighbours,
 )
-from xdownscale.nn.threads import each_on_a_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -358,8 +357,9 @@ class LocalNetwork(nn.Module):
         fine = frames[0].new_zeros(batch, len(frames), rows * after[0], columns * after[1])
         stages = self._stages[-len(given) :]
         halo = ceil(self._pixels(len(self.rungs) - len(given)))
-
-        def pass_block(core: Window) -> None:
+        for core in (Window(y, x) for y in _parts(rows) for x in _parts(columns)):
+            if wanted is not None and not bool(wanted[core.y, core.x].any()):
+                continue
             window = core.widened(halo, (rows, columns))
             inside, place = core.within(window).of(after), core.of(after)
             stream: Iterator[Tensor] = (frame[(..., *window.of(before))] for frame in frames)
@@ -367,9 +367,6 @@ class LocalNetwork(nn.Module):
                 stream = stage.one_by_one(stream, each.part(window))
             for n, frame in enumerate(stream):
                 fine[:, n, place[0], place[1]] = self.leave(frame)[:, 0, 0, inside[0], inside[1]]
-
-        cores = [Window(y, x) for y in _parts(rows) for x in _parts(columns)]
-        each_on_a_thread(pass_block, [c for c in cores if wanted is None or bool(wanted[c.y, c.x].any())])
         return fine
 
     def _pixels(self, first: int) -> float:
