@@ -106,7 +106,7 @@ def rank_histogram(
         panel.bar(np.arange(size), whole.values * size, width=0.85, color=look["color"])
         panel.axhline(1, color=INK, linewidth=0.8)
         label(panel, x="rank of the observation", y="cases, 1 = flat" if place == 0 else "", title=name)
-        panel.set_xticks(np.unique(np.linspace(0, size - 1, min(size, 6)).round().astype(int)))
+        panel.set_xticks(range(0, size, max(1, round(size / 6))))
         legend(panel, loc="best")
     return finished(figure, path)
 
@@ -171,13 +171,16 @@ def reliability(
     grid = figure.add_gridspec(2, 1, height_ratios=(3, 1))
     panel, below = graph(figure, grid[0]), graph(figure, grid[1])
     panel.plot([0, 1], [0, 1], color=INK, linewidth=0.8)
+    climate = np.nan
     for (name, model), look in zip(models_of(forecasts).items(), looks(), strict=False):
         said, happened, count = _reliability(_cases(observations, model, member_dim), threshold)
         panel.plot(said, happened, label=name, markersize=4, **look)
         below.plot(said, count, markersize=3, **look)
-        panel.axhline(np.sum(happened * count) / np.sum(count), color=INK, linewidth=0.6, linestyle=":")
+        climate = np.sum(happened * count) / np.sum(count)
+    panel.axhline(climate, color=INK, linewidth=0.7, linestyle=":")
     below.set_yscale("log")
-    panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    below.minorticks_off()
+    panel.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     below.set(xlim=(-0.02, 1.02))
     units = pretty(str(observations.attrs.get("units", "")))
     label(panel, x="", y="observed frequency", title=f"at least {threshold:g} {units}".rstrip())

@@ -104,7 +104,8 @@ class Ground:
         length = max((bar for bar in _SCALE_BARS if bar <= width / 2), default=None)
         if not self.metric or length is None:
             return
-        panel.annotate("", (0, -0.05), (length / width, -0.05), "axes fraction", arrowprops=_BAR)
+        below = ("axes fraction", "axes points")
+        panel.annotate("", (0, -6), (length / width, -6), below, arrowprops=_BAR)
         panel.set_xlabel(f"{length} km", fontsize=7, color=INK, loc="left", labelpad=9)
 
     def draw_colour_bar(self, figure: Figure, image: AxesImage) -> None:

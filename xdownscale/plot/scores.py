@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import ceil
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -79,19 +80,19 @@ def along(
     grid = figure.add_gridspec(rows, columns)
     shared: Panel | None = None
     for place in range(flat.sizes["panel"]):
-        panel = graph(figure, grid[divmod(place, columns)])
+        panel = graph(figure, grid[divmod(place, columns)], sharey=shared)
         part = {
             name: _panel_of(scores, name, others, place)
             for name in (metric, f"{metric}_low", f"{metric}_high")
         }
         _lines(panel, part, metric, dim)
-        if shared is not None:
-            panel.sharey(shared)
-        shared = panel
+        shared = shared or panel
         label(
             panel,
             x=_words(scores[dim], dim) if place // columns == rows - 1 else "",
-            y=f"{score.attrs.get('long_name', metric)}{_unit(score)}" if place % columns == 0 else "",
+            y=fill(f"{score.attrs.get('long_name', metric)}{_unit(score)}", 30)
+            if place % columns == 0
+            else "",
             title=_where(flat, others, place),
         )
     legend(figure.axes[0], loc="best")
@@ -177,7 +178,7 @@ def _lines(panel: Panel, part: dict[str, xr.DataArray | None], metric: str, dim:
     if score is None:
         return
     labels = score[dim].values if dim in score.coords else np.arange(score.sizes[dim])
-    numeric = labels.dtype.kind in "iuf"
+    numeric = labels.dtype.kind in "iuf" and dim != "percentile"  # those crowd near 100
     places = labels if numeric else np.arange(labels.size)
     low, high = part[f"{metric}_low"], part[f"{metric}_high"]
     for row, look in zip(range(score.sizes["model"]), looks(), strict=False):
@@ -188,7 +189,7 @@ def _lines(panel: Panel, part: dict[str, xr.DataArray | None], metric: str, dim:
             down, up = (end.isel(model=row).transpose(dim).values for end in (low, high))
             panel.vlines(places, down, up, colors=look["color"], linewidth=1.2)
     if not numeric:
-        panel.set_xticks(places, [str(each) for each in labels])
+        panel.set_xticks(places, [f"{each:g}" if labels.dtype.kind == "f" else str(each) for each in labels])
         panel.margins(x=0.1)
     elif labels.size > 1 and labels.min() > 0 and labels.max() / labels.min() >= 8:
         panel.set_xscale("log")

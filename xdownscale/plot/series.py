@@ -110,4 +110,5 @@ def _short_dates(panel: object, times: object) -> None:
         locator = AutoDateLocator()  # type: ignore[no-untyped-call]
         axis = panel.xaxis  # type: ignore[attr-defined]
         axis.set_major_locator(locator)
+        axis.get_offset_text().set_fontsize(8)
         axis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]

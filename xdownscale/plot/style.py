@@ -55,9 +55,9 @@ def _layout() -> LayoutEngine:
     return ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02)
 
 
-def graph(figure: Figure, place: Any = 111) -> Panel:
+def graph(figure: Figure, place: Any = 111, *, sharey: Panel | None = None) -> Panel:
     """A panel for curves: light grid, no frame above and to the right."""
-    panel: Panel = figure.add_subplot(place)
+    panel: Panel = figure.add_subplot(place, sharey=sharey)
     panel.grid(visible=True, color=GRID, linewidth=0.6)
     panel.set_axisbelow(True)
     panel.spines[["top", "right"]].set_visible(False)
