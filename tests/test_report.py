@@ -116,7 +116,7 @@ def test_the_table_holds_the_scores_with_their_intervals_and_marks_the_best(page
     assert page.count('class="best"') == len(
         [n for n in rows if n.split(" ")[0] in ("mae", "crps_ensemble", "brier_score", "fss")]
     )
-    best = int(scores.crps_ensemble.argmin())
+    best = int(np.argmin(scores.crps_ensemble.values))
     (line,) = re.findall(r"<tr><td>crps_ensemble \[mm h-1\]</td>(.*?)</tr>", page)
     assert ['class="best"' in cell for cell in line.split("</td>")[:2]] == [n == best for n in range(2)]
     assert "1/2 MAE" in page

@@ -178,6 +178,11 @@ def test_the_overview_has_a_panel_for_each_plain_score():
         plot.overview(scores[["fss"]])
 
 
+def test_notebooks_show_a_picture_by_itself():
+    observations, ensemble = sample("random")
+    assert plot.rank_histogram(observations, ensemble)._repr_png_().startswith(b"\x89PNG")
+
+
 def test_pictures_are_written_to_files(tmp_path):
     observations, ensemble = sample("random")
     for name, draw in (

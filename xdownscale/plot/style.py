@@ -44,8 +44,10 @@ def matplotlib_figures() -> Any:
 
 def new_figure(width: float, height: float) -> Figure:
     """An empty figure of this size in inches, which belongs to no window."""
-    figure: Figure = matplotlib_figures().Figure(figsize=(width, height), layout=_layout())
-    return figure
+    matplotlib_figures()
+    from xdownscale.plot.picture import Picture
+
+    return Picture(figsize=(width, height), layout=_layout())
 
 
 def _layout() -> LayoutEngine:
