@@ -21,7 +21,7 @@ import numpy as np
 import xarray as xr
 from common import record
 
-METRICS = ("crps_ensemble", "mae", "rmse", "bias", "spread_skill_ratio", "pit_deviation", "lsd", "ssim")
+METRICS = ("crps_ensemble", "mae", "rmse", "bias", "spread_skill_ratio", "lsd", "ssim")
 """Scores that are sums over cases or frames. Exact percentiles and ``emd`` sort all values and need them in memory."""
 
 MIB = 2**20

@@ -154,7 +154,7 @@ def evaluate(
     reference_name = _add_reference(models, reference)
     pairs = _align(observations, models, member_dim)
     levels, inside = levels_of(by, region, pairs.observations)
-    chosen = choose(metrics, pairs.observations, thresholds)
+    pairs, chosen = _range_first(pairs, choose(metrics, pairs.observations, thresholds))
     plan = _Plan(
         metrics=chosen,
         dim=dim if dim is None or isinstance(dim, str) else tuple(dim),
@@ -172,6 +172,26 @@ def evaluate(
     if isinstance(forecasts, xr.DataArray):
         scores = scores.squeeze("model", drop=True)
     return scores.assign_attrs(about)
+
+
+def _range_first(pairs: _Pairs, metrics: dict[str, Metric]) -> tuple[_Pairs, dict[str, Metric]]:
+    """Lazy fields that are read once the range of all observations is known, where a metric needs it.
+
+    The range has a reading of its own. Otherwise every frame would stay in memory until the last one is read.
+    """
+    for name, metric in metrics.items():
+        span = getattr(metric, "keywords", {}).get("data_range")
+        if not isinstance(span, xr.DataArray) or not hasattr(span.data, "dask"):
+            continue
+        from dask.graph_manipulation import bind, clone
+
+        first = clone(span.data)
+
+        def after(field: xr.DataArray, first: Any = first) -> xr.DataArray:
+            return field.copy(data=bind(field.data, first)) if field.chunks else field
+
+        return pairs.each(after), metrics | {name: partial(metric, data_range=span.copy(data=first))}
+    return pairs, metrics
 
 
 def _about(models: Mapping[str, xr.DataArray], observations: xr.DataArray) -> dict[str, str]:
