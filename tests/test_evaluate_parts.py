@@ -1,8 +1,12 @@
 """Scores of parts of the cases: blocks of cells, groups of steps, places in the coarse step, regions."""
 
+import json
+
+import dask.array
 import numpy as np
 import pytest
 import xarray as xr
+from dask.callbacks import Callback
 
 from tests.metrics.samples import case_weights, missing, sample
 from tests.support import globe, raise_if_dask_computes
@@ -270,6 +274,15 @@ def test_scores_say_where_they_come_from(pair):
     scores = evaluate({"net": made}, observations, metrics=["mae"])
     assert '"xdownscale_model": "net-1"' in scores.attrs["forecasts"]
     assert "time: 12" in scores.attrs["observations"]
+    asked = {
+        "by": {"lead": 2},
+        "region": observations.x < 3000,
+        "scales": np.array([1, 2]),
+        "metrics": [metrics.mae],
+    }
+    told = json.loads(evaluate(made, observations, **asked).attrs["evaluation"])
+    assert told.pop("region") == "field 'x' along x"
+    assert told == {"metrics": ["mae"], "member_dim": "member", "scales": [1, 2], "by": {"lead": 2}}
 
 
 def test_functions_of_anyone_are_scored_in_parts_too(pair):
@@ -280,3 +293,58 @@ def test_functions_of_anyone_are_scored_in_parts_too(pair):
 
     scores = evaluate(ensemble, observations, metrics={"largest": largest}, by={"lead": 2})
     assert float(scores.largest.max()) == float(abs(observations - ensemble.mean("member")).max())
+
+
+# ── memory ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Held(Callback):
+    """The most bytes of arrays that dask has held at once."""
+
+    def __init__(self):
+        self.most = 0
+
+    def _posttask(self, key, result, dsk, state, worker_id):
+        whole = {}
+        for value in state["cache"].values():
+            owner = value
+            while isinstance(getattr(owner, "base", None), np.ndarray):
+                owner = owner.base
+            whole[id(owner)] = getattr(owner, "nbytes", 0)
+        self.most = max(self.most, sum(whole.values()))
+
+
+def drawn(steps):
+    """Observations and an ensemble that are made block by block, two steps at a time."""
+
+    def block(block_info=None):
+        place = block_info[None]["array-location"]
+        chance = np.random.default_rng([start for start, _ in place])
+        return chance.standard_gamma(0.4, tuple(stop - start for start, stop in place), np.float32)
+
+    time = (2,) * (steps // 2)
+    values = [
+        dask.array.map_blocks(block, chunks=(*lead, time, (24,), (24,)), dtype=np.float32)
+        for lead in ((), ((8,),))
+    ]
+    return [xr.DataArray(v, dims=("member", "time", "y", "x")[-v.ndim :]) for v in values]
+
+
+def test_memory_does_not_grow_with_time():
+    metrics = ["crps_ensemble", "mae", "rmse", "bias", "spread_skill_ratio", "lsd", "ssim"]
+    most = []
+    for steps in (8, 32):
+        observations, ensemble = drawn(steps)
+        with Held() as held:
+            evaluate(ensemble, observations, metrics=metrics).compute(scheduler="synchronous")
+        most.append(held.most)
+    chunk = 8 * 2 * 24 * 24 * 4
+    assert most[1] < 1.25 * most[0]
+    assert most[1] < 6 * chunk
+
+
+def test_the_range_for_ssim_is_that_of_all_observations():
+    observations, ensemble = drawn(8)
+    scores = evaluate(ensemble, observations, metrics=["ssim"]).compute(scheduler="synchronous")
+    expected = evaluate(ensemble.compute(), observations.compute(), metrics=["ssim"])
+    np.testing.assert_allclose(scores.ssim, expected.ssim)

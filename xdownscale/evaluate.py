@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import json
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +12,8 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import DimensionError, TimeAxisError, ValueRangeError
-from xdownscale.field.parts import By, Level, Part, Region, each, levels_of, pooled
+from xdownscale.field.origin import origin
+from xdownscale.field.parts import By, Level, Part, Region, each, levels_of, pooled, stacked
 from xdownscale.metrics.table import scores_table
 
 if TYPE_CHECKING:
@@ -135,22 +135,17 @@ def evaluate(
     >>> dict(scores["mae"].sizes)
     {'scale': 2, 'lead': 2}
     """
+    options: dict[str, Any] = {"metrics": metrics, "dim": dim, "member_dim": member_dim, "weights": weights}
+    options |= {"reference": reference, "thresholds": thresholds, "bootstrap": bootstrap}
+    options |= {"scales": scales, "by": by, "region": region}
     if isinstance(forecasts, xr.Dataset) or isinstance(observations, xr.Dataset):
-        options: dict[str, Any] = {
-            "metrics": metrics,
-            "dim": dim,
-            "member_dim": member_dim,
-            "weights": weights,
-        }
-        options |= {"reference": reference, "thresholds": thresholds, "bootstrap": bootstrap}
-        options |= {"scales": scales, "by": by, "region": region}
         return _evaluate_variables(forecasts, observations, options)
     from xdownscale.metrics.cases import weights_of
     from xdownscale.metrics.choice import choose
     from xdownscale.metrics.comparison import skill
 
     models = {"": forecasts} if isinstance(forecasts, xr.DataArray) else dict(forecasts)
-    about = _about(models, observations)
+    about = origin(models, observations, options)
     reference_name = _add_reference(models, reference)
     pairs = _align(observations, models, member_dim)
     levels, inside = levels_of(by, region, pairs.observations)
@@ -192,21 +187,6 @@ def _range_first(pairs: _Pairs, metrics: dict[str, Metric]) -> tuple[_Pairs, dic
 
         return pairs.each(after), metrics | {name: partial(metric, data_range=span.copy(data=first))}
     return pairs, metrics
-
-
-def _about(models: Mapping[str, xr.DataArray], observations: xr.DataArray) -> dict[str, str]:
-    """Where the scores come from: what the fields say of themselves, as JSON."""
-    told = ("title", "source", "institution", "long_name", "units")
-
-    def of(field: xr.DataArray) -> dict[str, str]:
-        sizes = ", ".join(f"{dim}: {size}" for dim, size in field.sizes.items())
-        said = {key: str(v) for key, v in field.attrs.items() if key in told or key.startswith("xdownscale_")}
-        return {"sizes": sizes, **said}
-
-    return {
-        "forecasts": json.dumps({name or "forecast": of(model) for name, model in models.items()}),
-        "observations": json.dumps(of(observations)),
-    }
 
 
 def _evaluate_variables(
@@ -314,7 +294,7 @@ def _by_scale(
     if np.ndim(scales) == 0:
         return parts[0]
     attrs = {"units": "cells", "long_name": "side of the blocks"}
-    return _stacked(parts, [xr.DataArray(np.asarray(scales), dims="scale", name="scale", attrs=attrs)])
+    return stacked(parts, [xr.DataArray(np.asarray(scales), dims="scale", name="scale", attrs=attrs)])
 
 
 def _by_part(
@@ -341,22 +321,7 @@ def _by_part(
         msg = "no case is left in any group and region: they do not overlap. Take fewer of them at once."
         raise ValueRangeError(msg)
     nothing = xr.full_like(example, np.nan)
-    return _stacked([nothing if p is None else p for p in parts], [level.label for level in levels])
-
-
-def _stacked(parts: Sequence[xr.Dataset], labels: Sequence[xr.DataArray]) -> xr.Dataset:
-    """Scores of all combinations of labels, the last label fastest, along dimensions of their own."""
-    order = max(parts, key=lambda part: len(part.data_vars)).data_vars
-    for label in reversed(labels):
-        groups = [parts[n : n + label.size] for n in range(0, len(parts), label.size)]
-        parts = [
-            xr.concat(
-                group, label, join="outer", combine_attrs="drop_conflicts", data_vars="all", coords="minimal"
-            )
-            for group in groups
-        ]
-    names = ["model", *(str(label.name) for label in labels)]
-    return parts[0][list(order)].transpose(*names, ..., missing_dims="ignore")
+    return stacked([nothing if p is None else p for p in parts], [level.label for level in levels])
 
 
 def _with_bounds(plan: _Plan, pairs: _Pairs, bootstrap: int | None) -> xr.Dataset:

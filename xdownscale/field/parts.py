@@ -133,6 +133,21 @@ def pooled(part: Part, means: Callable[[xr.DataArray], xr.DataArray]) -> Part:
     return Part(steps, None if part.mask is None else means(part.mask.astype(float)) >= 0.5)
 
 
+def stacked(parts: Sequence[xr.Dataset], labels: Sequence[xr.DataArray]) -> xr.Dataset:
+    """Scores of all combinations of labels, the last label fastest, along dimensions of their own."""
+    order = max(parts, key=lambda part: len(part.data_vars)).data_vars
+    for label in reversed(labels):
+        groups = [parts[n : n + label.size] for n in range(0, len(parts), label.size)]
+        parts = [
+            xr.concat(
+                group, label, join="outer", combine_attrs="drop_conflicts", data_vars="all", coords="minimal"
+            )
+            for group in groups
+        ]
+    names = ["model", *(str(label.name) for label in labels)]
+    return parts[0][list(order)].transpose(*names, ..., missing_dims="ignore")
+
+
 def _named(by: By) -> list[tuple[str, Group]]:
     """Groupings with the names of their dimensions."""
     if by is None:
