@@ -14,6 +14,7 @@ import xarray as xr
 from xdownscale.errors import DimensionError, TimeAxisError, ValueRangeError
 from xdownscale.field.origin import origin
 from xdownscale.field.parts import By, Level, Part, Region, each, levels_of, pooled, stacked
+from xdownscale.field.reading import read_after, read_apart
 from xdownscale.metrics.table import scores_table
 
 if TYPE_CHECKING:
@@ -149,7 +150,10 @@ def evaluate(
     reference_name = _add_reference(models, reference)
     pairs = _align(observations, models, member_dim)
     levels, inside = levels_of(by, region, pairs.observations)
-    pairs, chosen = _range_first(pairs, choose(metrics, pairs.observations, thresholds))
+    # The range of the observations as they came: that of complete cases would need all forecasts first.
+    values = observations if observations.dtype.kind == "f" else observations.astype(float)
+    chosen = choose(metrics, read_apart(values), thresholds)
+    pairs = _range_first(pairs, chosen)
     plan = _Plan(
         metrics=chosen,
         dim=dim if dim is None or isinstance(dim, str) else tuple(dim),
@@ -169,24 +173,14 @@ def evaluate(
     return scores.assign_attrs(about)
 
 
-def _range_first(pairs: _Pairs, metrics: dict[str, Metric]) -> tuple[_Pairs, dict[str, Metric]]:
+def _range_first(pairs: _Pairs, metrics: Mapping[str, Metric]) -> _Pairs:
     """Lazy fields that are read once the range of all observations is known, where a metric needs it.
 
-    The range has a reading of its own. Otherwise every frame would stay in memory until the last one is read.
+    Otherwise every frame would stay in memory until the last one is read.
     """
-    for name, metric in metrics.items():
-        span = getattr(metric, "keywords", {}).get("data_range")
-        if not isinstance(span, xr.DataArray) or not hasattr(span.data, "dask"):
-            continue
-        from dask.graph_manipulation import bind, clone
-
-        first = clone(span.data)
-
-        def after(field: xr.DataArray, first: Any = first) -> xr.DataArray:
-            return field.copy(data=bind(field.data, first)) if field.chunks else field
-
-        return pairs.each(after), metrics | {name: partial(metric, data_range=span.copy(data=first))}
-    return pairs, metrics
+    spans = [getattr(metric, "keywords", {}).get("data_range") for metric in metrics.values()]
+    lazy = [span for span in spans if isinstance(span, xr.DataArray) and hasattr(span.data, "dask")]
+    return pairs.each(partial(read_after, first=lazy[0])) if lazy else pairs
 
 
 def _evaluate_variables(
