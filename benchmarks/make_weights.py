@@ -71,20 +71,23 @@ def product(path: Path) -> str:
     return words[1] if words[0] == "rain" and len(words) > 1 else words[0]
 
 
+def wettest(rain: xr.DataArray, steps: int = 12, side: int = 200) -> xr.DataArray:
+    """The hour with most rain, on a square in the middle of what has no gaps."""
+    amount = rain.fillna(0).mean(rain.dims[1:]).rolling(time=steps).sum().fillna(0)
+    last = max(int(amount.argmax()), steps - 1)
+    hour = rain.isel(time=slice(last - steps + 1, last + 1))
+    middle = (int(np.median(at)) - side // 2 for at in np.isfinite(hour.values).all(0).nonzero())
+    y, x = (max(0, start) for start in middle)
+    return hour[:, y : y + side, x : x + side]
+
+
 def settle_grain(model: xdownscale.Downscaler, rain: xr.DataArray, style: str) -> xdownscale.Downscaler:
     """Scale the finest noise of one style until the spectrum is nearest to that of its own product.
 
     CRPS hardly sees grain of one cell in a smooth product. The other styles keep theirs: their vectors and that of the
     style are solved for together.
     """
-    wet = int(rain.mean(rain.dims[1:]).rolling(time=12).mean().argmax()) - 11
-    truth = rain.isel(time=slice(max(0, wet), max(0, wet) + 12))
-    sizes = {dim: truth.sizes[dim] // model.factors.y * model.factors.y for dim in truth.dims[1:]}
-    truth = truth.isel({dim: slice(0, size) for dim, size in sizes.items()})
-    rows, columns = np.isfinite(truth.values).all(0).nonzero()
-    side = 200
-    y, x = (int(np.median(at)) - side // 2 for at in (rows, columns))
-    truth = truth[:, y : y + side, x : x + side]
+    truth = wettest(rain)
     coarse = truth.sr.coarsen(spatial=model.factors.spatial, temporal=model.factors.time)
     distances = {}
     for gain in (1.0, 0.75, 0.5, 0.25, 0.0):

@@ -4,7 +4,6 @@ import inspect
 import itertools
 import pickle
 import sys
-import warnings
 
 import numpy as np
 import pytest
@@ -105,8 +104,11 @@ def test_the_representation_of_a_tree_shows_its_nodes():
 
 
 def test_an_xarray_without_the_tree_accessor_still_imports(monkeypatch):
+    registered = []
     monkeypatch.delattr(xr, "register_datatree_accessor")
+    for kind in ("dataarray", "dataset"):
+        remember = lambda name, kind=kind: lambda accessor: registered.append((kind, name)) or accessor  # noqa: E731
+        monkeypatch.setattr(xr, f"register_{kind}_accessor", remember)
     source = inspect.getsource(xdownscale.accessor)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # .sr is registered twice in this test
-        exec(compile(source, "accessor.py", "exec"), {"__name__": "xdownscale.accessor"})
+    exec(compile(source, "accessor.py", "exec"), {"__name__": "xdownscale.accessor"})
+    assert registered == [("dataarray", "sr"), ("dataset", "sr")]

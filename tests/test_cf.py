@@ -101,14 +101,8 @@ VERBS = {
     "coarsen": lambda d: xdownscale.coarsen(d, 4, 3),
     "coarsen in space": lambda d: xdownscale.coarsen(d, 4),
     "interpolate": lambda d: xdownscale.interpolate(d, 2, 3),
-    "downscale": lambda d: as_dataset(xdownscale.downscale(xdownscale.coarsen(d, 4, 3), MODEL, members=2)),
+    "downscale": lambda d: xdownscale.downscale(xdownscale.coarsen(d, 4, 3), MODEL, members=2),
 }
-
-
-def as_dataset(field):
-    """A DataArray with the global attributes that a file needs; its history is the file's."""
-    history = field.attrs.pop("history")
-    return field.to_dataset().assign_attrs(GLOBAL | {"history": history})
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -134,7 +128,7 @@ def test_the_grid_mapping_is_read_by_pyproj_and_back_from_the_file(decode, tmp_p
         coarse = xdownscale.coarsen(fine, 4, 3).load()
     ensemble = xdownscale.downscale(coarse, MODEL)
     expected = pyproj.CRS.from_cf(LAMBERT)
-    for result in (coarse, xdownscale.interpolate(coarse, 4, 3), as_dataset(ensemble)):
+    for result in (coarse, xdownscale.interpolate(coarse, 4, 3), ensemble):
         result.to_netcdf(tmp_path / "result.nc")
         with xr.open_dataset(tmp_path / "result.nc", decode_coords="all") as read:
             mapping = read[read["rain"].encoding["grid_mapping"]]
@@ -151,3 +145,16 @@ def test_the_grid_mapping_is_read_by_rioxarray():
     coarse = xdownscale.coarsen(projected(), 4, 3)["rain"].rename(time="band")
     assert coarse.rio.crs.to_dict()["proj"] == "lcc"
     assert coarse.rio.transform().a == 4000.0
+
+
+@pytest.mark.filterwarnings("ignore")  # of the libraries that draw
+def test_an_ensemble_is_drawn_by_hvplot():
+    pytest.importorskip("hvplot.xarray", reason="hvplot is not installed")
+    field = rain((3, 5, 4), step=15, spacing=4000.0)
+    ensemble = xdownscale.downscale(field, MODEL, members=2)
+    picture = ensemble.hvplot.image(x="x", y="y", dynamic=False)
+    assert [str(key) for key in picture.kdims] == ["member", "time"]
+    assert len(picture) == ensemble.sizes["member"] * ensemble.sizes["time"]
+    first = picture.last
+    assert [str(key) for key in first.kdims] == ["x", "y"]
+    np.testing.assert_allclose(first.dimension_values("rain", flat=False), ensemble[-1, -1].sortby("y"))

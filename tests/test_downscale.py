@@ -1,5 +1,7 @@
 """``downscale``: closed loop, one answer, locality, laziness, missing values, units, and errors that name the fix."""
 
+import warnings
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -319,11 +321,33 @@ def test_a_dataset_gives_its_grid_mapping_and_the_place_of_its_labels(coarse):
     whole["crs"] = ((), 0, {"grid_mapping_name": "lambert_conformal_conic"})
     whole["time_bnds"] = (("time", "bnds"), np.stack([ends - step, ends], axis=1))
     whole["time"].attrs["bounds"] = "time_bnds"
-    ensemble = whole.sr.downscale(MODEL)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # grid mapping and bounds are no variables that could be left out
+        fine = whole.sr.downscale(MODEL)
+    assert set(fine.data_vars) == {coarse.name}
+    ensemble = fine[coarse.name]
     assert ensemble.crs.attrs["grid_mapping_name"] == "lambert_conformal_conic"
     assert ensemble.encoding == {"grid_mapping": "crs"}
     np.testing.assert_array_equal(ensemble.time[2::3], ends)
     np.testing.assert_array_equal(ensemble.sr.coarsen(spatial=4, temporal=3).time, ends)
+
+
+def test_a_dataset_keeps_what_fits_the_fine_grid(coarse):
+    gauge = ("station", np.arange(3.0))
+    whole = (
+        coarse.to_dataset()
+        .assign(gauge=gauge, height=coarse[0].drop_vars("time"))
+        .assign_attrs(title="a test")
+    )
+    with pytest.warns(
+        UserWarning, match=r"without the space dimensions: \['gauge'\]; left out.*\['height'\]"
+    ):
+        fine = whole.sr.downscale(MODEL, members=2)
+    assert fine.attrs["title"] == "a test"
+    assert "downscale(" in fine.attrs["history"]
+    assert "history" not in fine[coarse.name].attrs
+    xr.testing.assert_identical(fine.gauge, whole.gauge)
+    xr.testing.assert_equal(fine[coarse.name], coarse.sr.downscale(MODEL, members=2))
 
 
 def test_pieces_between_gaps_are_downscaled_one_by_one():

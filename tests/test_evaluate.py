@@ -92,7 +92,8 @@ def test_metrics_of_xskillscore():
     expected = oracle.pearson_r(observations, ensemble.mean("member"), dim=["y", "x"])
     np.testing.assert_allclose(scores.pearson_r, expected)
     np.testing.assert_allclose(
-        scores.crps_ensemble, metrics.crps_ensemble(observations, ensemble, alpha=0, dim=("y", "x"))
+        scores.crps_ensemble,
+        metrics.crps_ensemble(observations, ensemble, estimator="biased", dim=("y", "x")),
     )
 
 

@@ -29,7 +29,7 @@ _NONE = "n/a"
 
 
 class _Grids(Generic[Field]):
-    """The verbs that change the grid alone; each passes its arguments on to the function of the same name."""
+    """The verbs that change the grid; each passes its arguments on to the function of the same name."""
 
     def __init__(self, field: Field) -> None:
         self._field: Field = field
@@ -75,9 +75,46 @@ class _Grids(Generic[Field]):
 
         return interpolate(self._field, spatial, temporal, method=method, gaps=gaps, dims=dims)
 
+    def downscale(
+        self,
+        model: Downscaler | str | os.PathLike[str] | None = None,
+        *,
+        spatial: int | tuple[int, int] | None = None,
+        temporal: int | None = None,
+        members: int = 1,
+        seed: int = 0,
+        static: Static | None = None,
+        style: str | None = None,
+        conserve: str = "auto",
+        gaps: str = "error",
+        tile: tuple[int, int, int] | None = None,
+        device: str = "auto",
+        progress: bool | None = None,
+        dims: Mapping[str, str] | None = None,
+    ) -> Field:
+        """Draw an ensemble of fine fields: :func:`xdownscale.downscale`."""
+        from xdownscale.downscale import downscale
+
+        return downscale(
+            self._field,
+            model,
+            spatial=spatial,
+            temporal=temporal,
+            members=members,
+            seed=seed,
+            static=static,
+            style=style,
+            conserve=conserve,
+            gaps=gaps,
+            tile=tile,
+            device=device,
+            progress=progress,
+            dims=dims,
+        )
+
 
 class _Verbs(_Grids[Flat]):
-    """All five verbs."""
+    """All the verbs: those that learn and score, too."""
 
     def train(
         self,
@@ -143,43 +180,6 @@ class _Verbs(_Grids[Flat]):
             dims=dims,
         )
 
-    def downscale(
-        self,
-        model: Downscaler | str | os.PathLike[str] | None = None,
-        *,
-        spatial: int | tuple[int, int] | None = None,
-        temporal: int | None = None,
-        members: int = 1,
-        seed: int = 0,
-        static: Static | None = None,
-        style: str | None = None,
-        conserve: str = "auto",
-        gaps: str = "error",
-        tile: tuple[int, int, int] | None = None,
-        device: str = "auto",
-        progress: bool | None = None,
-        dims: Mapping[str, str] | None = None,
-    ) -> xr.DataArray:
-        """Draw an ensemble of fine fields: :func:`xdownscale.downscale`."""
-        from xdownscale.downscale import downscale
-
-        return downscale(
-            only_field(self._field),
-            model,
-            spatial=spatial,
-            temporal=temporal,
-            members=members,
-            seed=seed,
-            static=static,
-            style=style,
-            conserve=conserve,
-            gaps=gaps,
-            tile=tile,
-            device=device,
-            progress=progress,
-            dims=dims,
-        )
-
     def evaluate(
         self,
         observations: xr.DataArray | xr.Dataset,
@@ -235,43 +235,6 @@ class DatasetAccessor(_Verbs[xr.Dataset]):
 
 class DataTreeAccessor(_Grids[xr.DataTree]):
     """Make the fields of all nodes coarser or finer."""
-
-    def downscale(
-        self,
-        model: Downscaler | str | os.PathLike[str] | None = None,
-        *,
-        spatial: int | tuple[int, int] | None = None,
-        temporal: int | None = None,
-        members: int = 1,
-        seed: int = 0,
-        static: Static | None = None,
-        style: str | None = None,
-        conserve: str = "auto",
-        gaps: str = "error",
-        tile: tuple[int, int, int] | None = None,
-        device: str = "auto",
-        progress: bool | None = None,
-        dims: Mapping[str, str] | None = None,
-    ) -> xr.DataTree:
-        """Draw an ensemble of fine fields for every node: :func:`xdownscale.downscale`."""
-        from xdownscale.downscale import downscale
-
-        return downscale(
-            self._field,
-            model,
-            spatial=spatial,
-            temporal=temporal,
-            members=members,
-            seed=seed,
-            static=static,
-            style=style,
-            conserve=conserve,
-            gaps=gaps,
-            tile=tile,
-            device=device,
-            progress=progress,
-            dims=dims,
-        )
 
     def __repr__(self) -> str:
         nodes = [(node.path, repr(DatasetAccessor(node.to_dataset()))) for node in self._field.subtree]

@@ -2,38 +2,31 @@
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError, FactorError, MissingValueError, UnitsError
-from xdownscale.field.axes import Axes, find_axes
-from xdownscale.field.blocks import match_means
-from xdownscale.field.change import fields_of, only_field, without_fields
+from xdownscale.errors import DimensionError, FactorError
+from xdownscale.field.axes import find_axes
+from xdownscale.field.change import fields_of, only_field, with_grid_as_coords, without_fields
 from xdownscale.field.factors import Factors
-from xdownscale.field.grid import cell_areas, describe, refine_coords
-from xdownscale.field.methods import time_method
+from xdownscale.field.methods import fine_methods
 from xdownscale.field.pieces import check_gaps, contiguous, take
-from xdownscale.field.provenance import package_version, refer_to_mapping, result_attrs
-from xdownscale.field.static import named_static, static_on_grid
+from xdownscale.field.provenance import add_history, package_version, refer_to_mapping, result_attrs
 from xdownscale.field.tree import map_tree
-from xdownscale.field.units import is_amount, is_rate, to_units
 from xdownscale.field.values import check_values, name_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Hashable, Mapping, Sequence
 
-    from xdownscale.field.bounds import Coordinates
-    from xdownscale.field.grid import Grid
     from xdownscale.field.static import Static
     from xdownscale.model.downscaler import Downscaler
 
 
-Field = TypeVar("Field", xr.DataArray, xr.DataTree)
+Field = TypeVar("Field", xr.DataArray, xr.Dataset, xr.DataTree)
+Told = TypeVar("Told", xr.DataArray, xr.Dataset)
 
 
 def downscale(
@@ -57,9 +50,10 @@ def downscale(
 
     Parameters
     ----------
-    field : DataArray or DataTree
+    field : DataArray, Dataset or DataTree
         Coarse field with y, x and (for models that refine time) time. Missing values stay missing, and nowhere else. Of
-        a tree, the one field of every node; nodes without such a field pass through and are named in a warning.
+        a Dataset, its one such field, and of a tree, that of every node. What else they hold passes through where it
+        fits the fine grid; a warning names it.
     model : Downscaler, path or name, optional
         A trained model. Without it the pretrained weights for `spatial` and `temporal` are taken.
     spatial : int or (int, int), optional
@@ -91,8 +85,8 @@ def downscale(
 
     Returns
     -------
-    DataArray, dims (member, time, y, x), or DataTree
-        In the units of `field`, float32. Lazy if `field` is.
+    DataArray, dims (member, time, y, x), Dataset or DataTree
+        As `field`. In its units, float32. Lazy if it is.
 
     Raises
     ------
@@ -108,69 +102,48 @@ def downscale(
     >>> dict(ensemble.sizes)
     {'member': 2, 'time': 6, 'y': 60, 'x': 60}
     """
-    if members < 1 or conserve not in ("auto", "cell", "none"):
-        msg = f'members={members}, conserve={conserve!r}: members is at least 1, conserve is "auto", "cell" or "none"'
-        raise FactorError(msg)
-    check_gaps(gaps)
+    wish = _Wish(members, seed, static, conserve, gaps, tile, device, progress, dims)
+    wish.check()
     downscaler = _resolved(model, spatial, temporal)
     if style is not None:
         downscaler = downscaler.with_style(style)
-    options: dict[str, Any] = {
-        "members": members,
-        "seed": seed,
-        "static": static,
-        "conserve": conserve,
-        "gaps": gaps,
-        "tile": tile,
-        "device": device,
-        "progress": progress,
-        "dims": dims,
-    }
     if isinstance(field, xr.DataTree):
-        return _mapped_tree(field, downscaler, **options)
-    field = only_field(field)
-    axes = find_axes(field, dims=dims, need_time=downscaler.factors.time > 1)
-    others = [dim for dim in field.dims if dim not in axes.ordered]
-    if others:
-        return _mapped(field, others[0], downscaler, **options)
-    check_values(field, name_of(field), allow_missing=False)
-    methods = _known_methods(field, axes, downscaler.factors)
-    parts = contiguous(field, axes.time) if gaps == "split" else [slice(None)]
-    pieces = [_piece(take(field, axes.time, part), axes, downscaler) for part in parts]
-    _warn_of_other_scales(pieces[0].grid, downscaler)
-    ground = _ground(downscaler, static, axes, pieces[0].coords)
-    fine = [
-        _sampled(
-            downscaler,
-            piece,
-            ground,
-            members=members,
-            seed=seed,
-            conserve=conserve,
-            tile=tile,
-            device=device,
-            progress=progress,
-        )
-        for piece in pieces
-    ]
-    result = fine[0] if len(fine) == 1 else _joined(fine, axes.time)
-    line = f"downscale(model={downscaler.name!r}, members={members}, seed={seed}, conserve={conserve!r})"
-    extra = _extra(downscaler, seed)
-    result.attrs = result_attrs(field, line, cell_methods=methods, extra=extra, keep_attrs=True)
-    return refer_to_mapping(result, field, pieces[0].coords)
+        return _of_tree(field, downscaler, wish)
+    if isinstance(field, xr.Dataset):
+        return _of_dataset(field, downscaler, wish)
+    return _told(_of_field(field, downscaler, wish), downscaler, wish)
 
 
-def _mapped_tree(tree: xr.DataTree, model: Downscaler, **options: Any) -> xr.DataTree:
-    """The one field of every node downscaled; what lies on the coarse grid beside it stays behind."""
-    need_time, dims = model.factors.time > 1, options["dims"]
+@dataclass(frozen=True)
+class _Wish:
+    """The arguments of :func:`downscale` that hold for every field of a tree and every entry of a dimension."""
+
+    members: int
+    seed: int
+    static: Static | None
+    conserve: str
+    gaps: str
+    tile: tuple[int, int, int] | None
+    device: str
+    progress: bool | None
+    dims: Mapping[str, str] | None
+
+    def check(self) -> None:
+        """Raise where a number or a word is none that is known."""
+        if self.members < 1 or self.conserve not in ("auto", "cell", "none"):
+            msg = (
+                f"members={self.members}, conserve={self.conserve!r}: members is at least 1, "
+                f'conserve is "auto", "cell" or "none"'
+            )
+            raise FactorError(msg)
+        check_gaps(self.gaps)
+
+
+def _of_tree(tree: xr.DataTree, model: Downscaler, wish: _Wish) -> xr.DataTree:
+    """The one field of every node downscaled."""
 
     def ensemble(node: xr.Dataset) -> xr.Dataset | None:
-        found = {name: axes for name, axes in fields_of(node, dims).items() if axes.time or not need_time}
-        if not found:
-            return None
-        field = node[next(iter(found))] if len(found) == 1 else only_field(node)
-        fine = downscale(field, model, **options).to_dataset(name=field.name)
-        return fine.assign(without_fields(node, found, fine.sizes)).assign_attrs(node.attrs)
+        return _of_dataset(node, model, wish) if _candidates(node, model, wish) else None
 
     fine = map_tree(tree, ensemble)
     if not any("member" in node.dims for node in fine.subtree):
@@ -182,44 +155,75 @@ def _mapped_tree(tree: xr.DataTree, model: Downscaler, **options: Any) -> xr.Dat
     return fine
 
 
-@dataclass(frozen=True)
-class _Piece:
-    """A stretch of time without gaps, ready for the networks.
-
-    Attributes
-    ----------
-    values : DataArray, dims (time, y, x)
-        Coarse values in the units of the model.
-    grid : Grid
-        Where they lie.
-    coords : dict
-        Coordinates of the fine field.
-    name, units : str or None
-        Those of the field that the user gave.
-    """
-
-    values: xr.DataArray
-    grid: Grid
-    coords: Coordinates
-    name: Hashable
-    units: str | None
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Coarse steps and cells."""
-        steps, rows, columns = self.values.shape
-        return steps, rows, columns
+def _of_dataset(dataset: xr.Dataset, model: Downscaler, wish: _Wish) -> xr.Dataset:
+    """The one field of a Dataset downscaled; of what lies beside it, what does not fit the fine grid stays behind."""
+    dataset = with_grid_as_coords(dataset)
+    found = _candidates(dataset, model, wish)
+    beside = fields_of(dataset, wish.dims).keys() - found if found else ()
+    field = only_field(dataset.drop_vars(beside), dims=wish.dims)
+    fine = _of_field(field, model, wish).to_dataset(name=field.name)
+    both = fine.assign(without_fields(dataset, [field.name], fine.sizes)).assign_attrs(dataset.attrs)
+    return _told(both, model, wish)
 
 
-def _piece(field: xr.DataArray, axes: Axes, model: Downscaler) -> _Piece:
-    """A field without gaps, checked and in the units of the model."""
-    grid = describe(field, axes)
-    values = field if model.variable.units is None else to_units(field, model.variable.units, step=grid.step)
-    time = axes.time or "time"
-    if axes.time is None:
-        values = values.expand_dims(time)
-    coords = refine_coords(field, axes, model.factors)
-    return _Piece(values.transpose(time, *axes.spatial), grid, coords, field.name, field.attrs.get("units"))
+def _told(result: Told, model: Downscaler, wish: _Wish) -> Told:
+    """The result with a line of history."""
+    line = f"downscale(model={model.name!r}, members={wish.members}, seed={wish.seed}, conserve={wish.conserve!r})"
+    return result.assign_attrs(add_history(result.attrs, line))
+
+
+def _candidates(dataset: xr.Dataset, model: Downscaler, wish: _Wish) -> list[Hashable]:
+    """The fields with the dimensions that the model refines."""
+    need_time = model.factors.time > 1
+    return [name for name, axes in fields_of(dataset, wish.dims).items() if axes.time or not need_time]
+
+
+def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArray:
+    """One field downscaled, piece by piece where time has gaps."""
+    from xdownscale.sampling.piece import drawn, piece_of, static_of
+    from xdownscale.sampling.scales import warn_of_other_scales
+
+    axes = find_axes(field, dims=wish.dims, need_time=model.factors.time > 1)
+    others = [dim for dim in field.dims if dim not in axes.ordered]
+    if others:
+        return _along(field, others[0], model, wish)
+    check_values(field, name_of(field), allow_missing=False)
+    methods = fine_methods(field, axes, refines_time=model.factors.time > 1)
+    parts = contiguous(field, axes.time) if wish.gaps == "split" else [slice(None)]
+    pieces = [piece_of(take(field, axes.time, part), axes, model) for part in parts]
+    warn_of_other_scales(pieces[0].grid, model)
+    static = static_of(model, wish.static, axes, pieces[0].coords)
+    fine = [
+        drawn(
+            model,
+            piece,
+            static,
+            members=wish.members,
+            seed=wish.seed,
+            conserve=wish.conserve != "none",
+            tile=wish.tile,
+            device=wish.device,
+            progress=wish.progress,
+        )
+        for piece in pieces
+    ]
+    result = fine[0] if len(fine) == 1 else _joined(fine, axes.time)
+    extra = _extra(model, wish.seed)
+    result.attrs = result_attrs(field, cell_methods=methods, extra=extra, keep_attrs=True)
+    return refer_to_mapping(result, field, pieces[0].coords)
+
+
+def _along(field: xr.DataArray, dim: Any, model: Downscaler, wish: _Wish) -> xr.DataArray:
+    """Every entry along an extra dimension downscaled on its own, entry i with a seed of its own."""
+    if dim == "member":
+        msg = "the field already has a dimension 'member'; rename it, as in field.rename(member='driver')"
+        raise DimensionError(msg)
+    entries = [
+        _of_field(field.isel({dim: i}), model, replace(wish, seed=wish.seed + 1_000_003 * i))
+        for i in range(field.sizes[dim])
+    ]
+    joined: xr.DataArray = xr.concat(entries, dim=field[dim] if dim in field.coords else dim)
+    return joined.transpose("member", dim, ...)
 
 
 def _joined(pieces: Sequence[xr.DataArray], dim: str | None) -> xr.DataArray:
@@ -256,157 +260,6 @@ def _resolved(
         )
         raise FactorError(msg)
     return chosen
-
-
-def _mapped(field: xr.DataArray, dim: Any, model: Downscaler, *, seed: int, **options: Any) -> xr.DataArray:
-    """Every entry along an extra dimension downscaled on its own, entry i with the seed (seed, i)."""
-    if dim == "member":
-        msg = "the field already has a dimension 'member'; rename it, as in field.rename(member='driver')"
-        raise DimensionError(msg)
-    entries = [
-        downscale(field.isel({dim: i}), model, seed=seed + 1_000_003 * i, **options)
-        for i in range(field.sizes[dim])
-    ]
-    joined: xr.DataArray = xr.concat(entries, dim=field[dim] if dim in field.coords else dim)
-    return joined.transpose("member", dim, ...)
-
-
-def _warn_of_other_scales(grid: Grid, model: Downscaler) -> None:
-    """Say when the field's scales are far from those that the model has learned."""
-    trained, factors, notes = model.provenance, model.factors, []
-    metres = {"m": 1.0, "km": 1000.0, "degrees": 111_000.0}
-    units, own = metres.get(_length_units(grid.units)), metres.get(_length_units(trained.spacing_units))
-    if units and own and trained.spacing:
-        fine, learned = grid.spacing_y * units / factors.y, trained.spacing * own
-        if not 0.5 < fine / learned < 2:
-            notes.append(f"fine cells of {fine / 1000:.3g} km (trained on {learned / 1000:.3g} km)")
-    if grid.step is not None and trained.step:
-        seconds = float(grid.step / np.timedelta64(1, "s")) / factors.time
-        if not 0.4 < seconds / trained.step < 2.5:
-            notes.append(f"fine steps of {seconds:g} s (trained on {trained.step:g} s)")
-    if notes:
-        warnings.warn(
-            f"this asks for {' and '.join(notes)}: texture and movement will be those of the training data. "
-            f"Train on your own scales with xdownscale.train.",
-            UserWarning,
-            stacklevel=3,
-        )
-
-
-def _length_units(units: str | None) -> str:
-    """One word for the many ways to write a unit of length."""
-    text = (units or "").lower()
-    return (
-        "degrees"
-        if text.startswith("degree")
-        else {"metre": "m", "meter": "m", "kilometre": "km", "kilometer": "km"}.get(
-            text.removesuffix("s"), text
-        )
-    )
-
-
-def _ground(
-    model: Downscaler, static: Static | None, axes: Axes, coords: Mapping[str, xr.Variable]
-) -> np.ndarray | None:
-    """Standardised static fields on the fine grid, shape (fields, y, x)."""
-    wanted = model.method.settings.static
-    given = named_static(static)
-    missing = [each.name for each in wanted if each.name not in given]
-    if missing:
-        msg = f"the model was trained with static fields; missing: {missing}. Pass static={{name: field}}."
-        raise MissingValueError(msg)
-    if not wanted:
-        return None
-    labels = {dim: coords[dim].values for dim in axes.spatial if dim in coords}
-    if len(labels) < 2:
-        msg = f"static fields are laid by coordinates, and the field has none along {axes.spatial}. Assign them first."
-        raise DimensionError(msg)
-    laid = [(static_on_grid(s.name, given[s.name], labels) - s.mean) / s.scale for s in wanted]
-    return np.stack(laid).astype(np.float32)
-
-
-def _sampled(
-    model: Downscaler,
-    piece: _Piece,
-    ground: np.ndarray | None,
-    *,
-    members: int,
-    seed: int,
-    conserve: str,
-    tile: tuple[int, int, int] | None,
-    device: str,
-    progress: bool | None,
-) -> xr.DataArray:
-    """The ensemble of one piece, in the user's units: numpy from numpy, dask from dask."""
-    from xdownscale.model.device import chosen_device
-    from xdownscale.sampling.engine import Job, core_for, sample, sample_lazily
-
-    where = chosen_device(device)
-    job = Job(
-        model.method.to(where),
-        origin=piece.grid.origin,
-        seed=seed,
-        members=members,
-        conserve=conserve != "none",
-        core=tile or core_for(piece.shape),
-        device=where,
-    )
-    if piece.values.chunks is not None:
-        lazy = sample_lazily(job, piece.values.data.astype(np.float32), ground)
-        return _dressed(lazy, piece, model, conserve=job.conserve)
-    coarse = np.asarray(piece.values.values, np.float32)
-    pixels = coarse.size * int(np.prod(model.factors.blocks)) * members
-    shown = pixels > 20_000_000 if progress is None else progress
-    return _dressed(sample(job, coarse, ground, progress=shown), piece, model, conserve=job.conserve)
-
-
-def _dressed(fine: Any, piece: _Piece, model: Downscaler, *, conserve: bool) -> xr.DataArray:
-    """Fine values (member, time, y, x) with coordinates, in the user's units."""
-    if conserve:
-        fine = _on_the_sphere(fine, piece, model)
-    result = xr.DataArray(fine, dims=("member", *piece.values.dims), name=piece.name)
-    if piece.grid.axes.time is None:
-        result = result.isel({piece.values.dims[0]: 0}, drop=True)
-    member = xr.Variable(
-        "member", np.arange(result.sizes["member"]), {"standard_name": "realization", "units": "1"}
-    )
-    result = result.assign_coords({**piece.coords, "member": member})
-    if piece.units is None or model.variable.units is None:
-        return result
-    step = None if piece.grid.step is None else piece.grid.step / model.factors.time
-    result = to_units(result.assign_attrs(units=model.variable.units), piece.units, step=step)
-    return result.astype(np.float32, copy=False)
-
-
-def _on_the_sphere(fine: Any, piece: _Piece, model: Downscaler) -> Any:
-    """Fine values whose means are right by area: a method conserves plain means, as its network knows no grid."""
-    settings = model.method.settings
-    areas = cell_areas(xr.Dataset(coords=piece.coords), piece.grid.axes)
-    if areas is None or not settings.conserving or model.factors.y * model.factors.x == 1:
-        return fine
-    weights = areas.values.reshape(areas.shape[0], -1)
-    ratio = settings.transform.nonnegative
-    return match_means(fine, piece.values.data, weights, settings.blocks, ratio=ratio)
-
-
-def _known_methods(field: xr.DataArray, axes: Axes, factors: Factors) -> str | None:
-    """Cell methods that fine values add: a model takes snapshots as means, and cannot add rates up."""
-    method = time_method(field, axes) if axes.time and factors.time > 1 else "mean"
-    units = str(field.attrs.get("units", ""))
-    if is_rate(units) if method == "sum" else is_amount(units):
-        msg = (
-            f"the field is in {units!r}, and its values are a {method!r} over time by cell_methods: rates are means, "
-            f"amounts are sums. Set field.attrs['cell_methods'] = 'time: {'sum' if is_amount(units) else 'mean'}'."
-        )
-        raise UnitsError(msg)
-    if method == "point":
-        warnings.warn(
-            "the field holds snapshots (cell_methods 'time: point'); they are taken as means over their steps.",
-            UserWarning,
-            stacklevel=3,
-        )
-        return f"{axes.time}: mean"
-    return None
 
 
 def _extra(model: Downscaler, seed: int) -> dict[str, Any]:

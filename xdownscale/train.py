@@ -14,7 +14,6 @@ from xdownscale.errors import EmptyFieldError, FactorError
 from xdownscale.field.axes import Axes
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe
-from xdownscale.field.static import named_static
 from xdownscale.field.values import name_of
 
 if TYPE_CHECKING:
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from xdownscale.model.downscaler import Downscaler
     from xdownscale.model.generator import Generator, GeneratorSettings
     from xdownscale.model.recipe import Recipe
+    from xdownscale.training.data import TrainingData
+    from xdownscale.training.fit import Result
     from xdownscale.training.patches import PatchSampler, Source
 
 
@@ -107,61 +108,36 @@ def train(
     from xdownscale.model.device import chosen_device
     from xdownscale.model.generator import GeneratorSettings
     from xdownscale.model.mean import median_recipe, median_settings
+    from xdownscale.training.data import gather
     from xdownscale.training.fit import fit
     from xdownscale.training.patches import PatchSampler
-    from xdownscale.training.sources import (
-        WET,
-        as_list,
-        magnitude,
-        prepared,
-        sources_of,
-        split,
-        standard_fields,
-        transform_for,
-    )
+    from xdownscale.training.sources import WET
 
     factors = Factors.parse(spatial, temporal)
     plan = _recipe(recipe).with_steps(steps)
     if method not in (None, "generator", "median"):
         msg = f'method={method!r} is not known; use method="generator" (an ensemble) or method="median" (deterministic)'
         raise FactorError(msg)
-    events = [prepared(each, factors, dims) for each in as_list(field)]
-    judges = [] if isinstance(validation, (int, float)) else as_list(validation)
-    names, judged_names = _style_names(styles, len(events), len(judges))
-    transform = transform_for([values for values, _ in events])
-    fields = named_static(static)
-    standard = standard_fields(fields, events)
-    sources = [
-        source
-        for event, name in zip(events, names, strict=True)
-        for source in sources_of(*event, fields, standard, style=name)
-    ]
-    wanted = True
-    if isinstance(validation, (int, float)):
-        wanted = validation > 0
-        sources, held_out = split(sources, float(validation), factors.time * plan.frames)
-    else:
-        held_out = [
-            source
-            for each, name in zip(judges, judged_names, strict=True)
-            for source in sources_of(*prepared(each, factors, dims), fields, standard, style=name)
-        ]
+    data = gather(
+        field, validation, factors=factors, frames=plan.frames, styles=styles, static=static, dims=dims
+    )
     windows = partial(
         PatchSampler,
         blocks=factors.blocks,
         cells=plan.cells,
         frames=plan.frames,
-        wet=WET if transform.nonnegative else None,
+        wet=WET if data.transform.nonnegative else None,
         seed=seed + 1,
     )
-    training = windows(sources)
-    judging = _judging(windows, held_out) if wanted else None
-    given = None if model is None else _start(model, factors, transform, standard)
+    training = windows(data.sources)
+    wanted = not isinstance(validation, (int, float)) or validation > 0
+    judging = _judging(windows, data.held_out) if wanted else None
+    given = None if model is None else _start(model, factors, data)
     settings = GeneratorSettings(
         blocks=factors.blocks,
-        transform=transform,
-        static=standard,
-        styles=tuple(dict.fromkeys(names)),
+        transform=data.transform,
+        static=data.static,
+        styles=data.products,
         size=plan.size if given is None else given.settings.size,
     )
     if method == "median":
@@ -172,7 +148,7 @@ def train(
         training,
         judging,
         recipe=plan,
-        unit=plan.unit or magnitude(sources, transform),
+        unit=plan.unit or data.magnitude,
         seed=seed,
         device=chosen_device(device),
         checkpoint=None if checkpoint is None else Path(checkpoint),
@@ -180,9 +156,7 @@ def train(
     )
     network.load_state_dict(result.weights)
     network.to("cpu").eval()
-    return _finished(
-        network, events[0], [values for values, _ in events], plan, result.steps, result.scores, seed
-    )
+    return _finished(network, data, plan, result, seed)
 
 
 def _recipe(recipe: str | Recipe | None) -> Recipe:
@@ -191,22 +165,20 @@ def _recipe(recipe: str | Recipe | None) -> Recipe:
     return recipe if isinstance(recipe, Recipe) else Recipe.named(recipe or "standard")
 
 
-def _start(
-    model: Downscaler | str | os.PathLike[str], factors: Factors, transform: Any, static: Sequence[Any]
-) -> Generator:
+def _start(model: Downscaler | str | os.PathLike[str], factors: Factors, data: TrainingData) -> Generator:
     """The method whose weights are the start, if it fits."""
     from xdownscale import zoo
     from xdownscale.model.downscaler import Downscaler
 
     given = model if isinstance(model, Downscaler) else zoo.load(model)
     settings = given.method.settings
-    if given.factors != factors or type(settings.transform) is not type(transform):
+    if given.factors != factors or type(settings.transform) is not type(data.transform):
         msg = (
             f"the model refines {given.variable.name!r} by {given.factors}: it is no start for this variable by "
             f"{factors}. Train for its own factors and variable, or leave model out."
         )
         raise FactorError(msg)
-    if [each.name for each in settings.static] != [each.name for each in static]:
+    if [each.name for each in settings.static] != [each.name for each in data.static]:
         msg = f"the model was trained with the static fields {list(given.static)}. Pass the same, or leave model out."
         raise FactorError(msg)
     return given.method
@@ -227,17 +199,6 @@ def _network(settings: GeneratorSettings, given: Generator | None, seed: int) ->
     return network
 
 
-def _style_names(styles: Sequence[str] | None, count: int, judges: int) -> tuple[list[str], list[str]]:
-    """A product for every field to learn from, and for every one to judge by."""
-    if styles is None:
-        return ["training"] * count, ["training"] * judges
-    if isinstance(styles, str) or len(styles) not in (count, count + judges):
-        more = f" (and may name those of the {judges} fields of validation)" if judges else ""
-        msg = f"styles must name one product for each of the {count} fields{more}, got {styles!r}"
-        raise FactorError(msg)
-    return list(styles[:count]), list(styles[count:]) or [""] * judges
-
-
 def _judging(windows: Callable[[list[Source]], PatchSampler], held_out: list[Source]) -> PatchSampler | None:
     """Windows to judge by; a warning where there are none."""
     try:
@@ -252,22 +213,14 @@ def _judging(windows: Callable[[list[Source]], PatchSampler], held_out: list[Sou
         return None
 
 
-def _finished(
-    model: Any,
-    first: tuple[xr.DataArray, Axes],
-    fields: Sequence[xr.DataArray],
-    plan: Recipe,
-    steps: int,
-    scores: dict[str, float],
-    seed: int,
-) -> Downscaler:
+def _finished(model: Any, data: TrainingData, plan: Recipe, result: Result, seed: int) -> Downscaler:
     """The downscaler with its papers."""
     from importlib.metadata import version
 
     from xdownscale.field.provenance import package_version
     from xdownscale.model.downscaler import Downscaler, Provenance, Variable
 
-    field, axes = first
+    field, axes = data.events[0]
     regular = field.isel({axes.time: slice(0, 2)}) if axes.time in field.coords else field
     grid = describe(regular, axes if axes.time in field.coords else Axes(axes.y, axes.x, None))
     return Downscaler(
@@ -278,14 +231,14 @@ def _finished(
             standard_name=field.attrs.get("standard_name"),
         ),
         provenance=Provenance(
-            data=tuple(_described(each) for each in fields),
+            data=tuple(_described(each) for each, _ in data.events),
             spacing=float(grid.spacing_y),
             spacing_units=grid.units,
             step=None if grid.step is None else float(grid.step / np.timedelta64(1, "s")),
             recipe=plan.to_json(),
-            steps=steps,
+            steps=result.steps,
             seed=seed,
-            scores=scores,
+            scores=result.scores,
             versions={
                 "xdownscale-sr": package_version(),
                 **{p: version(p) for p in ("torch", "numpy", "xarray")},

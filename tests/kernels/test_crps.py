@@ -55,3 +55,33 @@ def test_float32_keeps_a_small_spread_on_a_large_mean():
     assert crps_ensemble(observation.astype("f4"), members.astype("f4")).mean() == pytest.approx(
         exact, rel=1e-5
     )
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (1, 2, 3, 0), (3, 0, 2, 1)])
+def test_pieces_change_nothing_in_any_memory_order(order):
+    random = np.random.default_rng(4)
+    members, observation = random.normal(size=(6, 5, 30, 40)), random.normal(size=(5, 30, 40))
+    stored = np.ascontiguousarray(members.transpose(order)).transpose(np.argsort(order))
+    np.testing.assert_allclose(crps_ensemble(observation, stored), double_sum(observation, members, 1.0))
+
+
+def test_whole_numbers_and_missing_values():
+    members = np.arange(12).reshape(4, 3)
+    found = crps_ensemble(np.array([0, 5, 20]), members)
+    np.testing.assert_allclose(found, double_sum(np.array([0.0, 5, 20]), members.astype(float), 1.0))
+    holed = np.where(members == 4, np.nan, members)
+    np.testing.assert_array_equal(
+        np.isnan(crps_ensemble(np.array([np.nan, 5, 20]), holed)), [True, True, False]
+    )
+
+
+@pytest.mark.parametrize("count", [1, 2, 9])
+def test_a_negative_share_is_the_score_of_quantiles_in_numpy_and_torch(count):
+    random = np.random.default_rng(5)
+    members, observation = np.sort(random.normal(size=(count, 50)), axis=0), random.normal(size=50)
+    levels = np.arange(1, count + 1)[:, None] / (count + 1)
+    expected = 2 * np.mean(((observation < members) - levels) * (members - observation), axis=0)
+    alpha = (1 - count) / (1 + count)
+    np.testing.assert_allclose(crps_ensemble(observation, members, alpha=alpha), expected, atol=1e-12)
+    ours = crps_ensemble(torch.from_numpy(observation), torch.from_numpy(members), alpha=alpha)
+    np.testing.assert_allclose(ours.numpy(), expected, atol=1e-12)

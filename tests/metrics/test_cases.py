@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.metrics.samples import SHAPE, case_weights, missing, sample
+from tests.metrics.samples import SHAPE, case_weights, label, missing, sample
 from tests.support import globe, raise_if_dask_computes
 from xdownscale import metrics
 from xdownscale.errors import DimensionError, UnitsError
@@ -13,6 +13,8 @@ SCORES = {
     "mae": {},
     "bias": {},
     "crps_ensemble": {},
+    "crps_pooled": {"scales": [1, 4]},
+    "threshold_weighted_crps": {"thresholds": [0.5, 2]},
     "rank_histogram": {},
     "pit_deviation": {},
     "spread_skill_ratio": {},
@@ -23,7 +25,42 @@ SCORES = {
     "fss": {"thresholds": [0.5, 2], "scales": [1, 5]},
     "brier_score": {"thresholds": [0.5, 2]},
     "lag_autocorrelation_error": {},
+    "temporal_lsd": {},
+    "spatial_autocorrelation_error": {"lags": [1, 3]},
+    "minkowski_error": {"thresholds": [0.5, 2]},
+    "lsd_noise_floor": {},
+    "dry_frames": {},
+    "correlation": {},
+    "pit_histogram": {"bins": 5},
+    "interval_coverage": {"levels": [0.5, 0.9]},
+    "energy_score": {"points": 192},
+    "variogram_score": {"points": 192},
+    "reliability": {"thresholds": [0.5, 2]},
+    "roc": {"thresholds": [0.5, 2]},
+    "roc_area": {"thresholds": [0.5, 2]},
+    "pooled_pit_deviation": {},
+    "quantiles": {"q": [50, 99]},
+    "gini_error": {},
+    "wet_fraction_error": {"thresholds": [0.5, 2]},
+    "return_level_error": {"block": 1, "periods": [2]},
 }
+WITH_GAPS = {"reliability"}
+"""Scores that are missing where a probability is never given."""
+
+OF_WHOLE_FRAMES_OR_PAIRS = {
+    "lag_autocorrelation_error",
+    "lsd",
+    "lsd_noise_floor",
+    "temporal_lsd",
+    "ssim",
+    "fss",
+    "minkowski_error",
+    "energy_score",
+    "variogram_score",
+    "spatial_autocorrelation_error",
+}
+"""Scores in which a missing weight leaves out more than its cell."""
+
 every_score = pytest.mark.parametrize("name", SCORES)
 
 
@@ -64,9 +101,26 @@ def test_missing_values_follow_one_rule(name):
     assert score(name, holed, ensemble).isnull().all()
     assert score(name, observations, holed_ensemble).isnull().all()
     one = score(name, holed, ensemble, skipna=True)
-    assert one.notnull().all()
+    assert one.notnull().any() if name in WITH_GAPS else one.notnull().all()
     xr.testing.assert_allclose(one, score(name, observations, holed_ensemble, skipna=True))
     assert score(name, observations * np.nan, ensemble, skipna=True).isnull().all()
+
+
+@pytest.mark.parametrize("name", [name for name in SCORES if name != "dry_frames"])  # which counts frames
+def test_a_missing_weight_leaves_out_its_case(name):
+    observations, ensemble = sample(shape=(4, 12, 16))
+    weights = label(np.random.default_rng(2).random(observations.shape) + 0.1, observations.dims)
+    hole = {"time": 1, "y": 3, "x": 4}
+    holed, holed_weights = observations.copy(), weights.copy()
+    holed[hole] = np.nan
+    holed_weights[hole] = np.nan
+    assert score(name, observations, ensemble, weights=holed_weights).isnull().all()
+    found = score(name, observations, ensemble, weights=holed_weights, skipna=True)
+    if name in OF_WHOLE_FRAMES_OR_PAIRS:
+        assert found.notnull().all()
+        assert (found != score(name, observations, ensemble, weights=weights)).any()
+    else:
+        xr.testing.assert_allclose(found, score(name, holed, ensemble, weights=weights, skipna=True))
 
 
 @every_score
@@ -107,9 +161,13 @@ def test_units_and_names_are_stated(name):
         "source"
         not in score(name, observations.assign_attrs(source="radar"), ensemble, keep_attrs=False).attrs
     )
-    with_units = {"rmse", "mae", "bias", "crps_ensemble", "emd", "percentile_error"}
-    special = {"mse": "mm2 h-2", "lsd": "dB"} | dict.fromkeys(with_units, "mm h-1")
-    assert found.attrs["units"] == special.get(name, "1")
+    with_units = {"rmse", "mae", "bias", "emd", "percentile_error"}
+    with_units |= {"energy_score", "variogram_score", "quantiles", "return_level_error"}
+    with_units |= {"crps_ensemble", "crps_pooled", "threshold_weighted_crps"}
+    special = {"mse": "mm2 h-2", "minkowski_error": None}
+    special |= dict.fromkeys(("lsd", "lsd_noise_floor", "temporal_lsd"), "dB")
+    special |= dict.fromkeys(with_units, "mm h-1")
+    assert found.attrs.get("units") == special.get(name, "1")
 
 
 def test_without_units_none_are_invented():

@@ -5,7 +5,7 @@ from scipy.stats import wasserstein_distance
 
 from tests.metrics.samples import case_weights, every_kind, missing, sample
 from xdownscale.errors import ValueRangeError
-from xdownscale.metrics import emd, percentile_error
+from xdownscale.metrics import emd, percentile_error, quantiles
 
 
 @every_kind
@@ -97,3 +97,33 @@ def test_percentiles_outside_their_range_are_refused():
 def test_no_weight_gives_no_distance():
     observations, ensemble = sample()
     assert emd(observations, ensemble, weights=xr.zeros_like(observations)).isnull()
+
+
+@every_kind
+@pytest.mark.parametrize("weighted", [False, True])
+def test_histograms_are_as_far_apart_as_the_values_within_a_bin(kind, weighted):
+    observations, ensemble = sample(kind)
+    weights = case_weights() if weighted else None
+    edges = np.linspace(0, 60, 601)
+    found = emd(observations, ensemble, edges=edges, weights=weights)
+    assert abs(found - emd(observations, ensemble, weights=weights)) < 0.1
+    snapped = [np.floor(10 * part) / 10 + 0.05 for part in (observations, ensemble)]
+    np.testing.assert_allclose(found, emd(*snapped, weights=weights), atol=1e-9)
+
+
+def test_values_beyond_the_edges_are_in_the_last_bins():
+    observations, ensemble = sample()
+    edges = [0.0, 1.0, 2.0]
+    snapped = [xr.where(part < 1, 0.5, 1.5) for part in (observations - 1, ensemble)]
+    np.testing.assert_allclose(emd(observations - 1, ensemble, edges=edges), emd(*snapped))
+    with pytest.raises(ValueRangeError, match="grow"):
+        emd(observations, ensemble, edges=[0, 0, 1])
+
+
+@every_kind
+def test_quantiles_equal_numpy(kind):
+    observations, ensemble = sample(kind)
+    q = [5, 50, 99.9]
+    found = quantiles(observations, ensemble, q=q)
+    np.testing.assert_allclose(found.sel(source="observations"), np.percentile(observations, q))
+    np.testing.assert_allclose(found.sel(source="forecasts"), np.percentile(ensemble, q))

@@ -2,70 +2,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tests.metrics.samples import every_kind, label, sample
-from xdownscale.metrics import crps_ensemble, mae, pit_deviation, rank_histogram, spread_skill_ratio
-
-ORDER = ("time", "y", "x", "member")
-
-
-@every_kind
-@pytest.mark.parametrize(("alpha", "estimator"), [(1.0, "fair"), (1.0, "pwm"), (0.0, "nrg"), (0.0, "qd")])
-def test_crps_equals_scoringrules(kind, alpha, estimator):
-    oracle = pytest.importorskip("scoringrules")
-    observations, ensemble = sample(kind)
-    if kind == "single-member":
-        expected = abs(observations - ensemble.isel(member=0))
-    else:
-        values = ensemble.transpose(*ORDER).values
-        expected = oracle.crps_ensemble(observations.values, values, estimator=estimator, backend="numpy")
-    np.testing.assert_allclose(
-        crps_ensemble(observations, ensemble, alpha=alpha, dim=()), expected, atol=1e-12
-    )
-
-
-@every_kind
-def test_crps_equals_scores_and_xskillscore(kind):
-    observations, ensemble = sample(kind)
-    scores = pytest.importorskip("scores.probability")
-    xskillscore = pytest.importorskip("xskillscore")
-    biased = crps_ensemble(observations, ensemble, alpha=0, dim="time")
-    np.testing.assert_allclose(
-        biased, xskillscore.crps_ensemble(observations, ensemble, dim="time"), atol=1e-12
-    )
-    if kind != "single-member":
-        fair = scores.crps_for_ensemble(
-            ensemble, observations, "member", method="fair", preserve_dims=["y", "x"]
-        )
-        np.testing.assert_allclose(crps_ensemble(observations, ensemble, dim="time"), fair, atol=1e-12)
-
-
-def test_crps_of_one_member_is_the_absolute_error():
-    observations, ensemble = sample()
-    one = ensemble.isel(member=0)
-    np.testing.assert_allclose(crps_ensemble(observations, one), mae(observations, one))
-
-
-def test_fair_crps_does_not_depend_on_the_number_of_members():
-    observations, ensemble = sample("random", members=40, shape=(20, 40, 40))
-    few, many = (crps_ensemble(observations, ensemble.isel(member=slice(n))) for n in (3, 40))
-    np.testing.assert_allclose(few, many, rtol=0.01)
-    assert crps_ensemble(observations, ensemble.isel(member=slice(3)), alpha=0) > 1.1 * many
-
-
-def test_crps_is_proper():
-    observations, ensemble = sample(members=20, shape=(20, 40, 40))
-    best = crps_ensemble(observations, ensemble)
-    for worse in (0.6 * ensemble, 1.5 * ensemble, ensemble + 0.2, ensemble.mean("member")):
-        assert crps_ensemble(observations, worse) > best
-
-
-def test_crps_keeps_small_spreads_of_large_values_in_single_precision():
-    chance = np.random.default_rng(0)
-    observations = label(288 + 0.05 * chance.normal(size=(1, 100, 100)), ("time", "y", "x"))
-    ensemble = label(288 + 0.05 * chance.normal(size=(50, 1, 100, 100)), ("member", "time", "y", "x"))
-    single = observations.astype("f4"), ensemble.astype("f4")
-    exact = crps_ensemble(*(part.astype("f8") for part in single))
-    np.testing.assert_allclose(crps_ensemble(*single), exact, rtol=1e-6)
+from tests.metrics.samples import case_weights, every_kind, sample
+from xdownscale.errors import ValueRangeError
+from xdownscale.metrics import (
+    interval_coverage,
+    pit_deviation,
+    pit_histogram,
+    pooled_pit_deviation,
+    rank_histogram,
+    spread_skill_ratio,
+)
 
 
 @every_kind
@@ -126,3 +72,98 @@ def test_spread_needs_two_members_and_some_error():
     assert spread_skill_ratio(observations, ensemble.isel(member=[0])).isnull()
     same = xr.concat([observations, observations], "member")
     assert spread_skill_ratio(observations, same).isnull()
+
+
+@every_kind
+@pytest.mark.parametrize("weighted", [False, True])
+def test_pit_histogram_spreads_the_rank_histogram(kind, weighted):
+    observations, ensemble = sample(kind)
+    weights = case_weights() if weighted else None
+    shares = rank_histogram(observations, ensemble, weights=weights).values
+    found = pit_histogram(observations, ensemble, bins=shares.size, weights=weights)
+    np.testing.assert_allclose(found, shares * shares.size, atol=1e-12)
+    fine = pit_histogram(observations, ensemble, bins=3 * shares.size, weights=weights)
+    np.testing.assert_allclose(fine.values.reshape(-1, 3).mean(1), found)
+
+
+@pytest.mark.parametrize("kind", ["random", "tied", "zero-inflated"])
+@pytest.mark.parametrize("bins", [5, 16])
+def test_pit_histogram_is_the_mean_of_random_transforms(kind, bins):
+    observations, ensemble = sample(kind, members=6)
+    chance = np.random.default_rng(5)
+    below = (ensemble < observations).sum("member").values
+    ties = (ensemble == observations).sum("member").values
+    drawn = (below + chance.random((2000, *below.shape)) * (ties + 1)) / 7
+    expected = np.histogram(drawn, bins=bins, range=(0, 1), density=True)[0]
+    np.testing.assert_allclose(pit_histogram(observations, ensemble, bins=bins), expected, atol=0.02)
+
+
+@pytest.mark.parametrize("members", [2, 9, 10])
+@pytest.mark.parametrize("kind", ["random", "tied", "zero-inflated"])
+def test_intervals_of_a_calibrated_ensemble_cover_their_level(kind, members):
+    observations, ensemble = sample(kind, members=members, shape=(20, 50, 50))
+    levels = [0.3, 0.5, 0.9, 0.99]
+    np.testing.assert_allclose(interval_coverage(observations, ensemble, levels=levels), levels, atol=0.01)
+    mean = ensemble.mean("member")
+    narrow = interval_coverage(observations, mean + 0.5 * (ensemble - mean), levels=0.5)
+    assert narrow < 0.45
+
+
+def test_coverage_between_members_is_counted():
+    observations, ensemble = sample("random", members=9)
+    ordered = ensemble.copy(data=np.sort(ensemble.values, axis=0))
+    for outer in (0, 2):
+        low, high = ordered.isel(member=outer), ordered.isel(member=8 - outer)
+        counted = ((low <= observations) & (observations <= high)).mean()
+        level = (9 + 1 - 2 * (outer + 1)) / (9 + 1)
+        np.testing.assert_allclose(interval_coverage(observations, ensemble, levels=level), counted)
+
+
+def test_levels_and_bins_out_of_range_are_refused():
+    with pytest.raises(ValueRangeError, match=r"levels=\(0.5, 0.9\)"):
+        interval_coverage(*sample(), levels=90)
+    with pytest.raises(ValueRangeError, match="bins=10"):
+        pit_histogram(*sample(), bins=0)
+
+
+def test_perfect_rain_stays_within_the_noise_floor_and_narrow_rain_does_not():
+    chance = np.random.default_rng(7)
+    shape = (20, 50, 50)
+    wet = chance.random(shape)  # every cell its own climate, which truth and members share
+    scale = 5 * chance.random(shape)
+
+    def draw():
+        return np.where(chance.random(shape) < wet, scale * chance.gamma(0.7, size=shape), 0)
+
+    def ensemble_of(draws):
+        return xr.DataArray(np.stack(draws), dims=("member", "time", "y", "x"))
+
+    truth = xr.DataArray(draw(), dims=("time", "y", "x"))
+    good = ensemble_of([draw() for _ in range(10)])
+    middle = good.mean("member")
+    narrow = (middle + 0.7 * (good - middle)).clip(min=0)
+    found = pit_deviation(truth, good)
+    assert found < 1.5 * found.attrs["noise_floor"]
+    assert pit_deviation(truth, narrow) > 10 * found.attrs["noise_floor"]
+
+
+def test_the_pooled_pit_cannot_see_calibration():
+    observations, ensemble = sample("random", members=10, shape=(20, 50, 50))
+    climate = pooled_pit_deviation(observations, ensemble)
+    shuffled = ensemble.roll(x=7, y=3, time=5)
+    np.testing.assert_allclose(pooled_pit_deviation(observations, shuffled), climate, atol=1e-12)
+    all_the_same = shuffled.isel(member=[0] * 10)
+    assert pooled_pit_deviation(observations, all_the_same) < 0.01
+    assert pit_deviation(observations, all_the_same) > 1
+    dry, perfect = sample("zero-inflated", members=10, shape=(20, 50, 50))
+    assert pooled_pit_deviation(dry, perfect) > 0.2
+
+
+@every_kind
+def test_the_pooled_pit_by_its_definition(kind):
+    observations, ensemble = sample(kind)
+    pool = ensemble.values.ravel()
+    transforms = np.sort([(pool <= y).mean() for y in observations.values.ravel()])
+    ranks = (np.arange(transforms.size) + 0.5) / transforms.size
+    expected = np.sqrt(np.mean((transforms - ranks) ** 2))
+    np.testing.assert_allclose(pooled_pit_deviation(observations, ensemble), expected)

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 
 from tests.metrics.samples import case_weights, every_kind, missing, sample
-from xdownscale.metrics import bias, mae, mse, rmse
+from xdownscale.metrics import bias, correlation, mae, mse, rmse
 
 POINT = {"mse": (mse, "mean"), "rmse": (rmse, "mean"), "mae": (mae, "median")}
 
@@ -91,3 +91,25 @@ def test_whole_numbers_without_sign_do_not_wrap():
 def test_single_precision_averages_in_double():
     observations = xr.DataArray(np.full(2**22, 0.1, np.float32), dims="x")
     np.testing.assert_allclose(mae(observations, xr.zeros_like(observations)), np.float32(0.1), rtol=1e-9)
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ("dim", "weighted"), [(None, False), (None, True), ("time", False), (["y", "x"], False)]
+)
+def test_correlation_equals_xskillscore(kind, dim, weighted):
+    oracle = pytest.importorskip("xskillscore")
+    observations, ensemble = sample(kind)
+    weights = case_weights() if weighted else None
+    holed = missing(observations)
+    for given, skipna in ((observations, False), (holed, True)):
+        expected = oracle.pearson_r(given, ensemble.mean("member"), dim=dim, weights=weights, skipna=skipna)
+        found = correlation(given, ensemble, dim=dim, weights=weights, skipna=skipna)
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_correlation_of_a_line_and_of_a_constant():
+    observations, _ = sample("random")
+    np.testing.assert_allclose(correlation(observations, 3 - 2 * observations), -1)
+    np.testing.assert_allclose(correlation((observations + 1e4).astype("f4"), observations), 1, rtol=1e-6)
+    assert correlation(observations, xr.zeros_like(observations)).isnull()

@@ -4,8 +4,8 @@ import xarray as xr
 
 from tests.metrics.samples import label, sample
 from tests.support import raise_if_dask_computes
-from xdownscale.errors import DimensionError
-from xdownscale.metrics import lsd, power_spectrum
+from xdownscale.errors import DimensionError, TimeAxisError
+from xdownscale.metrics import dry_frames, lsd, lsd_noise_floor, power_spectrum
 
 
 def rings_by_hand(frame):
@@ -126,3 +126,38 @@ def test_what_has_no_spectrum_is_refused():
     with pytest.raises(DimensionError, match="'x'"):
         power_spectrum(observations.rename(x="eta"))
     power_spectrum(observations.rename(x="eta"), dims={"x": "eta"})
+
+
+@pytest.mark.parametrize("window", [None, "hann"])
+def test_the_noise_floor_is_the_distance_of_halves(window):
+    observations, ensemble = sample("random", shape=(8, 12, 16))
+    even, odd = (observations.isel(time=slice(start, None, 2)).drop_vars("time") for start in (0, 1))
+    found = lsd_noise_floor(observations, ensemble, window=window)
+    np.testing.assert_allclose(found, lsd(even, odd, window=window))
+
+
+def test_two_samples_of_one_process_are_at_the_noise_floor():
+    observations, other = sample("random", members=1, shape=(200, 16, 16))
+    floor = lsd_noise_floor(observations, other) / np.sqrt(2)
+    distance = lsd(observations, other)
+    assert 0.5 * floor < distance < 2 * floor
+    assert lsd(observations, 1.2 * other) > 3 * floor
+
+
+def test_dry_frames_are_counted_and_have_no_part():
+    observations, ensemble = sample("random", shape=(6, 12, 16))
+    dry = xr.ones_like(observations.time, dtype=float)
+    dry[[1, 4]] = 0
+    some = observations * dry, ensemble * dry
+    kept = {"time": [0, 2, 3, 5]}
+    assert dry_frames(*some) == 2
+    assert dry_frames(observations * dry, ensemble) == 0
+    np.testing.assert_allclose(lsd(*some), lsd(observations.isel(kept), ensemble.isel(kept)))
+    np.testing.assert_array_equal(dry_frames(*some, dim=()), 1 - dry)
+    assert lsd(observations * dry, ensemble) > lsd(*some)
+
+
+def test_the_noise_floor_needs_two_times():
+    observations, ensemble = sample(shape=(1, 12, 16))
+    with pytest.raises(TimeAxisError, match="longer field"):
+        lsd_noise_floor(observations, ensemble)

@@ -11,7 +11,7 @@ from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.provenance import add_history, refer_to_mapping
 from xdownscale.field.times import notes_of_bounds
 from xdownscale.field.tree import map_tree
-from xdownscale.field.warn import warn_user
+from xdownscale.field.warn import name_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping
@@ -80,7 +80,7 @@ def apply_change(
     return refer_to_mapping(result, field, coords)
 
 
-def only_field(field: Source) -> xr.DataArray:
+def only_field(field: Source, *, dims: Mapping[str, str] | None = None) -> xr.DataArray:
     """The field itself, or the only variable of a Dataset with y and x.
 
     It comes with the grid mapping as a coordinate, and its times say what their bounds said, which a DataArray
@@ -90,6 +90,8 @@ def only_field(field: Source) -> xr.DataArray:
     ----------
     field : DataArray or Dataset
         Where to look.
+    dims : mapping, optional
+        Names of dimensions by role.
 
     Raises
     ------
@@ -105,15 +107,31 @@ def only_field(field: Source) -> xr.DataArray:
     """
     if isinstance(field, xr.DataArray):
         return field
-    names = list(fields_of(field, None))
+    names = list(fields_of(field, dims))
     if len(names) != 1:
         found = [str(name) for name in names] or f"none among {[str(name) for name in field.data_vars]}"
         msg = f"one field is wanted, the dataset has {found}. Choose: dataset[name], or --variable NAME."
         raise DimensionError(msg)
-    dataset = field.set_coords(_of_the_grid(field))
+    dataset = with_grid_as_coords(field)
     chosen = dataset[names[0]]
     notes = {str(dim): notes_of_bounds(dataset, str(dim)) for dim in chosen.dims}
     return chosen.assign_coords({dim: chosen[dim].assign_attrs(said) for dim, said in notes.items() if said})
+
+
+def with_grid_as_coords(dataset: xr.Dataset) -> xr.Dataset:
+    """A Dataset whose bounds and grid mappings are coordinates, whatever they were read as.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Any.
+    """
+    names: set[str] = set()
+    for variable in dataset.variables.values():
+        for source in (variable.attrs, variable.encoding):
+            names |= {str(source.get("bounds"))}
+            names |= set(str(source.get("grid_mapping", "")).replace(":", " ").split())
+    return dataset.set_coords([name for name in dataset.data_vars if name in names])
 
 
 def fields_of(dataset: xr.Dataset, dims: Mapping[str, str] | None) -> dict[Hashable, Axes]:
@@ -148,7 +166,7 @@ def without_fields(
     passed = {
         name: v for name, v in others.items() if all(sizes.get(dim, n) == n for dim, n in v.sizes.items())
     }
-    _name_others([str(name) for name in passed], [str(name) for name in others if name not in passed])
+    name_unchanged(passed, [name for name in others if name not in passed], lacking="the space dimensions")
     return passed
 
 
@@ -177,7 +195,7 @@ def _change_dataset(
     dataset: xr.Dataset, change: Change, dims: Mapping[str, str] | None, *, need_time: bool, line: str | None
 ) -> xr.Dataset:
     """Apply a change to every variable that has the dimensions."""
-    dataset = dataset.set_coords(_of_the_grid(dataset))
+    dataset = with_grid_as_coords(dataset)
     axes = fields_of(dataset, dims)
     if not axes or (need_time and not any(found.time for found in axes.values())):
         raise DimensionError(_nothing_to_change(dataset, need_time=bool(axes)))
@@ -224,16 +242,6 @@ def _axes_of(field: xr.DataArray, dims: Mapping[str, str] | None) -> Axes | None
         return None
 
 
-def _of_the_grid(dataset: xr.Dataset) -> list[Hashable]:
-    """Data variables that describe the grid: bounds and grid mappings."""
-    names: set[str] = set()
-    for variable in dataset.variables.values():
-        for source in (variable.attrs, variable.encoding):
-            names |= {str(source.get("bounds"))}
-            names |= set(str(source.get("grid_mapping", "")).replace(":", " ").split())
-    return [name for name in dataset.data_vars if name in names]
-
-
 def _nothing_to_change(dataset: xr.Dataset, *, need_time: bool) -> str:
     """Say that no variable has what is needed."""
     wanted, role = ("a time dimension", "time") if need_time else ("numbers on y and x", "y")
@@ -241,12 +249,3 @@ def _nothing_to_change(dataset: xr.Dataset, *, need_time: bool) -> str:
         f"no variable of {[str(name) for name in dataset.data_vars]} has {wanted}; "
         f"the dimensions are {dict(dataset.sizes)}. Name them, for example dims={{{role!r}: ...}}."
     )
-
-
-def _name_others(passed: list[str], dropped: list[str]) -> None:
-    """Warn of variables that were not changed."""
-    parts = [f"passed through unchanged, without the space dimensions: {passed}"] if passed else []
-    if dropped:
-        parts.append(f"left out, since they do not fit the new grid: {dropped}")
-    if parts:
-        warn_user("; ".join(parts))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from xdownscale.errors import TimeAxisError
+from xdownscale.errors import TimeAxisError, UnitsError
 from xdownscale.field.provenance import cell_method
-from xdownscale.field.units import is_amount
+from xdownscale.field.units import is_amount, is_rate
 from xdownscale.field.values import is_rain
+from xdownscale.field.warn import warn_user
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,3 +65,36 @@ def time_method(field: xr.DataArray, axes: Axes, chosen: str = "auto") -> str:
         is_rain(field) and is_amount(str(field.attrs.get("units", "")))
     )
     return "sum" if amount else "mean"
+
+
+def fine_methods(field: xr.DataArray, axes: Axes, *, refines_time: bool) -> str | None:
+    """The ``cell_methods`` that fine values add: a model takes snapshots as means, and cannot add rates up.
+
+    Parameters
+    ----------
+    field : DataArray
+        Coarse field.
+    axes : Axes
+        Its dimensions.
+    refines_time : bool
+        Whether the model makes several steps out of one.
+
+    Raises
+    ------
+    UnitsError
+        If units and ``cell_methods`` contradict each other.
+    """
+    method = time_method(field, axes) if axes.time and refines_time else "mean"
+    units = str(field.attrs.get("units", ""))
+    if is_rate(units) if method == "sum" else is_amount(units):
+        msg = (
+            f"the field is in {units!r}, and its values are a {method!r} over time by cell_methods: rates are means, "
+            f"amounts are sums. Set field.attrs['cell_methods'] = 'time: {'sum' if is_amount(units) else 'mean'}'."
+        )
+        raise UnitsError(msg)
+    if method == "point":
+        warn_user(
+            "the field holds snapshots (cell_methods 'time: point'); they are taken as means over their steps."
+        )
+        return f"{axes.time}: mean"
+    return None

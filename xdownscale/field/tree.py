@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from xdownscale.errors import XDownscaleError
-from xdownscale.field.warn import warn_user
+from xdownscale.field.warn import name_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,9 +52,10 @@ def map_tree(tree: xr.DataTree, change: Callable[[xr.Dataset], xr.Dataset | None
     kept = {
         path: _agreeing(node, _along(path, moved) - moved.get(path, set())) for path, node in nodes.items()
     }
-    _name_nodes(
+    name_unchanged(
         [path for path, node in own.items() if node.data_vars and path not in changed],
         [f"{path.rstrip('/')}/{name}" for path in nodes for name in nodes[path] if name not in kept[path]],
+        lacking="the dimensions that are wanted",
     )
     return xr.DataTree.from_dict(kept, name=tree.name)
 
@@ -100,12 +101,3 @@ def _related(here: str, there: str) -> bool:
 def _agreeing(node: xr.Dataset, moved: set[str]) -> xr.Dataset:
     """A node without what lies along dimensions that have changed elsewhere."""
     return node.drop_vars([name for name, variable in node.variables.items() if moved & set(variable.dims)])
-
-
-def _name_nodes(passed: list[str], dropped: list[str]) -> None:
-    """Warn of nodes that were not changed."""
-    parts = [f"passed through unchanged, without the dimensions that are wanted: {passed}"] if passed else []
-    if dropped:
-        parts.append(f"left out, since they do not fit the new grid: {dropped}")
-    if parts:
-        warn_user("; ".join(parts))

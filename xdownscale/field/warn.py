@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import FrameType
 
 
@@ -19,6 +20,26 @@ def warn_user(message: str) -> None:
         What the user should know.
     """
     warnings.warn(message, UserWarning, stacklevel=_level())
+
+
+def name_unchanged(passed: Iterable[object], dropped: Iterable[object], *, lacking: str) -> None:
+    """Warn of what a change of grid did not change, if there is any.
+
+    Parameters
+    ----------
+    passed : iterable
+        Names of what passed through.
+    dropped : iterable
+        Names of what is no longer there.
+    lacking : str
+        What those that passed through do not have.
+    """
+    through, out = [str(name) for name in passed], [str(name) for name in dropped]
+    parts = [f"passed through unchanged, without {lacking}: {through}"] if through else []
+    if out:
+        parts.append(f"left out, since they do not fit the new grid: {out}")
+    if parts:
+        warn_user("; ".join(parts))
 
 
 def _level() -> int:

@@ -4,37 +4,78 @@ All are ``f(observations, forecasts, *, dim, member_dim, weights, skipna, keep_a
 first, as in xskillscore; only forecasts carry the member dimension. All are lazy with dask, average in double
 precision, and state their units. One rule for missing values holds for all: a case counts when its
 observation, every member of its forecast and its weight are there; ``skipna=False`` gives NaN where one does
-not, and ``skipna=True`` leaves it out, from observations and forecasts alike. Three measures take one field:
-:func:`power_spectrum`, :func:`lag_autocorrelation` and :func:`border_jump_ratio`.
+not, and ``skipna=True`` leaves it out, from observations and forecasts alike. Scores of whole frames, series,
+blocks or pairs leave these out with it. What a field is like by itself takes one field: :func:`power_spectrum`,
+:func:`temporal_spectrum`, :func:`lag_autocorrelation`, :func:`spatial_autocorrelation`, :func:`wet_fraction`,
+:func:`gini`, :func:`minkowski_functionals` and :func:`border_jump_ratio`. :func:`accumulate` takes more than fits into
+memory.
 """
 
+from xdownscale.metrics.accumulate import Sums, accumulate
 from xdownscale.metrics.consistency import border_jump_ratio, coarse_consistency
-from xdownscale.metrics.distribution import emd, percentile_error
-from xdownscale.metrics.ensemble import crps_ensemble, pit_deviation, rank_histogram, spread_skill_ratio
-from xdownscale.metrics.error import bias, mae, mse, rmse
-from xdownscale.metrics.events import brier_score
+from xdownscale.metrics.crps import crps_ensemble, crps_pooled, threshold_weighted_crps
+from xdownscale.metrics.distribution import emd, percentile_error, quantiles
+from xdownscale.metrics.ensemble import pit_deviation, rank_histogram, spread_skill_ratio
+from xdownscale.metrics.error import bias, correlation, mae, mse, rmse
+from xdownscale.metrics.events import brier_score, reliability, roc, roc_area
+from xdownscale.metrics.extremes import return_level_error
+from xdownscale.metrics.intermittency import gini, gini_error, wet_fraction, wet_fraction_error
+from xdownscale.metrics.multivariate import energy_score, variogram_score
 from xdownscale.metrics.persistence import lag_autocorrelation, lag_autocorrelation_error
-from xdownscale.metrics.spectrum import lsd, power_spectrum
+from xdownscale.metrics.pooled_pit import pooled_pit_deviation
+from xdownscale.metrics.shape import minkowski_error, minkowski_functionals
+from xdownscale.metrics.space import spatial_autocorrelation, spatial_autocorrelation_error
+from xdownscale.metrics.spectral_distance import dry_frames, lsd, lsd_noise_floor
+from xdownscale.metrics.spectrum import power_spectrum
 from xdownscale.metrics.structure import fss, ssim
+from xdownscale.metrics.temporal import temporal_lsd, temporal_spectrum
+from xdownscale.metrics.transforms import interval_coverage, pit_histogram
 
 __all__ = [
+    "Sums",
+    "accumulate",
     "bias",
     "border_jump_ratio",
     "brier_score",
     "coarse_consistency",
+    "correlation",
     "crps_ensemble",
+    "crps_pooled",
+    "dry_frames",
     "emd",
+    "energy_score",
     "fss",
+    "gini",
+    "gini_error",
+    "interval_coverage",
     "lag_autocorrelation",
     "lag_autocorrelation_error",
     "lsd",
+    "lsd_noise_floor",
     "mae",
+    "minkowski_error",
+    "minkowski_functionals",
     "mse",
     "percentile_error",
     "pit_deviation",
+    "pit_histogram",
+    "pooled_pit_deviation",
     "power_spectrum",
+    "quantiles",
     "rank_histogram",
+    "reliability",
+    "return_level_error",
     "rmse",
+    "roc",
+    "roc_area",
+    "spatial_autocorrelation",
+    "spatial_autocorrelation_error",
     "spread_skill_ratio",
     "ssim",
+    "temporal_lsd",
+    "temporal_spectrum",
+    "threshold_weighted_crps",
+    "variogram_score",
+    "wet_fraction",
+    "wet_fraction_error",
 ]

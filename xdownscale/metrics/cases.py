@@ -7,7 +7,7 @@ that it enters NaN; with ``skipna=True`` it is left out, from observations, fore
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -22,6 +22,9 @@ Dim: TypeAlias = str | Iterable[Hashable] | None
 
 Weights: TypeAlias = xr.DataArray | Literal["area"] | None
 """Weights of the cases; "area" weighs by cell area on a latitude-longitude grid."""
+
+_NUMBERS = 8
+"""Numbers of members that are counted at once in a chunk of a lazy field."""
 
 _ROUNDING = 1e-3
 """Coordinates that differ by less than this share of the spacing are the same."""
@@ -109,6 +112,18 @@ def average(
     products = (values * weights).astype(np.float64)
     total = weights.where(products.notnull()).sum(dims, dtype=np.float64)
     return products.sum(dims, skipna=skipna) / total.where(total > 0)
+
+
+def by_number(at: Callable[[xr.DataArray], xr.DataArray], last: int, dim: str, *, lazy: bool) -> xr.DataArray:
+    """Scores for every whole number 0 … `last`, along a new last dimension.
+
+    In memory one number at a time: all at once would take `last` + 1 times the memory of the observations. Lazily some
+    at once, or the graph would grow with `last`.
+    """
+    numbers = xr.DataArray(np.arange(last + 1), dims=dim, name=dim)
+    if lazy:
+        return at(numbers.chunk({dim: _NUMBERS})).transpose(..., dim).assign_coords({dim: numbers})
+    return xr.concat([at(number) for number in numbers], numbers).transpose(..., dim)
 
 
 def pair(
@@ -224,6 +239,16 @@ def _named(observations: xr.DataArray, dim: Dim, member_dim: str) -> tuple[str, 
         msg = f"dim names {unknown}, but the field has the dimensions {tuple(observations.dims)}. Name these."
         raise DimensionError(msg)
     return tuple(name for name in names if name != member_dim)
+
+
+def named_dims(field: xr.DataArray, dim: Dim) -> tuple[str, ...]:
+    """Check the names of the dimensions of one field to average over; None names all."""
+    chosen = field.dims if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
+    unknown = [str(d) for d in chosen if d not in field.dims]
+    if unknown:
+        msg = f"dim names {unknown}, but the field has the dimensions {tuple(field.dims)}. Name these."
+        raise DimensionError(msg)
+    return tuple(str(d) for d in field.dims if d in chosen)
 
 
 def weights_of(weights: Weights, observations: xr.DataArray) -> xr.DataArray | None:

@@ -20,6 +20,27 @@ Metrics: TypeAlias = Sequence[str | Metric] | Mapping[str, Metric] | None
 _SCALES = (1, 5, 11, 21)
 """Sides of the windows of the fractions skill score, where they fit."""
 
+_DISTANCES = (1, 2, 5, 10)
+"""Lags of the spatial autocorrelation, where they fit."""
+
+_SIDES = (1, 4, 16)
+"""Sides of the blocks of the pooled CRPS, where they fit."""
+
+_BY_THRESHOLD = (
+    "brier_score",
+    "fss",
+    "minkowski_error",
+    "reliability",
+    "roc",
+    "roc_area",
+    "threshold_weighted_crps",
+    "wet_fraction_error",
+)
+"""Metrics that need thresholds."""
+
+_NOT_BY_NAME = ("accumulate", "coarse_consistency", "return_level_error")
+"""Metrics with an argument that only the user knows, and what is none."""
+
 _WINDOW = 11
 """Side of the window of the structural similarity."""
 
@@ -31,12 +52,17 @@ def choose(
     from xdownscale import metrics as known
 
     span = observations.max() - observations.min()
-    ready: dict[str, Metric] = {"ssim": partial(known.ssim, data_range=span)}
+    side = _side(observations)
+    ready: dict[str, Metric] = {
+        "ssim": partial(known.ssim, data_range=span),
+        "spatial_autocorrelation_error": partial(
+            known.spatial_autocorrelation_error, lags=tuple(n for n in _DISTANCES if n < max(side, 2))
+        ),
+        "crps_pooled": partial(known.crps_pooled, scales=tuple(n for n in _SIDES if n <= max(side, 1))),
+    }
     if thresholds is not None:
-        side = _side(observations)
-        scales = tuple(n for n in _SCALES if n <= side)
-        ready["brier_score"] = partial(known.brier_score, thresholds=thresholds)
-        ready["fss"] = partial(known.fss, thresholds=thresholds, scales=scales)
+        ready |= {name: partial(getattr(known, name), thresholds=thresholds) for name in _BY_THRESHOLD}
+        ready["fss"] = partial(ready["fss"], scales=tuple(n for n in _SCALES if n <= side))
     if isinstance(metrics, Mapping):
         chosen = dict(metrics)
     else:
@@ -58,12 +84,12 @@ def _resolve(metric: str | Metric, ready: Mapping[str, Metric]) -> tuple[str, Me
     ]
     if metric in ready:
         return metric, ready[metric]
-    if metric in ("fss", "brier_score"):
+    if metric in _BY_THRESHOLD:
         msg = f"{metric} needs thresholds. Pass them, as in evaluate(..., thresholds=[0.1, 1, 10])."
         raise ValueRangeError(msg)
-    if metric not in scores or metric == "coarse_consistency":
+    if metric not in scores or metric in _NOT_BY_NAME:
         msg = (
-            f"metric {metric!r} is not known. Pass one of {sorted(set(scores) - {'coarse_consistency'})}, or a "
+            f"metric {metric!r} is not known. Pass one of {sorted(set(scores) - set(_NOT_BY_NAME))}, or a "
             f"function f(observations, forecasts, *, dim=None, ...)."
         )
         raise ValueRangeError(msg)

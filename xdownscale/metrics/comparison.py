@@ -5,10 +5,21 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-_PERFECT = dict.fromkeys(("crps_ensemble", "mae", "rmse", "mse", "emd", "lsd", "brier_score"), 0.0) | {
-    "ssim": 1.0,
-    "fss": 1.0,
-}
+_LEAST = (
+    "brier_score",
+    "crps_ensemble",
+    "crps_pooled",
+    "emd",
+    "energy_score",
+    "lsd",
+    "mae",
+    "mse",
+    "rmse",
+    "temporal_lsd",
+    "threshold_weighted_crps",
+    "variogram_score",
+)
+_PERFECT = dict.fromkeys(_LEAST, 0.0) | dict.fromkeys(("correlation", "fss", "roc_area", "ssim"), 1.0)
 """The value of a perfect forecast, for scores that grow or shrink steadily towards it."""
 
 _INTERVAL = (0.025, 0.975)

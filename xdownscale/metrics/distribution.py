@@ -1,8 +1,4 @@
-"""Are the values right, wherever they fall: distance of distributions and errors of high percentiles.
-
-The members of an ensemble count as one sample: a member is as likely as any other, so their pooled values are
-the distribution that the ensemble says the observations come from.
-"""
+"""Are the values right, wherever they fall: distance of distributions and errors of high percentiles."""
 
 from __future__ import annotations
 
@@ -14,10 +10,12 @@ import xarray as xr
 
 from xdownscale.errors import ValueRangeError
 from xdownscale.metrics.cases import Cases, Dim, Weights, pair
+from xdownscale.metrics.histogram import checked_edges, histogram, histogram_distance
 from xdownscale.metrics.labels import difference_units, dress
+from xdownscale.metrics.pooled import by_row, pooled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -26,6 +24,7 @@ def emd(
     observations: xr.DataArray,
     forecasts: xr.DataArray,
     *,
+    edges: Sequence[float] | None = None,
     dim: Dim = None,
     member_dim: str = "member",
     weights: Weights = None,
@@ -41,6 +40,10 @@ def emd(
     ----------
     observations, forecasts : DataArray
         Their values over `dim` are the two samples; members are pooled.
+    edges : sequence of float, optional
+        Compare histograms with these edges, in the units of the data, instead: each value is taken for the centre of
+        its bin, and values beyond the ends for the first or last bin. Within the ends the distance is wrong by at most
+        the width of the widest bin. Histograms of parts add up: see :func:`~xdownscale.metrics.accumulate`.
     dim, member_dim, weights, skipna, keep_attrs
         As in :func:`~xdownscale.metrics.mse`.
 
@@ -49,6 +52,11 @@ def emd(
     DataArray
         In the units of the data.
 
+    Raises
+    ------
+    ValueRangeError
+        If edges do not grow.
+
     Examples
     --------
     >>> truth = xr.DataArray([0.0, 1.0, 5.0], dims="x")
@@ -56,7 +64,8 @@ def emd(
     (0.0, 2.0)
     """
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
-    score = _pooled(_emd, cases, [])
+    kernel = _emd if edges is None else partial(_emd_of_histograms, edges=checked_edges(edges))
+    score = pooled(kernel, cases, [])
     units = difference_units(cases.units)
     return dress(
         score,
@@ -64,6 +73,52 @@ def emd(
         name="emd",
         long_name="earth mover's distance",
         units=units,
+        keep_attrs=keep_attrs,
+    )
+
+
+def quantiles(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    q: float | Sequence[float] = (1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99.999),
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Percentiles of observations beside those of forecasts, as a quantile-quantile plot needs them.
+
+    Parameters
+    ----------
+    observations, forecasts, q, dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`percentile_error`.
+
+    Returns
+    -------
+    DataArray
+        In the units of the data, with the dimensions ``percentile`` and ``source``: "observations" and "forecasts".
+
+    Raises
+    ------
+    ValueRangeError
+        If a percentile is not within 0 … 100.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray(np.arange(101.0), dims="x")
+    >>> quantiles(truth, 2 * truth, q=[50]).values
+    array([[ 50., 100.]])
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    score = percentiles(cases, q).assign_coords(source=["observations", "forecasts"])
+    return dress(
+        score,
+        observations,
+        name="quantiles",
+        long_name="percentiles of the values",
+        units=cases.units,
         keep_attrs=keep_attrs,
     )
 
@@ -110,63 +165,36 @@ def percentile_error(
     >>> percentile_error(truth, 0.5 * truth, q=(50, 99)).values
     array([-25. , -49.5])
     """
-    wanted = np.atleast_1d(np.asarray(q, dtype=float))
-    if not np.all((wanted >= 0) & (wanted <= 100)):
-        msg = f"percentiles lie within 0 … 100, found {q}. Pass for example q=(99, 99.9)."
-        raise ValueRangeError(msg)
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
-
-    score = _pooled(
-        partial(_percentile_difference, wanted=wanted),
-        cases,
-        ["percentile"],
-        sizes={"percentile": wanted.size},
-    )
-    score = score.assign_coords(
-        percentile=("percentile", wanted, {"units": "percent", "long_name": "percentile"})
-    )
-    score = score if np.ndim(q) else score.isel(percentile=0)
+    both = percentiles(cases, q)
+    score = both.isel(source=1) - both.isel(source=0)
     units, title = difference_units(cases.units), "error of the percentile"
     return dress(
         score, observations, name="percentile_error", long_name=title, units=units, keep_attrs=keep_attrs
     )
 
 
-def _pooled(
-    kernel: Callable[..., Array],
-    cases: Cases,
-    output: list[str],
-    *,
-    sizes: dict[str, int] | None = None,
-) -> xr.DataArray:
-    """Apply a kernel to the samples over `dims`.
+def percentiles(cases: Cases, q: float | Sequence[float]) -> xr.DataArray:
+    """Percentiles of observations and forecasts, along ``source`` in this order.
 
-    The kernel gets observations (…, n), forecasts (…, n·M), and weights (…, n) or None. Cases that are not
-    complete are NaN in all three. The members of one case are neighbours in the forecasts.
+    Raises
+    ------
+    ValueRangeError
+        If a percentile is not within 0 … 100.
     """
-    dims = list(cases.dims)
-    complete = cases.complete
-    arrays = [cases.observations.where(complete), cases.forecasts.where(complete)]
-    core = [dims, [*dims, cases.member_dim]]
-    if cases.weights is not None:
-        arrays.append(cases.weights.broadcast_like(cases.observations).where(complete))
-        core.append(dims)
-    arrays = [a.chunk(dict.fromkeys(c, -1)) if a.chunks else a for a, c in zip(arrays, core, strict=True)]
-
-    def on_samples(*values: Array) -> Array:
-        flat = [v.reshape(*v.shape[: v.ndim - len(c)], -1) for v, c in zip(values, core, strict=True)]
-        return kernel(flat[0], flat[1], flat[2] if len(flat) > 2 else None, skipna=cases.skipna)
-
-    score: xr.DataArray = xr.apply_ufunc(
-        on_samples,
-        *arrays,
-        input_core_dims=core,
-        output_core_dims=[output],
-        dask="parallelized",
-        dask_gufunc_kwargs={"output_sizes": sizes or {}},
-        output_dtypes=[np.float64],
+    wanted = np.atleast_1d(np.asarray(q, dtype=float))
+    if not np.all((wanted >= 0) & (wanted <= 100)):
+        msg = f"percentiles lie within 0 … 100, found {q}. Pass for example q=(99, 99.9)."
+        raise ValueRangeError(msg)
+    both = pooled(
+        partial(_percentiles, wanted=wanted),
+        cases,
+        ["percentile", "source"],
+        sizes={"percentile": wanted.size, "source": 2},
     )
-    return score
+    attrs = {"units": "percent", "long_name": "percentile"}
+    both = both.assign_coords(percentile=("percentile", wanted, attrs))
+    return both if np.ndim(q) else both.isel(percentile=0)
 
 
 def _emd(ours: Array, theirs: Array, weight: Array | None, *, skipna: bool) -> Array:
@@ -176,7 +204,7 @@ def _emd(ours: Array, theirs: Array, weight: Array | None, *, skipna: bool) -> A
     face ordered forecasts one to one. Missing values come last in both, M for each, and face each other too.
     """
     if weight is not None:
-        return _by_row(_emd_weighted, ours, theirs, weight, skipna=skipna)
+        return by_row(_emd_weighted, ours, theirs, weight, skipna=skipna)
     ordered = np.sort(theirs, axis=-1).reshape(*ours.shape, -1)
     gaps = np.abs(ordered - np.sort(ours, axis=-1)[..., None])
     total = (np.nansum if skipna else np.sum)(gaps, axis=(-2, -1), dtype=np.float64)
@@ -190,22 +218,31 @@ def _emd_weighted(ours: Array, theirs: Array, ours_weight: Array, theirs_weight:
     return np.asarray(wasserstein_distance(ours, theirs, ours_weight, theirs_weight))
 
 
-def _percentile_difference(
-    ours: Array, theirs: Array, weight: Array | None, *, skipna: bool, wanted: Array
+def _emd_of_histograms(
+    ours: Array, theirs: Array, weight: Array | None, *, skipna: bool, edges: Array
 ) -> Array:
-    """Percentiles of the forecasts minus those of the observations, on a new last axis."""
+    """Earth mover's distance of the histograms of the samples on the last axis."""
+
+    def between(o: Array, f: Array, wo: Array, wf: Array) -> Array:
+        return histogram_distance(histogram(o, wo, edges), histogram(f, wf, edges), edges)
+
+    return by_row(between, ours, theirs, weight, skipna=skipna)
+
+
+def _percentiles(ours: Array, theirs: Array, weight: Array | None, *, skipna: bool, wanted: Array) -> Array:
+    """Percentiles of both samples, shape (..., percentile, 2)."""
     if weight is not None:
 
         def by_weight(o: Array, f: Array, wo: Array, wf: Array) -> Array:
-            return _weighted_percentiles(f, wf, wanted) - _weighted_percentiles(o, wo, wanted)
+            return np.stack([_weighted_percentiles(v, w, wanted) for v, w in ((o, wo), (f, wf))], axis=-1)
 
-        return _by_row(by_weight, ours, theirs, weight, skipna=skipna, size=wanted.size)
+        return by_row(by_weight, ours, theirs, weight, skipna=skipna, shape=(wanted.size, 2))
     missing = np.isnan(ours)
     empty: Array = np.asarray(missing.all(axis=-1) if skipna else missing.any(axis=-1))
     quantile = np.nanquantile if skipna and missing.any() else np.quantile
-    filled = [np.where(empty[..., None], 0, v) for v in (theirs, ours)]  # all missing: no warning, NaN below
-    after, before = (quantile(v, wanted / 100, axis=-1) for v in filled)
-    return np.where(empty[..., None], np.nan, np.moveaxis(after - before, 0, -1).astype(np.float64))
+    filled = [np.where(empty[..., None], 0, v) for v in (ours, theirs)]  # all missing: no warning, NaN below
+    found = np.stack([quantile(v, wanted / 100, axis=-1) for v in filled], axis=-1).astype(np.float64)
+    return np.where(empty[..., None, None], np.nan, np.moveaxis(found, 0, -2))
 
 
 def _weighted_percentiles(values: Array, weight: Array, wanted: Array) -> Array:
@@ -216,28 +253,6 @@ def _weighted_percentiles(values: Array, weight: Array, wanted: Array) -> Array:
     place = np.searchsorted(shares, wanted / 100 * shares[-1] * rounding)
     found: Array = values[order][np.minimum(place, values.size - 1)].astype(np.float64)
     return found
-
-
-def _by_row(
-    kernel: Callable[[Array, Array, Array, Array], Array],
-    ours: Array,
-    theirs: Array,
-    weight: Array,
-    *,
-    skipna: bool,
-    size: int | None = None,
-) -> Array:
-    """Apply a kernel to one pair of weighted samples after the other; NaN where nothing can be compared."""
-    lead = ours.shape[:-1]
-    result = np.full((*lead, *(() if size is None else (size,))), np.nan)
-    members = theirs.shape[-1] // ours.shape[-1]
-    for place in np.ndindex(lead):
-        o, w = ours[place], weight[place].astype(np.float64)
-        known = ~np.isnan(o) & ~np.isnan(w)
-        if np.sum(w[known]) > 0 and (skipna or known.all()):
-            pooled = np.repeat(known, members)
-            result[place] = kernel(o[known], theirs[place][pooled], w[known], np.repeat(w[known], members))
-    return result
 
 
 def _divide(total: Array, count: Array) -> Array:

@@ -1,8 +1,7 @@
-"""Scores of an ensemble as a distribution: CRPS, rank histogram, spread against error.
+"""Is an ensemble calibrated: rank histogram, spread against error.
 
 References
 ----------
-Ferro (2014), fair scores for ensemble forecasts, doi:10.1002/qj.2270.
 Fortin et al. (2014), why should ensemble spread match the RMSE of the ensemble mean,
 doi:10.1175/JHM-D-14-0008.1. Hamill (2001), interpretation of rank histograms,
 doi:10.1175/1520-0493(2001)129<0550:IORHFV>2.0.CO;2.
@@ -15,67 +14,8 @@ from math import prod, sqrt
 import numpy as np
 import xarray as xr
 
-from xdownscale.kernels import crps
-from xdownscale.metrics.cases import Cases, Dim, Weights, pair
-from xdownscale.metrics.labels import difference_units, dress
-
-_RANKS = 8
-"""Ranks that are counted at once in a chunk of a lazy field."""
-
-
-def crps_ensemble(
-    observations: xr.DataArray,
-    forecasts: xr.DataArray,
-    *,
-    alpha: float = 1.0,
-    dim: Dim = None,
-    member_dim: str = "member",
-    weights: Weights = None,
-    skipna: bool = False,
-    keep_attrs: bool | None = None,
-) -> xr.DataArray:
-    """Continuous ranked probability score, fair by default.
-
-    The fair score does not depend on the number of members on average, so ensembles of different sizes
-    compare; it may be slightly negative at a single point. Without members, or with one, it is the absolute
-    error.
-
-    Parameters
-    ----------
-    observations, forecasts : DataArray
-        What happened, and the ensemble.
-    alpha : float
-        1 for the fair score, 0 for the score of the ensemble as it stands.
-    dim, member_dim, weights, skipna, keep_attrs
-        As in :func:`~xdownscale.metrics.mse`.
-
-    Returns
-    -------
-    DataArray
-        In the units of the data.
-
-    Examples
-    --------
-    >>> truth = xr.DataArray([1.0], dims="x")
-    >>> ensemble = xr.DataArray([[0.0], [4.0]], dims=("member", "x"))
-    >>> float(crps_ensemble(truth, ensemble)), float(crps_ensemble(truth, ensemble, alpha=0))
-    (0.0, 1.0)
-    """
-    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
-    scores = xr.apply_ufunc(
-        crps.crps_ensemble,
-        cases.observations,
-        cases.one_chunk(),
-        input_core_dims=[[], [member_dim]],
-        kwargs={"axis": -1, "alpha": alpha},
-        dask="parallelized",
-        output_dtypes=[cases.forecasts.dtype],
-    )
-    units, title = difference_units(cases.units), "continuous ranked probability score"
-    score = cases.average(scores)
-    return dress(
-        score, observations, name="crps_ensemble", long_name=title, units=units, keep_attrs=keep_attrs
-    )
+from xdownscale.metrics.cases import Cases, Dim, Weights, by_number, pair
+from xdownscale.metrics.labels import dress
 
 
 def rank_histogram(
@@ -210,15 +150,16 @@ def spread_skill_ratio(
 
 def _rank_shares(cases: Cases) -> xr.DataArray:
     """Share of the cases at each rank, ties shared equally."""
-    below = (cases.forecasts < cases.observations).sum(cases.member_dim)
-    ties = (cases.forecasts == cases.observations).sum(cases.member_dim)
+    below, ties = counts(cases)
     share = (1 / (ties + 1)).where(cases.complete)
-    ranks = xr.DataArray(np.arange(cases.members + 1), dims="rank", name="rank")
 
     def at(rank: xr.DataArray) -> xr.DataArray:
         return cases.average(share * ((below <= rank) & (rank <= below + ties)))
 
-    if share.chunks:
-        return at(ranks.chunk(rank=_RANKS)).assign_coords(rank=ranks).transpose(..., "rank")
-    # In memory one rank at a time: all at once would take M + 1 times the memory of the observations.
-    return xr.concat([at(rank) for rank in ranks], ranks).transpose(..., "rank")
+    return by_number(at, cases.members, "rank", lazy=share.chunks is not None)
+
+
+def counts(cases: Cases) -> tuple[xr.DataArray, xr.DataArray]:
+    """Members below the observation, and members equal to it."""
+    below = (cases.forecasts < cases.observations).sum(cases.member_dim)
+    return below, (cases.forecasts == cases.observations).sum(cases.member_dim)

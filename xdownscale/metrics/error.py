@@ -167,6 +167,42 @@ def bias(
     return dress(score, observations, name="bias", long_name="mean error", units=units, keep_attrs=keep_attrs)
 
 
+def correlation(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Pearson's correlation over `dim`, of the ensemble mean if there are members; arguments as in :func:`mse`.
+
+    Returns
+    -------
+    DataArray
+        Without units, −1 … 1; NaN for values that do not vary.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> truth = xr.DataArray([0.0, 1.0, 2.0], dims="x")
+    >>> round(float(correlation(truth, 5 - 2 * truth)), 6)
+    -1.0
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    complete = cases.complete
+    ours, theirs = (
+        part.where(complete) - cases.average(part.where(complete))
+        for part in (cases.observations, cases.ensemble_mean())
+    )
+    spread = cases.average(ours**2) * cases.average(theirs**2)
+    score = cases.average(ours * theirs) / spread.where(spread > 0) ** 0.5
+    title = "correlation of observation and forecast"
+    return dress(score, observations, name="correlation", long_name=title, units="1", keep_attrs=keep_attrs)
+
+
 def _squared_error(cases: Cases) -> xr.DataArray:
     """Squared error of the ensemble mean, case by case."""
     return (cases.ensemble_mean() - cases.observations) ** 2

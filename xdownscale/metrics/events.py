@@ -1,4 +1,7 @@
-"""Probability of reaching a threshold, through xskillscore."""
+"""Probability of reaching a threshold: the share of the members that do.
+
+The Brier score is xskillscore's. Reliability and ROC are not, since xskillscore has no weights for them.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xdownscale.metrics.cases import Dim, Weights, pair
-from xdownscale.metrics.labels import dress
+from xdownscale.metrics.cases import Cases, Dim, Weights, by_number, pair
+from xdownscale.metrics.labels import along, dress, threshold_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,15 +65,194 @@ def brier_score(
         ).where(complete)
         for threshold in np.atleast_1d(thresholds)
     ]
-    units = {"units": cases.units} if cases.units else {}
-    label = xr.DataArray(
-        np.atleast_1d(thresholds).astype(float),
-        dims="threshold",
-        name="threshold",
-        attrs=units | {"long_name": "threshold"},
-    )
-    score = xr.concat([cases.average(s) for s in scores], label).transpose(..., "threshold")
-    score = score if np.ndim(thresholds) else score.isel(threshold=0)
+    label = threshold_label(thresholds, cases.units)
+    score = along(label, [cases.average(s) for s in scores], keep=np.ndim(thresholds) > 0)
     return dress(
         score, observations, name="brier_score", long_name="Brier score", units="1", keep_attrs=keep_attrs
     )
+
+
+def reliability(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    thresholds: float | Sequence[float],
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """How often the event came, by the probability that it was given.
+
+    Parameters
+    ----------
+    observations, forecasts : DataArray
+        What happened, and the ensemble; the share of members is the probability.
+    thresholds : float or sequence of float
+        An event is a value of at least this.
+    dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`.
+
+    Returns
+    -------
+    DataArray
+        Without units, with the dimensions ``threshold`` and ``probability``, 0 to 1 in steps of 1/M; NaN for a
+        probability that was never given. The coordinate ``share`` is the share of the cases that were given it. The
+        curve of a calibrated ensemble of few members is flatter than the diagonal: all of three members having the
+        event does not make it sure.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([0.0, 5.0, 5.0], dims="x")
+    >>> ensemble = xr.DataArray([[0.0, 1.0, 6.0], [0.0, 6.0, 6.0]], dims=("member", "x"))
+    >>> reliability(truth, ensemble, thresholds=2).values
+    array([0., 1., 1.])
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    label = threshold_label(thresholds, cases.units)
+
+    def at(threshold: float) -> tuple[xr.DataArray, xr.DataArray]:
+        share, came = _joint(cases, threshold)
+        return came / share.where(share > 0), share
+
+    score, share = (
+        along(label, parts, keep=np.ndim(thresholds) > 0).transpose(..., "probability")
+        for parts in zip(*(at(float(t)) for t in label.values), strict=True)
+    )
+    score = score.assign_coords(share=share.assign_attrs(long_name="share of the cases", units="1"))
+    title = "observed frequency by forecast probability"
+    return dress(score, observations, name="reliability", long_name=title, units="1", keep_attrs=keep_attrs)
+
+
+def roc(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    thresholds: float | Sequence[float],
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Relative operating characteristic: hit rate and false alarm rate, if one acts from a probability on.
+
+    Parameters
+    ----------
+    observations, forecasts : DataArray
+        What happened, and the ensemble; the share of members is the probability.
+    thresholds : float or sequence of float
+        An event is a value of at least this.
+    dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`.
+
+    Returns
+    -------
+    DataArray
+        Without units, with the dimensions ``threshold``, ``probability``, 0 to 1 in steps of 1/M, and ``rate``: "hit"
+        and "false alarm". The curve goes on to (0, 0), where one never acts. NaN without any event, or any non-event.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([0.0, 0.0, 5.0], dims="x")
+    >>> ensemble = xr.DataArray([[0.0, 1.0, 6.0], [0.0, 6.0, 6.0]], dims=("member", "x"))
+    >>> roc(truth, ensemble, thresholds=2).sel(rate="false alarm").values
+    array([1. , 0.5, 0. ])
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    label = threshold_label(thresholds, cases.units)
+    parts = [_roc(cases, float(t)) for t in label.values]
+    score = along(label, parts, keep=np.ndim(thresholds) > 0).transpose(..., "probability", "rate")
+    title = "hit rate and false alarm rate"
+    return dress(score, observations, name="roc", long_name=title, units="1", keep_attrs=keep_attrs)
+
+
+def roc_area(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    thresholds: float | Sequence[float],
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Area under the curve of :func:`roc`: how surely an event was given more probability than a non-event.
+
+    Parameters
+    ----------
+    observations, forecasts, thresholds, dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`roc`.
+
+    Returns
+    -------
+    DataArray
+        Without units, with the dimension ``threshold``: 1 is perfect, ½ is chance. It does not see calibration.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([0.0, 0.0, 5.0], dims="x")
+    >>> ensemble = xr.DataArray([[0.0, 1.0, 6.0], [0.0, 6.0, 6.0]], dims=("member", "x"))
+    >>> float(roc_area(truth, ensemble, thresholds=2))
+    1.0
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    label = threshold_label(thresholds, cases.units)
+
+    def area(curve: xr.DataArray) -> xr.DataArray:
+        hit, alarm = (
+            curve.sel(rate=rate, drop=True)
+            .drop_vars("probability")
+            .pad(probability=(0, 1), constant_values=0)
+            for rate in ("hit", "false alarm")
+        )  # on to (0, 0), where one never acts
+        earlier, later = ({"probability": part} for part in (slice(None, -1), slice(1, None)))
+        heights = (hit.isel(earlier) + hit.isel(later)) / 2
+        widths = alarm.isel(earlier) - alarm.isel(later)
+        return (heights * widths).sum("probability", skipna=False)
+
+    parts = [area(_roc(cases, float(t))) for t in label.values]
+    score = along(label, parts, keep=np.ndim(thresholds) > 0)
+    title = "area under the relative operating characteristic"
+    return dress(score, observations, name="roc_area", long_name=title, units="1", keep_attrs=keep_attrs)
+
+
+def _joint(cases: Cases, threshold: float) -> tuple[xr.DataArray, xr.DataArray]:
+    """Share of the cases that were given each probability, and of those in which the event came too."""
+    complete = cases.complete
+    event = (cases.observations >= threshold).where(complete)
+    reached = (cases.forecasts >= threshold).sum(cases.member_dim).where(complete)
+
+    def given(number: xr.DataArray) -> xr.DataArray:
+        return cases.average((reached == number).where(complete))
+
+    def came(number: xr.DataArray) -> xr.DataArray:
+        return cases.average((reached == number) * event)
+
+    label, lazy = _probability_label(cases.members), complete.chunks is not None
+    share, joint = (
+        by_number(part, cases.members, "probability", lazy=lazy).assign_coords(probability=label)
+        for part in (given, came)
+    )
+    return share, joint
+
+
+def _roc(cases: Cases, threshold: float) -> xr.DataArray:
+    """Hit rate and false alarm rate by the probability from which on one acts."""
+    share, came = _joint(cases, threshold)
+    rate = xr.DataArray(["hit", "false alarm"], dims="rate", name="rate")
+    backwards = {"probability": slice(None, None, -1)}
+    curves = []
+    for part in (came, share - came):
+        acted = part.isel(backwards).cumsum("probability", skipna=False).isel(backwards)
+        base = part.sum("probability", skipna=False)
+        curves.append(acted.assign_coords(probability=share["probability"]) / base.where(base > 0))
+    return along(rate, curves)
+
+
+def _probability_label(members: int) -> xr.DataArray:
+    """Coordinate of the probabilities that an ensemble can give."""
+    attrs = {"long_name": "forecast probability", "units": "1"}
+    return xr.DataArray(np.arange(members + 1) / members, dims="probability", name="probability", attrs=attrs)

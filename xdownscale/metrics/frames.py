@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
 
 if TYPE_CHECKING:
@@ -47,3 +48,11 @@ def whole(field: xr.DataArray, axes: Axes) -> xr.DataArray:
     """Space dimensions last and, with dask, in one chunk."""
     field = field.transpose(..., *axes.spatial)
     return field.chunk(dict.fromkeys(axes.spatial, -1)) if field.chunks else field
+
+
+def check_fits(field: xr.DataArray, axes: Axes, window: int) -> None:
+    """Frames hold at least one window."""
+    shape = tuple(field.sizes[d] for d in axes.spatial)
+    if not 1 <= window <= min(shape):
+        msg = f"windows of {window} by {window} cells do not fit into frames of {shape}. Give larger frames."
+        raise DimensionError(msg)

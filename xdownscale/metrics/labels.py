@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+import xarray as xr
+
 from xdownscale.field.provenance import keeps_attrs
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from collections.abc import Sequence
 
 _FACTOR = re.compile(r"(?P<symbol>[A-Za-zµ°_%]+)(?:\^|\*\*)?(?P<power>[+-]?\d+)?")
 """One factor of a unit in UDUNITS' plain form: ``mm``, ``h-1``, ``m^2``."""
@@ -54,6 +57,19 @@ def units_of(field: xr.DataArray) -> str | None:
     """Read the units that a field states, None if it states none."""
     units = field.attrs.get("units")
     return None if units is None else str(units)
+
+
+def threshold_label(thresholds: float | Sequence[float], units: str | None) -> xr.DataArray:
+    """Coordinate of thresholds in the units of the data."""
+    attrs = {"long_name": "threshold"} | ({"units": units} if units else {})
+    values = np.atleast_1d(np.asarray(thresholds, dtype=float))
+    return xr.DataArray(values, dims="threshold", name="threshold", attrs=attrs)
+
+
+def along(label: xr.DataArray, parts: Sequence[xr.DataArray], *, keep: bool = True) -> xr.DataArray:
+    """Scores side by side along a new last dimension, which a single one has only if `keep`."""
+    score = xr.concat(parts, label).transpose(..., label.name)
+    return score if keep else score.isel({label.name: 0})
 
 
 def dress(

@@ -1,8 +1,7 @@
-"""Power by wavenumber, and how far the spectrum of forecasts is from that of observations.
+"""Power by wavenumber.
 
-The definition is fixed here, because distances of spectra called "log-spectral distance" differ twentyfold:
-power of the two-dimensional Fourier transform without the mean, averaged over rings of whole wavenumbers up
-to the Nyquist wavenumber, averaged over the sample *before* the logarithm.
+The definition is fixed here: power of the two-dimensional Fourier transform without the mean, averaged over rings of
+whole wavenumbers up to the Nyquist wavenumber.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ import xarray as xr
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.space import spacing
-from xdownscale.metrics.cases import Dim, Weights, average, pair
-from xdownscale.metrics.frames import on_frames, whole
+from xdownscale.metrics.cases import Dim, average
+from xdownscale.metrics.frames import whole
 from xdownscale.metrics.labels import dress, squared_units, units_of
 
 if TYPE_CHECKING:
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Window: TypeAlias = Literal["hann"] | None
-
-_FLOOR = 1e-10
-"""Power below this share of the observations' largest is taken for this share: 100 dB down is rounding."""
 
 
 def power_spectrum(
@@ -73,7 +69,7 @@ def power_spectrum(
     3.0
     """
     axes = find_axes(field, dims=dims)
-    power = _rings(whole(field.reset_coords(drop=True), axes), field, axes, window)
+    power = ring_power(whole(field.reset_coords(drop=True), axes), field, axes, window)
     others = tuple(d for d in power.dims if d != "wavenumber")
     chosen = others if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     unknown = [d for d in chosen if d not in field.dims]
@@ -85,67 +81,7 @@ def power_spectrum(
     return dress(score, field, name="power_spectrum", long_name="radially averaged power", units=units)
 
 
-def lsd(
-    observations: xr.DataArray,
-    forecasts: xr.DataArray,
-    *,
-    window: Window = None,
-    dim: Dim = None,
-    member_dim: str = "member",
-    weights: Weights = None,
-    skipna: bool = False,
-    keep_attrs: bool | None = None,
-    dims: Mapping[str, str] | None = None,
-) -> xr.DataArray:
-    """Log-spectral distance of forecasts from observations.
-
-    The root mean square over wavenumbers of 10 log₁₀(power of the forecasts / power of the observations).
-    Power is averaged over `dim` and the members first, dry frames included, as :func:`power_spectrum` does; it is that
-    of single members, not of their mean. Two independent samples of one process are not at distance 0: n frames against
-    n give about 6/√(n·c) dB at a wavenumber with c independent modes.
-
-    Parameters
-    ----------
-    observations, forecasts : DataArray
-        With two space dimensions, evenly spaced; these are always used up.
-    window : "hann" or None
-        Taper against the jump between opposite borders.
-    dim, member_dim, weights, keep_attrs
-        As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
-    skipna : bool
-        Whether to leave out frames with a missing value in observation or any member; otherwise they give
-        NaN.
-    dims : mapping, optional
-        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
-
-    Returns
-    -------
-    DataArray
-        In dB. NaN where the observations have no power at all.
-
-    Examples
-    --------
-    >>> truth = xr.DataArray(np.random.default_rng(0).normal(size=(32, 32)), dims=("y", "x"))
-    >>> float(lsd(truth, truth)), round(float(lsd(truth, 0.1 * truth)), 6)
-    (0.0, 20.0)
-    """
-    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
-    frames, axes = on_frames(cases, dims)
-    truth = _rings(frames.observations, observations, axes, window)
-    power = _rings(frames.forecasts, observations, axes, window).mean(member_dim, skipna=False)
-    complete = truth.notnull() & power.notnull()
-    truth, power = (frames.average(p.where(complete)) for p in (truth, power))
-    peak = truth.max("wavenumber", skipna=False)
-    floor = _FLOOR * peak.where(peak > 0)
-    ratio = power.clip(min=floor) / truth.clip(min=floor)
-    decibels = 10 * xr.apply_ufunc(np.log10, ratio, dask="parallelized", output_dtypes=[np.float64])
-    score = (decibels**2).mean("wavenumber", skipna=False) ** 0.5
-    return dress(
-        score, observations, name="lsd", long_name="log-spectral distance", units="dB", keep_attrs=keep_attrs
-    )
-
-
-def _rings(field: xr.DataArray, source: xr.DataArray, axes: Axes, window: Window) -> xr.DataArray:
+def ring_power(field: xr.DataArray, source: xr.DataArray, axes: Axes, window: Window) -> xr.DataArray:
     """Power by ring for every frame; `source` carries the space coordinates."""
     shape = (field.sizes[axes.y], field.sizes[axes.x])
     ring, wavenumbers = _ring_of(shape, (abs(spacing(source, axes.y)), abs(spacing(source, axes.x))))
@@ -153,7 +89,7 @@ def _rings(field: xr.DataArray, source: xr.DataArray, axes: Axes, window: Window
         msg = f"a spectrum needs at least 2 by 2 cells, found {shape}. Give a larger field."
         raise DimensionError(msg)
     power: xr.DataArray = xr.apply_ufunc(
-        _ring_power,
+        _mean_power,
         field,
         input_core_dims=[list(axes.spatial)],
         output_core_dims=[["wavenumber"]],
@@ -181,7 +117,7 @@ def _ring_of(shape: tuple[int, int], steps: tuple[float, float]) -> tuple[Array,
     return np.where((ring >= 1) & (ring <= last), ring, 0) - 1, width * np.arange(1, last + 1)
 
 
-def _ring_power(frames: Array, *, ring: Array, count: int, window: Window) -> Array:
+def _mean_power(frames: Array, *, ring: Array, count: int, window: Window) -> Array:
     """Mean power of the modes in each ring, shape (..., count)."""
     height, width = frames.shape[-2:]
     taper = np.outer(_hann(height), _hann(width)) if window == "hann" else np.ones((height, width))

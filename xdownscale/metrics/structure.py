@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError, ValueRangeError
+from xdownscale.errors import ValueRangeError
 from xdownscale.metrics.cases import Cases, Dim, Weights, pair
-from xdownscale.metrics.frames import on_frames
+from xdownscale.metrics.frames import check_fits, on_frames
 from xdownscale.metrics.labels import dress
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def ssim(
         raise ValueRangeError(msg)
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     frames, axes = on_frames(cases, dims)
-    _check_fits(frames.observations, axes, 2 * _RADIUS + 1)
+    check_fits(frames.observations, axes, 2 * _RADIUS + 1)
     complete = frames.complete
     similarity = xr.apply_ufunc(
         _similarity,
@@ -159,7 +159,7 @@ def fss(
     frames, axes = on_frames(cases, dims)
     every = [(float(t), int(n)) for t, n in product(np.atleast_1d(thresholds), np.atleast_1d(scales))]
     for _, scale in every:
-        _check_fits(frames.observations, axes, scale)
+        check_fits(frames.observations, axes, scale)
     scores = [_fraction_skill(frames, axes, threshold, scale) for threshold, scale in every]
     shape = (np.size(thresholds), np.size(scales))
     rows = [xr.concat(scores[i * shape[1] : (i + 1) * shape[1]], "scale") for i in range(shape[0])]
@@ -178,14 +178,6 @@ def fss(
     return dress(
         score, observations, name="fss", long_name="fractions skill score", units="1", keep_attrs=keep_attrs
     )
-
-
-def _check_fits(field: xr.DataArray, axes: Axes, window: int) -> None:
-    """Frames hold at least one window."""
-    shape = tuple(field.sizes[d] for d in axes.spatial)
-    if not 1 <= window <= min(shape):
-        msg = f"windows of {window} by {window} cells do not fit into frames of {shape}. Give larger frames."
-        raise DimensionError(msg)
 
 
 def _similarity(ours: Array, theirs: Array, data_range: Array, *, skipna: bool) -> Array:

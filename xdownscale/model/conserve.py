@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from xdownscale.kernels.blocks import block_mean, block_repeat
+from xdownscale.kernels.blocks import block_mean, block_mean_by_rows, block_repeat, block_scale
 from xdownscale.kernels.resize import interpolate_cells, resize_axis
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _means_after(latent: Tensor, shift: Tensor, transform: Transform, blocks: Bl
     """Block means of the field whose latent values are moved by `shift`."""
     means = torch.empty_like(shift)
     for frame, _, moved in _frames(latent, shift, blocks):
-        means[:, frame] = block_mean(transform.inverse(moved), blocks)
+        means[:, frame] = block_mean_by_rows(transform.inverse(moved), blocks)
     return means
 
 
@@ -135,7 +135,7 @@ def exact_step(fine: Tensor, coarse: Tensor, *, blocks: Blocks, fallback: Tensor
     ratio : bool
         Multiply (non-negative fields) or add.
     """
-    obtained = block_mean(fine, blocks)
+    obtained = (block_mean if fine.requires_grad else block_mean_by_rows)(fine, blocks)
     if not ratio:
         return fine + block_repeat(coarse - obtained, blocks)
     missing = (obtained <= 0) & (coarse > 0)
@@ -143,10 +143,10 @@ def exact_step(fine: Tensor, coarse: Tensor, *, blocks: Blocks, fallback: Tensor
         fine = torch.where(block_repeat(missing, blocks), fallback, fine)
         obtained = torch.where(missing, block_mean(fallback, blocks), obtained)
     scale = torch.where(obtained > 0, coarse / obtained.clamp_min(torch.finfo(fine.dtype).tiny), 0.0).detach()
-    exact = fine * block_repeat(scale, blocks)
+    exact = block_scale(fine, scale, blocks)
     if not fine.requires_grad:
         return exact
-    tame = fine * block_repeat(scale.clamp_max(2.0), blocks)
+    tame = block_scale(fine, scale.clamp_max(2.0), blocks)
     return tame + (exact - tame).detach()
 
 

@@ -76,7 +76,8 @@ class LogRain:
         if torch.is_grad_enabled() and latent.requires_grad:
             below = latent.clamp_max(0)
             wet = wet + LEAK * (below - below.detach())
-        return self.epsilon * torch.expm1(wet)
+            return self.epsilon * torch.expm1(wet)
+        return wet.expm1_().mul_(self.epsilon)
 
     def features(self, values: Tensor) -> Tensor:
         """log(1 + P/ε) and whether it rains at all."""

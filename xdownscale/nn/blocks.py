@@ -201,14 +201,16 @@ def convolve_frames(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         frames = x[0, 0].permute(1, 2, 0).contiguous().unsqueeze(0).permute(0, 3, 1, 2)
     else:
         frames = rearrange(x, "b l c h w -> (b l) c h w").contiguous(memory_format=torch.channels_last)
-    count = frames.shape[0]
+    count, channels = frames.shape[0], weight.shape[0]
+    if channels == 1 and not torch.is_grad_enabled():  # eight results are had in less time than one
+        weight, bias = (nn.functional.pad(w, (*[0, 0] * (w.ndim - 1), 0, 7)) for w in (weight, bias))
     least = SMALL if min(weight.shape[:2]) > 8 else SMALL_THIN
     if count < 3 and x.shape[-1] * x.shape[-2] < least:
         # convolutions of one small frame are summed in another order than those of a large one
         frames = torch.cat([frames, *[frames[:1]] * (3 - count)]).contiguous(
             memory_format=torch.channels_last
         )
-    result = nn.functional.conv2d(frames, weight, bias, padding=weight.shape[-1] // 2)[:count]
+    result = nn.functional.conv2d(frames, weight, bias, padding=weight.shape[-1] // 2)[:count, :channels]
     return rearrange(result, "(b l) c h w -> b l c h w", l=x.shape[1])
 
 

@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from tqdm import tqdm
 
-from xdownscale.kernels.blocks import block_mean
 from xdownscale.kernels.crps import crps_ensemble
-from xdownscale.model.conserve import PASSES, drift
-from xdownscale.model.device import half_helps
-from xdownscale.model.generator import draw_noise, is_style
-from xdownscale.training.losses import ensemble_score
+from xdownscale.model.conserve import PASSES
+from xdownscale.model.generator import is_style
+from xdownscale.training.window import WindowLoss, draw
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,8 +113,8 @@ class _Loop:
 
     def __init__(self, model: Generator, recipe: Recipe, unit: float, seed: int, device: str) -> None:
         schedule = recipe.schedule
-        self.model, self.schedule, self.weights = model, schedule, recipe.weights
-        self.unit, self.seed, self.device = unit, seed, device
+        self.model, self.schedule, self.seed, self.device = model, schedule, seed, device
+        self.loss = WindowLoss(recipe, unit)
         groups = [
             {"params": [weight], "share": schedule.style_rate if is_style(name) else 1.0}
             for name, weight in model.named_parameters()
@@ -148,7 +146,9 @@ class _Loop:
         total = 0.0
         rank, ranks = _place()
         for number in range(rank, len(batch.fine), ranks):
-            loss = self._loss(batch.part(slice(number, number + 1)), self._generator(self.step, number))
+            # windows go one by one: their features fit into the cache, and the gradient is the same
+            part = batch.part(slice(number, number + 1))
+            loss = self.loss(self.model, part, self._generator(self.step, number))
             (loss / len(batch.fine)).backward()
             total += float(loss.detach())
         self._share_gradients(ranks)
@@ -160,24 +160,6 @@ class _Loop:
             for name, value in self.model.state_dict().items():
                 self.average[name].lerp_(value, 1 - decay)
         return total * ranks / len(batch.fine)
-
-    def _loss(self, batch: Batch, source: torch.Generator) -> Tensor:
-        """Score of the members of one window.
-
-        Windows go one by one: their features fit into the cache, and the gradient is the same.
-        """
-        members, truth, anchor = self._ensemble(batch, self.schedule.members, source, self.schedule.passes)
-        score = ensemble_score(
-            members,
-            truth,
-            transform=self.model.settings.transform,
-            unit=self.unit,
-            weights=self.weights,
-            windows=torch.from_numpy(batch.weights).to(self.device),
-            blocks=self.model.settings.blocks,
-            generator=source,
-        )
-        return score + self.weights.drift * anchor
 
     def _share_gradients(self, ranks: int) -> None:
         """Add up the gradients of all processes."""
@@ -216,10 +198,11 @@ class _Loop:
         for number in range(len(batch.fine)):
             part, w = batch.part(slice(number, number + 1)), weight[number : number + 1]
             with torch.no_grad():
-                ensemble, truth, _ = self._ensemble(part, count, self._generator(-1, number), PASSES)
-                base = self.model.prepare(self._coarse(truth), self._static(part)).base
+                source = self._generator(-1, number)
+                drawn = draw(self.model, part, members=count, passes=PASSES, source=source)
+            ensemble, truth = drawn.members, drawn.truth
             sums["crps"] += float((crps_ensemble(truth, ensemble) * w).sum())
-            sums["interpolated"] += float(((base - truth).abs() * w).sum())
+            sums["interpolated"] += float(((drawn.base - truth).abs() * w).sum())
             sums["squared"] += float(((ensemble.mean(0) - truth).square() * w).sum())
             if count > 1:
                 sums["variance"] += float((ensemble.var(0) * w).sum())
@@ -276,38 +259,6 @@ class _Loop:
         """The random source of a window of a step: the same however many processes share the work."""
         seed = ((self.seed + 1) * 1_000_003 + step) * 1009 + number
         return torch.Generator(self.device).manual_seed(seed % 2**63)
-
-    def _coarse(self, truth: Tensor) -> Tensor:
-        return block_mean(truth, self.model.settings.blocks)
-
-    def _static(self, batch: Batch) -> Tensor | None:
-        return None if batch.static is None else torch.from_numpy(batch.static).to(self.device)
-
-    def _style(self, batch: Batch) -> str | None:
-        """The product of a window; the default for one that the model does not know."""
-        return batch.styles[0] if batch.styles[0] in self.model.settings.styles else None
-
-    def _ensemble(
-        self, batch: Batch, count: int, source: torch.Generator, passes: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Members (M, B, T, H, W) of windows of one product, their truth, how far off block means were."""
-        truth = torch.from_numpy(batch.fine).to(self.device)
-        coarse = self._coarse(truth)
-        stack = []
-        with torch.autocast(truth.device.type, torch.bfloat16, enabled=half_helps(truth.device)):
-            window = self.model.prepare(coarse, self._static(batch), self._style(batch))
-            for _ in range(count):
-                noise = draw_noise(self.model.noise_maps, coarse.shape, generator=source)
-                stack.append(self.model.latent(window, noise))
-        settings = self.model.settings
-        anchor = truth.new_zeros(())
-        if settings.conserving and torch.is_grad_enabled():
-            shifts = [
-                drift(v.float(), coarse, transform=settings.transform, blocks=settings.blocks) for v in stack
-            ]
-            anchor = torch.stack(shifts).mean()
-        members = [self.model.finish(window, latent.float(), passes=passes) for latent in stack]
-        return torch.stack(members), truth, anchor
 
 
 def _place() -> tuple[int, int]:

@@ -11,8 +11,8 @@ import xarray as xr
 from xdownscale.errors import DimensionError, EmptyFieldError
 from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.grid import check_regular
+from xdownscale.field.pieces import contiguous
 from xdownscale.field.static import static_on_grid
-from xdownscale.field.times import to_ticks
 from xdownscale.field.units import to_units
 from xdownscale.field.values import check_values, is_rain, name_of
 from xdownscale.model.generator import StaticField
@@ -44,12 +44,12 @@ def as_list(fields: xr.DataArray | Sequence[xr.DataArray]) -> list[xr.DataArray]
 def prepared(
     field: xr.DataArray, factors: Factors, dims: Mapping[str, str] | None
 ) -> tuple[xr.DataArray, Axes]:
-    """A field as (time, y, x) in the units of the model, checked."""
+    """A field to learn from as (time, y, x) in the units of the model, checked."""
     axes = find_axes(field, dims=dims, need_time=factors.time > 1)
     others = [str(dim) for dim in field.dims if dim not in axes.ordered]
     if others:
         msg = (
-            f"train takes fields of (time, y, x); {field.name!r} also has {others}. Select one entry, "
+            f"fields to learn from are (time, y, x); {field.name!r} also has {others}. Select one entry, "
             f"as in field.isel({others[0]}=0), or pass a list of fields."
         )
         raise DimensionError(msg)
@@ -110,16 +110,9 @@ def sources_of(
     values = np.asarray(field.values, np.float32)
     if is_rain(field):
         values = np.maximum(values, 0, where=np.isfinite(values), out=values.copy())
-    pieces = np.split(values, _gaps(field, axes))
-    return [Source(piece, ground, name=name_of(field), style=style) for piece in pieces]
-
-
-def _gaps(field: xr.DataArray, axes: Axes) -> np.ndarray:
-    """First index after every change of the time step."""
-    if axes.time not in field.coords or field.sizes[axes.time] < 3:
-        return np.zeros(0, int)
-    ticks = np.diff(to_ticks(field[axes.time].values)[0])
-    return np.flatnonzero(ticks != np.median(ticks)) + 1
+    time = axes.time if axes.time in field.coords else None
+    parts = contiguous(field, time)
+    return [Source(values[part], ground, name=name_of(field), style=style) for part in parts]
 
 
 def split(sources: list[Source], share: float, window: int) -> tuple[list[Source], list[Source]]:

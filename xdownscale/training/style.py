@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from xdownscale.kernels.blocks import block_mean
-from xdownscale.model.generator import Generator, draw_noise
-from xdownscale.training.losses import ensemble_score
+from xdownscale.model.generator import Generator
+from xdownscale.training.window import WindowLoss
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from xdownscale.model.recipe import Recipe
-    from xdownscale.training.patches import Batch, PatchSampler
+    from xdownscale.training.patches import PatchSampler
 
 RATE = 0.1
 """Learning rate of the vector, whose entries are of the order of 1."""
@@ -58,13 +57,13 @@ def fit_style(
     before, after : float
         Loss on the same windows and noise with the style of the method and with the new one.
     """
+    score = WindowLoss(recipe, unit)
     start = method.style().detach().clone()
     vector = start.clone().requires_grad_()
     optimiser = torch.optim.Adam([vector], lr=RATE)
     trail = []
     for step in tqdm(range(steps), disable=not progress, unit="step", desc="calibrate"):
-        source = torch.Generator().manual_seed(seed * 1_000_003 + step)
-        loss = _loss(method, windows.batch(step, 1), vector, source, recipe, unit)
+        loss = score(method, windows.batch(step, 1), _source(seed * 1_000_003 + step), vector)
         optimiser.zero_grad()
         (vector.grad,) = torch.autograd.grad(loss, vector)
         optimiser.step()
@@ -73,13 +72,9 @@ def fit_style(
     judged = windows.spread(8)
 
     def judge(style: Tensor) -> float:
-        losses = []
-        for number in range(len(judged.fine)):
-            source = torch.Generator().manual_seed(seed + number)
-            with torch.no_grad():
-                losses.append(
-                    float(_loss(method, judged.part(slice(number, number + 1)), style, source, recipe, unit))
-                )
+        parts = [judged.part(slice(n, n + 1)) for n in range(len(judged.fine))]
+        with torch.no_grad():
+            losses = [float(score(method, part, _source(seed + n), style)) for n, part in enumerate(parts)]
         return sum(losses) / len(losses)
 
     return found, judge(start), judge(found)
@@ -97,31 +92,6 @@ def with_vector(method: Generator, name: str, vector: Tensor) -> Generator:
     return calibrated.eval()
 
 
-def _loss(
-    method: Generator, batch: Batch, style: Tensor, source: torch.Generator, recipe: Recipe, unit: float
-) -> Tensor:
-    """Score of the members of one window with a style."""
-    truth = torch.from_numpy(batch.fine)
-    coarse = block_mean(truth, method.settings.blocks)
-    with torch.no_grad():
-        static = None if batch.static is None else torch.from_numpy(batch.static)
-        window = method.prepare(coarse, static)
-    window = window._replace(style=style)
-    members = [
-        method(
-            window,
-            draw_noise(method.noise_maps, coarse.shape, generator=source),
-            passes=recipe.schedule.passes,
-        )
-        for _ in range(recipe.schedule.members)
-    ]
-    return ensemble_score(
-        torch.stack(members),
-        truth,
-        transform=method.settings.transform,
-        unit=unit,
-        weights=recipe.weights,
-        windows=torch.from_numpy(batch.weights),
-        blocks=method.settings.blocks,
-        generator=source,
-    )
+def _source(seed: int) -> torch.Generator:
+    """A source of noise and filters."""
+    return torch.Generator().manual_seed(seed)

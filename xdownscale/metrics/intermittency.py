@@ -1,0 +1,200 @@
+"""How much of a field is wet, and how unevenly its amounts are spread."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.metrics.cases import Dim, Weights, average, named_dims, pair
+from xdownscale.metrics.labels import along, dress, threshold_label, units_of
+from xdownscale.metrics.pooled import by_row, pooled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+
+def wet_fraction(
+    field: xr.DataArray, *, thresholds: float | Sequence[float], dim: Dim = None, skipna: bool = False
+) -> xr.DataArray:
+    """Share of the values that reach a threshold; the rest is the intermittency.
+
+    Parameters
+    ----------
+    field : DataArray
+        Rain, say.
+    thresholds : float or sequence of float
+        What is wet, in the units of the data.
+    dim : str or iterable of str, optional
+        Dimensions to count over; None for all.
+    skipna : bool
+        Whether to leave out missing values; otherwise they give NaN.
+
+    Returns
+    -------
+    DataArray
+        Without units, with the dimension ``threshold``.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([0.0, 0.2, 3.0, 0.0], dims="x")
+    >>> wet_fraction(rain, thresholds=[0.1, 1]).values
+    array([0.5 , 0.25])
+    """
+    label = threshold_label(thresholds, units_of(field))
+    plain = field.reset_coords(drop=True)
+    over = named_dims(field, dim)
+    parts = [average((plain >= t).where(plain.notnull()), over, None, skipna=skipna) for t in label.values]
+    score = along(label, parts, keep=np.ndim(thresholds) > 0)
+    return dress(score, field, name="wet_fraction", long_name="share of wet values", units="1")
+
+
+def wet_fraction_error(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    thresholds: float | Sequence[float],
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Wet fraction of the members minus that of the observations.
+
+    Parameters
+    ----------
+    observations, forecasts : DataArray
+        What happened, and the ensemble.
+    thresholds : float or sequence of float
+        What is wet, in the units of the data.
+    dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`.
+
+    Returns
+    -------
+    DataArray
+        Without units, with the dimension ``threshold``; positive where it rains too often.
+
+    Examples
+    --------
+    >>> rain = xr.DataArray([0.0, 0.2, 3.0, 0.0], dims="x")
+    >>> float(wet_fraction_error(rain, rain + 1, thresholds=0.1))
+    0.5
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    label = threshold_label(thresholds, cases.units)
+    complete = cases.complete
+
+    def at(threshold: float) -> xr.DataArray:
+        share = (cases.forecasts >= threshold).mean(member_dim)
+        return cases.average((share - (cases.observations >= threshold)).where(complete))
+
+    score = along(label, [at(float(t)) for t in label.values], keep=np.ndim(thresholds) > 0)
+    title = "error of the share of wet values"
+    return dress(
+        score, observations, name="wet_fraction_error", long_name=title, units="1", keep_attrs=keep_attrs
+    )
+
+
+def gini_error(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+) -> xr.DataArray:
+    """Gini coefficient of the forecasts minus that of the observations.
+
+    The coefficient is half of the mean difference of two values, over their mean: 0 for values that are all the same,
+    near 1 where all of the rain falls at once. Values are not negative. Lazy arrays are brought into one chunk along
+    `dim`.
+
+    Parameters
+    ----------
+    observations, forecasts : DataArray
+        Their values over `dim` are the two samples; members are pooled.
+    dim, member_dim, weights, skipna, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`.
+
+    Returns
+    -------
+    DataArray
+        Without units; negative where amounts are too even. NaN where nothing falls.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([0.0, 0.0, 0.0, 8.0], dims="x")
+    >>> float(gini_error(truth, truth * 0 + 2))
+    -0.75
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+
+    def difference(ours: Array, theirs: Array, ours_weight: Array, theirs_weight: Array) -> Array:
+        return _gini(theirs, theirs_weight) - _gini(ours, ours_weight)
+
+    score = pooled(partial(by_row, difference), cases, [])
+    title = "error of the Gini coefficient"
+    return dress(score, observations, name="gini_error", long_name=title, units="1", keep_attrs=keep_attrs)
+
+
+def gini(field: xr.DataArray, *, dim: Dim = None, skipna: bool = False) -> xr.DataArray:
+    """Gini coefficient: how unevenly amounts are spread over the values.
+
+    Parameters
+    ----------
+    field : DataArray
+        Values that are not negative. A lazy one is brought into one chunk along `dim`.
+    dim : str or iterable of str, optional
+        Dimensions that hold the sample; None for all.
+    skipna : bool
+        Whether to leave out missing values; otherwise they give NaN.
+
+    Returns
+    -------
+    DataArray
+        Without units: 0 for values that are all the same, near 1 where all falls at once; NaN where nothing falls.
+
+    Examples
+    --------
+    >>> float(gini(xr.DataArray([0.0, 0.0, 0.0, 8.0], dims="x")))
+    0.75
+    """
+    over = list(named_dims(field, dim))
+    plain = field.reset_coords(drop=True)
+
+    def of_samples(values: Array) -> Array:
+        flat = values.reshape(*values.shape[: values.ndim - len(over)], -1)
+        result = np.full(flat.shape[:-1], np.nan)
+        for place in np.ndindex(result.shape):
+            sample = flat[place][~np.isnan(flat[place])]
+            if sample.size and (skipna or sample.size == flat.shape[-1]):
+                result[place] = _gini(sample, np.ones(sample.size))
+        return result
+
+    score: xr.DataArray = xr.apply_ufunc(
+        of_samples,
+        plain.chunk(dict.fromkeys(over, -1)) if plain.chunks else plain,
+        input_core_dims=[over],
+        dask="parallelized",
+        output_dtypes=[np.float64],
+    )
+    return dress(score, field, name="gini", long_name="Gini coefficient", units="1")
+
+
+def _gini(values: Array, weight: Array) -> Array:
+    """Gini coefficient of a weighted sample: 1 − twice the area under the Lorenz curve."""
+    order = np.argsort(values, kind="stable")
+    share = weight[order] / weight.sum()
+    amount = np.cumsum(share * values[order], dtype=np.float64)
+    if not amount[-1] > 0:
+        return np.asarray(np.nan)
+    before = np.concatenate([[0.0], amount[:-1]])
+    return np.asarray(1 - np.sum(share * (amount + before)) / amount[-1])

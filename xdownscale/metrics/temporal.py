@@ -1,0 +1,168 @@
+"""Power by frequency in time, and how far that of forecasts is from that of observations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import xarray as xr
+
+from xdownscale.errors import TimeAxisError
+from xdownscale.field.axes import find_axes, holds_times
+from xdownscale.metrics.cases import Dim, Weights, average, named_dims, pair
+from xdownscale.metrics.labels import dress, squared_units, units_of
+from xdownscale.metrics.spectral_distance import decibels_between
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_REGULAR = 1e-3
+"""Share of the step by which steps of time may differ."""
+
+
+def temporal_spectrum(
+    field: xr.DataArray,
+    *,
+    dim: Dim = None,
+    skipna: bool = False,
+    dims: Mapping[str, str] | None = None,
+) -> xr.DataArray:
+    """Power by frequency of the series at every place.
+
+    |F|²/N² of the Fourier transform without the mean over the N steps, both signs of a frequency together: the
+    sum over frequencies is the variance in time. Means over places are taken of the power.
+
+    Parameters
+    ----------
+    field : DataArray
+        With time, evenly spaced; it is always used up. A lazy field is brought into one chunk along time.
+    dim : str or iterable of str, optional
+        Other dimensions to average the power over; None for all.
+    skipna : bool
+        Whether to leave out series with missing values; otherwise they give NaN.
+    dims : mapping, optional
+        Names of dimensions by role, as ``{"time": "step"}``.
+
+    Returns
+    -------
+    DataArray
+        In squared units, with the dimension ``frequency``, in cycles per hour (per step without times).
+
+    Raises
+    ------
+    TimeAxisError
+        If there are fewer than two steps, or they are not even.
+
+    Examples
+    --------
+    >>> wave = np.sin(2 * np.pi * 3 * np.arange(24) / 24)
+    >>> spectrum = temporal_spectrum(xr.DataArray(wave, dims="time").expand_dims(y=1, x=1))
+    >>> float(spectrum.idxmax() * 24), round(float(spectrum.max()), 6)
+    (3.0, 0.5)
+    """
+    time = str(find_axes(field, dims=dims, need_time=True).time)
+    power = _power(field.reset_coords(drop=True), field, time)
+    over = tuple(d for d in named_dims(field, dim) if d != time)
+    score = average(power, over, None, skipna=skipna)
+    units = squared_units(units_of(field))
+    title = "power by frequency in time"
+    return dress(score, field, name="temporal_spectrum", long_name=title, units=units)
+
+
+def temporal_lsd(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = None,
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+    dims: Mapping[str, str] | None = None,
+) -> xr.DataArray:
+    """Log-spectral distance in time: :func:`lsd` with :func:`temporal_spectrum`.
+
+    Parameters
+    ----------
+    observations, forecasts : DataArray
+        With time, evenly spaced; it is always used up.
+    dim, member_dim, weights, keep_attrs
+        As in :func:`~xdownscale.metrics.mse`; weights along time are averaged.
+    skipna : bool
+        Whether to leave out series with a missing value in observation or any member; otherwise they give NaN.
+    dims : mapping, optional
+        Names of dimensions by role, as ``{"time": "step"}``.
+
+    Returns
+    -------
+    DataArray
+        In dB. NaN where the observations have no power at all.
+
+    Examples
+    --------
+    >>> walk = np.random.default_rng(0).normal(size=64).cumsum()
+    >>> truth = xr.DataArray(walk, dims="time").expand_dims(y=1, x=1)
+    >>> float(temporal_lsd(truth, truth)), round(float(temporal_lsd(truth, 0.1 * truth)), 6)
+    (0.0, 20.0)
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    time = str(find_axes(observations, dims=dims, need_time=True).time)
+    shares = cases.weights
+    if shares is not None and time in shares.dims:
+        shares = shares.mean(time, skipna=False)
+    over = tuple(d for d in cases.dims if d != time)
+    truth = _power(cases.observations, observations, time)
+    power = _power(cases.forecasts, observations, time).mean(member_dim, skipna=False)
+    complete = truth.notnull() & power.notnull()
+    truth, power = (average(p.where(complete), over, shares, skipna=skipna) for p in (truth, power))
+    score = decibels_between(truth, power, "frequency")
+    title = "log-spectral distance in time"
+    return dress(score, observations, name="temporal_lsd", long_name=title, units="dB", keep_attrs=keep_attrs)
+
+
+def _power(field: xr.DataArray, source: xr.DataArray, time: str) -> xr.DataArray:
+    """Power by frequency of every series; `source` carries the times."""
+    count = field.sizes[time]
+    step, unit = _step_of(source, time)
+
+    def of_series(values: Array) -> Array:
+        values = values.astype(np.float64)
+        modes = np.fft.rfft(values - values.mean(-1, keepdims=True), axis=-1)[..., 1:]
+        both = np.full(count // 2, 2.0)
+        if count % 2 == 0:
+            both[-1] = 1.0  # the Nyquist frequency has one sign only
+        power: Array = (modes.real**2 + modes.imag**2) * both / count**2
+        return power
+
+    power: xr.DataArray = xr.apply_ufunc(
+        of_series,
+        field.chunk({time: -1}) if field.chunks else field,
+        input_core_dims=[[time]],
+        output_core_dims=[["frequency"]],
+        dask="parallelized",
+        dask_gufunc_kwargs={"output_sizes": {"frequency": count // 2}},
+        output_dtypes=[np.float64],
+    )
+    frequencies = np.arange(1, count // 2 + 1) / (count * step)
+    attrs = {"long_name": "frequency", "units": unit}
+    return power.assign_coords(frequency=("frequency", frequencies, attrs))
+
+
+def _step_of(field: xr.DataArray, time: str) -> tuple[float, str]:
+    """Length of a step, and the units of frequencies that go with it."""
+    if field.sizes[time] < 2:
+        msg = "a spectrum in time needs at least 2 steps, found 1. Give a longer field."
+        raise TimeAxisError(msg)
+    if time not in field.coords or not holds_times(field[time]):
+        return 1.0, "cycles per step"
+    steps = np.diff(field[time].values)
+    hours = np.array([step / np.timedelta64(1, "h") for step in steps.astype("timedelta64[ns]")])
+    if np.abs(hours - hours.mean()).max() > _REGULAR * abs(hours.mean()):
+        msg = (
+            f"steps of {time!r} lie between {hours.min():g} and {hours.max():g} hours, and a spectrum needs even ones. "
+            f"Take a piece without gaps with .sel({time}=slice(...)), or fill gaps with .resample(...).interpolate()."
+        )
+        raise TimeAxisError(msg)
+    return float(hours.mean()), "h-1"

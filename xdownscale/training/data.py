@@ -1,0 +1,118 @@
+"""All that a run learns from and is judged by, gathered from the user's fields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from xdownscale.errors import FactorError
+from xdownscale.field.static import named_static
+from xdownscale.training.sources import (
+    as_list,
+    magnitude,
+    prepared,
+    sources_of,
+    split,
+    standard_fields,
+    transform_for,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from xdownscale.field.axes import Axes
+    from xdownscale.field.factors import Factors
+    from xdownscale.field.static import Static
+    from xdownscale.model.generator import StaticField
+    from xdownscale.model.transform import Transform
+    from xdownscale.training.patches import Source
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Fields made ready.
+
+    Attributes
+    ----------
+    events : list of (DataArray, Axes)
+        The fields to learn from, checked, in the units of the model.
+    sources, held_out : list of Source
+        Arrays to learn from and to judge by.
+    products : tuple of str
+        Names of the products, each once.
+    transform : Transform
+        From physical to latent values.
+    static : tuple of StaticField
+        What the static fields are standardised by.
+    """
+
+    events: list[tuple[xr.DataArray, Axes]]
+    sources: list[Source]
+    held_out: list[Source]
+    products: tuple[str, ...]
+    transform: Transform
+    static: tuple[StaticField, ...]
+
+    @property
+    def magnitude(self) -> float:
+        """A typical magnitude of the values."""
+        return magnitude(self.sources, self.transform)
+
+
+def gather(
+    field: xr.DataArray | Sequence[xr.DataArray],
+    validation: float | xr.DataArray | Sequence[xr.DataArray],
+    *,
+    factors: Factors,
+    frames: int,
+    styles: Sequence[str] | None,
+    static: Static | None,
+    dims: Mapping[str, str] | None,
+) -> TrainingData:
+    """Check fields and make arrays of them.
+
+    Parameters
+    ----------
+    field, validation, styles, static, dims
+        As in :func:`xdownscale.train`.
+    factors : Factors
+        What is to be learned.
+    frames : int
+        Coarse frames of a window: fewer are not held out.
+
+    Raises
+    ------
+    DimensionError, TimeAxisError, UnitsError, ValueRangeError, EmptyFieldError, FactorError
+        Each with the call that mends it.
+    """
+    judges = [] if isinstance(validation, (int, float)) else as_list(validation)
+    events = [prepared(each, factors, dims) for each in as_list(field)]
+    names, judge_names = _products(styles, len(events), len(judges))
+    fields = named_static(static)
+    standard = standard_fields(fields, events)
+
+    def arrays(some: Sequence[tuple[xr.DataArray, Axes]], products: Sequence[str]) -> list[Source]:
+        pairs = zip(some, products, strict=True)
+        return [s for event, name in pairs for s in sources_of(*event, fields, standard, style=name)]
+
+    sources, held_out = (
+        arrays(events, names),
+        arrays([prepared(j, factors, dims) for j in judges], judge_names),
+    )
+    if isinstance(validation, (int, float)):
+        sources, held_out = split(sources, float(validation), factors.time * frames)
+    transform = transform_for([values for values, _ in events])
+    return TrainingData(events, sources, held_out, tuple(dict.fromkeys(names)), transform, standard)
+
+
+def _products(styles: Sequence[str] | None, count: int, judges: int) -> tuple[list[str], list[str]]:
+    """A product for every field to learn from, and for every one to judge by."""
+    if styles is None:
+        return ["training"] * count, ["training"] * judges
+    if isinstance(styles, str) or len(styles) not in (count, count + judges):
+        more = f" (and may name those of the {judges} fields of validation)" if judges else ""
+        msg = f"styles must name one product for each of the {count} fields{more}, got {styles!r}"
+        raise FactorError(msg)
+    return list(styles[:count]), list(styles[count:]) or [""] * judges

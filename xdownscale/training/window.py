@@ -1,0 +1,120 @@
+"""A training window: members drawn for it, and their score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from xdownscale.kernels.blocks import block_mean
+from xdownscale.model.conserve import drift
+from xdownscale.model.device import half_helps
+from xdownscale.model.generator import draw_noise
+from xdownscale.training.losses import ensemble_score
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from xdownscale.model.generator import Generator
+    from xdownscale.model.recipe import Recipe
+    from xdownscale.training.patches import Batch
+
+
+class Drawn(NamedTuple):
+    """Members of a window and what they are held against."""
+
+    members: Tensor
+    """(M, B, T, H, W), physical units."""
+    truth: Tensor
+    """(B, T, H, W)"""
+    base: Tensor
+    """The interpolated window, (B, T, H, W)."""
+    drift: Tensor
+    """How far off block means were before conservation; 0 without gradients."""
+
+
+def draw(
+    method: Generator,
+    batch: Batch,
+    *,
+    members: int,
+    passes: int,
+    source: torch.Generator,
+    style: Tensor | None = None,
+) -> Drawn:
+    """Draw members of windows of one product.
+
+    Parameters
+    ----------
+    method : Generator
+        Draws them.
+    batch : Batch
+        Windows of one product. One that the method does not know gets the default style.
+    members : int
+        How many for each window.
+    passes : int
+        Passes of conservation.
+    source : torch.Generator
+        Source of the noise, on the device of the method.
+    style : Tensor, shape (style,), optional
+        A vector instead of that of the product. Then nothing but the vector gets a gradient.
+    """
+    settings = method.settings
+    truth = torch.from_numpy(batch.fine).to(source.device)
+    static = None if batch.static is None else torch.from_numpy(batch.static).to(source.device)
+    coarse = block_mean(truth, settings.blocks)
+    product = batch.styles[0] if batch.styles[0] in settings.styles else None
+    latents = []
+    with torch.autocast(truth.device.type, torch.bfloat16, enabled=half_helps(truth.device)):
+        with torch.set_grad_enabled(torch.is_grad_enabled() and style is None):
+            window = method.prepare(coarse, static, product)
+        if style is not None:
+            window = window._replace(style=style)
+        for _ in range(members):
+            noise = draw_noise(method.noise_maps, coarse.shape, generator=source)
+            latents.append(method.latent(window, noise).float())
+    shift = truth.new_zeros(())
+    if settings.conserving and torch.is_grad_enabled():
+        shifts = [
+            drift(latent, coarse, transform=settings.transform, blocks=settings.blocks) for latent in latents
+        ]
+        shift = torch.stack(shifts).mean()
+    drawn = [method.finish(window, latent, passes=passes) for latent in latents]
+    return Drawn(torch.stack(drawn), truth, window.base, shift)
+
+
+@dataclass(frozen=True)
+class WindowLoss:
+    """The training loss of windows.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Gives members, passes and the weights of the terms.
+    unit : float
+        A typical magnitude of the field.
+    """
+
+    recipe: Recipe
+    unit: float
+
+    def __call__(
+        self, method: Generator, batch: Batch, source: torch.Generator, style: Tensor | None = None
+    ) -> Tensor:
+        """Score of the members of windows of one product, and the penalty on their drift; arguments as in `draw`."""
+        schedule, weights = self.recipe.schedule, self.recipe.weights
+        drawn = draw(
+            method, batch, members=schedule.members, passes=schedule.passes, source=source, style=style
+        )
+        score = ensemble_score(
+            drawn.members,
+            drawn.truth,
+            transform=method.settings.transform,
+            unit=self.unit,
+            weights=weights,
+            windows=torch.from_numpy(batch.weights).to(drawn.truth.device),
+            blocks=method.settings.blocks,
+            generator=source,
+        )
+        return score + weights.drift * drawn.drift
