@@ -11,10 +11,11 @@ from xdownscale.downscale import downscale
 from xdownscale.errors import XDownscaleError
 from xdownscale.evaluate import evaluate
 from xdownscale.interpolate import interpolate
+from xdownscale.report import report
 from xdownscale.train import train
 
 if TYPE_CHECKING:
-    from xdownscale import metrics, tutorial, zoo
+    from xdownscale import metrics, plot, tutorial, zoo
     from xdownscale._versions import show_versions
     from xdownscale.model.downscaler import Downscaler, load
     from xdownscale.model.recipe import Recipe
@@ -31,6 +32,8 @@ __all__ = [
     "interpolate",
     "load",
     "metrics",
+    "plot",
+    "report",
     "show_versions",
     "train",
     "tutorial",

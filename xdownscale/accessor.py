@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from xdownscale.field.parts import By, Region
     from xdownscale.field.static import Static
     from xdownscale.metrics.choice import Metrics
     from xdownscale.model.downscaler import Downscaler
@@ -189,6 +190,9 @@ class _Verbs(_Grids[Flat]):
         weights: xr.DataArray | Literal["area"] | None = None,
         reference: str | xr.DataArray | None = None,
         thresholds: float | Sequence[float] | None = None,
+        scales: int | Sequence[int] | None = None,
+        by: By = None,
+        region: Region = None,
         bootstrap: int | None = None,
     ) -> xr.Dataset:
         """Score this ensemble: :func:`xdownscale.evaluate`."""
@@ -203,6 +207,9 @@ class _Verbs(_Grids[Flat]):
             weights=weights,
             reference=reference,
             thresholds=thresholds,
+            scales=scales,
+            by=by,
+            region=region,
             bootstrap=bootstrap,
         )
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError, ValueRangeError
+from xdownscale.errors import DimensionError, TimeAxisError, ValueRangeError
+from xdownscale.field.origin import origin
+from xdownscale.field.parts import By, Level, Part, Region, each, levels_of, pooled, stacked
+from xdownscale.field.reading import read_after, read_apart
 from xdownscale.metrics.table import scores_table
 
 if TYPE_CHECKING:
@@ -29,6 +33,20 @@ class _Plan:
     dim: str | Iterable[Hashable] | None
     member_dim: str
     weights: xr.DataArray | None
+    asked: frozenset[str]
+    """Metrics that were named: they fail where a part of the cases is too small for them; others are left out."""
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Observations and the forecasts of all models, on the same grid and times."""
+
+    observations: xr.DataArray
+    models: Mapping[str, xr.DataArray]
+
+    def each(self, change: Callable[[xr.DataArray], xr.DataArray]) -> _Pairs:
+        """The same change of them all."""
+        return _Pairs(change(self.observations), {name: change(model) for name, model in self.models.items()})
 
 
 def evaluate(
@@ -41,6 +59,9 @@ def evaluate(
     weights: xr.DataArray | Literal["area"] | None = None,
     reference: str | xr.DataArray | None = None,
     thresholds: float | Sequence[float] | None = None,
+    scales: int | Sequence[int] | None = None,
+    by: By = None,
+    region: Region = None,
     bootstrap: int | None = None,
 ) -> xr.Dataset:
     """Score forecasts, of one model or several, against observations.
@@ -71,22 +92,35 @@ def evaluate(
         the reference to a perfect forecast.
     thresholds : float or sequence of float, optional
         Adds ``brier_score`` and ``fss`` for reaching these values.
+    scales : int or sequence of int, optional
+        Scores of means over blocks of so many cells a side, along ``scale``; 1 is the field itself. For ``fss`` it
+        is the side of its windows instead.
+    by : str, DataArray, sequence or mapping of these, optional
+        Scores of groups of cases, each grouping a dimension of its own: a part of the date ("season", "month",
+        "hour"), a coordinate of the observations, or labels (a named DataArray along time, or on cells).
+        ``by={"lead": 3}`` groups by the place of a step in its coarse step of 3 fine ones.
+    region : DataArray or mapping of str to DataArray, optional
+        A mask of the cells to score; or several, by name or along a dimension of their own, which the scores get:
+        ``region``. Scores of whole frames (``lsd``, ``ssim``) are NaN unless the region is a rectangle.
     bootstrap : int, optional
         Number of resamples of blocks of time: adds ``<metric>_low`` and ``<metric>_high``, the central 95 %.
 
     Returns
     -------
     Dataset
-        A variable for each metric, along ``model`` if there are several.
+        A variable for each metric, along ``model`` if there are several; its attributes say what was asked for and
+        what the forecasts say of themselves.
 
     Raises
     ------
     DimensionError
         If dimensions or coordinates of forecasts and observations do not match.
+    FactorError
+        If a scale is larger than the frames.
     UnitsError
         If units cannot be converted.
     ValueRangeError
-        If a metric or the reference is not known.
+        If a metric, the reference or a grouping is not known, or no case is in a region.
 
     Examples
     --------
@@ -98,41 +132,55 @@ def evaluate(
     >>> scores = evaluate(ensemble, truth, metrics=["crps_ensemble", "mse"])
     >>> scores["mse"].attrs["units"]
     'mm2 h-2'
+    >>> scores = evaluate(ensemble, truth, metrics=["mae"], scales=(1, 4), by={"lead": 2})
+    >>> dict(scores["mae"].sizes)
+    {'scale': 2, 'lead': 2}
     """
+    options: dict[str, Any] = {"metrics": metrics, "dim": dim, "member_dim": member_dim, "weights": weights}
+    options |= {"reference": reference, "thresholds": thresholds, "bootstrap": bootstrap}
+    options |= {"scales": scales, "by": by, "region": region}
     if isinstance(forecasts, xr.Dataset) or isinstance(observations, xr.Dataset):
-        options: dict[str, Any] = {
-            "metrics": metrics,
-            "dim": dim,
-            "member_dim": member_dim,
-            "weights": weights,
-        }
-        options |= {"reference": reference, "thresholds": thresholds, "bootstrap": bootstrap}
         return _evaluate_variables(forecasts, observations, options)
     from xdownscale.metrics.cases import weights_of
     from xdownscale.metrics.choice import choose
     from xdownscale.metrics.comparison import skill
 
     models = {"": forecasts} if isinstance(forecasts, xr.DataArray) else dict(forecasts)
+    about = origin(models, observations, options)
     reference_name = _add_reference(models, reference)
-    observations, models = _align(observations, models, member_dim)
+    pairs = _align(observations, models, member_dim)
+    levels, inside = levels_of(by, region, pairs.observations)
+    # The range of the observations as they came: that of complete cases would need all forecasts first.
+    values = observations if observations.dtype.kind == "f" else observations.astype(float)
+    chosen = choose(metrics, read_apart(values), thresholds)
+    pairs = _range_first(pairs, chosen)
     plan = _Plan(
-        metrics=choose(metrics, observations, thresholds),
+        metrics=chosen,
         dim=dim if dim is None or isinstance(dim, str) else tuple(dim),
         member_dim=member_dim,
-        weights=weights_of(weights, observations),
+        weights=weights_of(weights, pairs.observations),
+        asked=frozenset() if metrics is None else frozenset(chosen) - {"brier_score", "fss"},
     )
-    scores = _score(plan, observations, models)
-    if bootstrap is not None:
-        scores = scores.merge(
-            _intervals(plan, observations, models, scores, bootstrap), combine_attrs="override"
-        )
+    if metrics is None and isinstance(by, Mapping) and any(isinstance(group, int) for group in by.values()):
+        plan.metrics.pop("lag_autocorrelation_error", None)  # steps of one lead are no neighbours
+    scores = _by_scale(plan, pairs, scales, partial(_by_part, levels, inside, bootstrap))
     if reference_name is not None:
-        scores = scores.merge(skill(scores, reference_name))
+        scores = scores.merge(skill(scores, reference_name), combine_attrs="override")
     if isinstance(reference, xr.DataArray):
         scores = scores.drop_sel(model=reference_name)
     if isinstance(forecasts, xr.DataArray):
         scores = scores.squeeze("model", drop=True)
-    return scores
+    return scores.assign_attrs(about)
+
+
+def _range_first(pairs: _Pairs, metrics: Mapping[str, Metric]) -> _Pairs:
+    """Lazy fields that are read once the range of all observations is known, where a metric needs it.
+
+    Otherwise every frame would stay in memory until the last one is read.
+    """
+    spans = [getattr(metric, "keywords", {}).get("data_range") for metric in metrics.values()]
+    lazy = [span for span in spans if isinstance(span, xr.DataArray) and hasattr(span.data, "dask")]
+    return pairs.each(partial(read_after, first=lazy[0])) if lazy else pairs
 
 
 def _evaluate_variables(
@@ -188,9 +236,7 @@ def _add_reference(models: dict[str, xr.DataArray], reference: str | xr.DataArra
     return reference
 
 
-def _align(
-    observations: xr.DataArray, models: dict[str, xr.DataArray], member_dim: str
-) -> tuple[xr.DataArray, dict[str, xr.DataArray]]:
+def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_dim: str) -> _Pairs:
     """Models on the coordinates and in the units of the observations, which are missing where any model is."""
     from xdownscale.metrics.cases import pair
 
@@ -212,18 +258,89 @@ def _align(
         complete = complete & one.complete
     truth = next(iter(cases.values())).observations.where(complete).assign_coords(observations.coords)
     aligned = {name: one.forecasts.assign_attrs(observations.attrs) for name, one in cases.items()}
-    return truth.assign_attrs(observations.attrs).rename(observations.name), aligned
+    return _Pairs(truth.assign_attrs(observations.attrs).rename(observations.name), aligned)
 
 
-def _score(plan: _Plan, observations: xr.DataArray, models: Mapping[str, xr.DataArray]) -> xr.Dataset:
+def _by_scale(
+    plan: _Plan,
+    pairs: _Pairs,
+    scales: int | Sequence[int] | None,
+    score: Callable[..., xr.Dataset],
+) -> xr.Dataset:
+    """Scores of block means along ``scale``; without scales those of the fields themselves."""
+    if scales is None:
+        return score(plan, pairs)
+    from xdownscale.field.axes import find_axes
+    from xdownscale.field.pool import pool, pool_along
+
+    axes = find_axes(pairs.observations)
+    parts = []
+    for size in np.atleast_1d(scales).tolist():
+        means = pairs.each(partial(pool, size=size, axes=axes))
+        along = partial(pool_along, size=size, axes=axes, centres=means.observations)
+        metrics = {name: metric for name, metric in plan.metrics.items() if name != "fss"}
+        weights = None if plan.weights is None else along(plan.weights)
+        scores = score(replace(plan, metrics=metrics, weights=weights), means, along)
+        if "fss" in plan.metrics:
+            window = replace(plan, metrics={"fss": partial(plan.metrics["fss"], scales=size)})
+            scores = scores.merge(score(window, pairs), combine_attrs="override")
+        parts.append(scores)
+    if np.ndim(scales) == 0:
+        return parts[0]
+    attrs = {"units": "cells", "long_name": "side of the blocks"}
+    return stacked(parts, [xr.DataArray(np.asarray(scales), dims="scale", name="scale", attrs=attrs)])
+
+
+def _by_part(
+    levels: list[Level],
+    inside: Part,
+    bootstrap: int | None,
+    plan: _Plan,
+    pairs: _Pairs,
+    along: Callable[[xr.DataArray], xr.DataArray] | None = None,
+) -> xr.Dataset:
+    """Scores of all combinations of groups and regions, along a dimension for each."""
+    parts: list[xr.Dataset | None] = []
+    for one in each(levels):
+        part = one.joined(inside)
+        part = part if along is None else pooled(part, along)
+        if part.empty:
+            parts.append(None)
+            continue
+        weights = None if plan.weights is None else part.cut(plan.weights, masked=False)
+        cases = pairs.each(part.cut)
+        parts.append(_with_bounds(replace(plan, weights=weights), cases, bootstrap))
+    example = next((part for part in parts if part is not None), None)
+    if example is None:
+        msg = "no case is left in any group and region: they do not overlap. Take fewer of them at once."
+        raise ValueRangeError(msg)
+    nothing = xr.full_like(example, np.nan)
+    return stacked([nothing if p is None else p for p in parts], [level.label for level in levels])
+
+
+def _with_bounds(plan: _Plan, pairs: _Pairs, bootstrap: int | None) -> xr.Dataset:
+    """All metrics of all models, and their intervals if asked for."""
+    scores = _score(plan, pairs)
+    if bootstrap is None:
+        return scores
+    return scores.merge(_intervals(plan, pairs, scores, bootstrap), combine_attrs="override")
+
+
+def _score(plan: _Plan, pairs: _Pairs) -> xr.Dataset:
     """All metrics of all models."""
     parts = []
-    for model in models.values():
-        scores = {name: _call(metric, plan, observations, model) for name, metric in plan.metrics.items()}
-        parts.append(
-            xr.Dataset({name: score.rename(name).reset_coords(drop=True) for name, score in scores.items()})
-        )
-    label = xr.DataArray(list(models), dims="model", name="model")
+    for model in pairs.models.values():
+        scores = {}
+        for name, metric in plan.metrics.items():
+            try:
+                score = _call(metric, plan, pairs.observations, model)
+            except (DimensionError, TimeAxisError):  # frames or series too short for this metric
+                if name in plan.asked:
+                    raise
+                continue
+            scores[name] = score.rename(name).reset_coords(drop=True)
+        parts.append(xr.Dataset(scores))
+    label = xr.DataArray(list(pairs.models), dims="model", name="model")
     return xr.concat(parts, label, join="outer", combine_attrs="override", data_vars="all", coords="minimal")
 
 
@@ -242,13 +359,7 @@ def _call(metric: Metric, plan: _Plan, observations: xr.DataArray, model: xr.Dat
     return metric(observations, model, **{name: value for name, value in usual.items() if name in taken})
 
 
-def _intervals(
-    plan: _Plan,
-    observations: xr.DataArray,
-    models: Mapping[str, xr.DataArray],
-    scores: xr.Dataset,
-    resamples: int,
-) -> xr.Dataset:
+def _intervals(plan: _Plan, pairs: _Pairs, scores: xr.Dataset, resamples: int) -> xr.Dataset:
     """Bounds of scores by bootstrap of blocks of time.
 
     Each block of about n^(1/3) of the n steps (Hall et al. 1995, doi:10.1093/biomet/82.3.561) is scored on its own.
@@ -259,7 +370,8 @@ def _intervals(
     from xdownscale.field.axes import find_axes
     from xdownscale.metrics.comparison import bounds_of
 
-    time = find_axes(observations, need_time=True).time
+    observations = pairs.observations
+    time = str(find_axes(observations, need_time=True).time)
     named = (
         observations.dims
         if plan.dim is None
@@ -276,11 +388,9 @@ def _intervals(
         raise DimensionError(msg)
     parts = []
     for steps in np.array_split(np.arange(size), size // round(size ** (1 / 3))):
-        at = {time: steps}
-        whole = plan.weights is None or time not in plan.weights.dims
-        weights = plan.weights if whole or plan.weights is None else plan.weights.isel(at)
-        part = replace(plan, weights=weights)
-        parts.append(_score(part, observations.isel(at), {name: m.isel(at) for name, m in models.items()}))
+        block = Part({time: np.isin(np.arange(size), steps)})
+        weights = None if plan.weights is None else block.cut(plan.weights)
+        parts.append(_score(replace(plan, weights=weights), pairs.each(block.cut)))
     blocks = xr.concat(
         parts, "block", join="outer", combine_attrs="override", data_vars="all", coords="minimal"
     )

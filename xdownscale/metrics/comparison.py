@@ -54,6 +54,7 @@ def bounds_of(blocks: xr.Dataset, scores: xr.Dataset, resamples: int) -> xr.Data
         number = xr.dot(times, known.astype(float), dim="block")
         means = xr.dot(times, values, dim="block") / number.where(number > 0)
         shift = (means - blocks[name].mean("block", skipna=True)) * widening
+        shift = shift.where(shift.notnull().any("resample"), 0.0)  # the score itself is missing there
         shift = shift.chunk({"resample": -1}) if shift.chunks else shift
         for end, quantile in zip(("low", "high"), _INTERVAL, strict=True):
             title = f"{scores[name].attrs.get('long_name', name)}, {100 * quantile:g} % bound"

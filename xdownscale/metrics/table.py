@@ -1,7 +1,8 @@
-"""Scores as plain text."""
+"""Scores as a table: plain text, and HTML."""
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,8 +10,28 @@ import numpy as np
 if TYPE_CHECKING:
     import xarray as xr
 
+_SMALLEST_IS_BEST = ("crps_ensemble", "mae", "rmse", "mse", "emd", "lsd", "brier_score", "pit_deviation")
+_LARGEST_IS_BEST = ("ssim", "fss")
 
-def scores_table(scores: xr.Dataset) -> str:
+
+class Table(str):
+    """A table as text, which notebooks show as HTML."""
+
+    __slots__ = ("html",)
+    html: str
+
+    @classmethod
+    def of(cls, text: str, html: str) -> Table:
+        """The same table in both forms."""
+        table = cls(text)
+        table.html = html
+        return table
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def scores_table(scores: xr.Dataset) -> Table:
     """Write scores as a plain table: a line for each metric, a column for each model.
 
     The last line checks a bound that no forecast can beat: the expected CRPS is at least half of the MAE of the best
@@ -19,11 +40,13 @@ def scores_table(scores: xr.Dataset) -> str:
     Parameters
     ----------
     scores : Dataset
-        What :func:`evaluate` returns, averaged over all dimensions.
+        What :func:`xdownscale.evaluate` returns; further dimensions, as thresholds and scales, give a line for each
+        label. Bounds of a bootstrap stand in a line of their own.
 
     Returns
     -------
     str
+        Jupyter shows it as HTML, the best model of each line marked.
 
     Examples
     --------
@@ -46,24 +69,89 @@ def scores_table(scores: xr.Dataset) -> str:
         )
         for row in rows
     ]
-    return "\n".join([*(line.rstrip() for line in lines), *_bound(scores)])
+    text = "\n".join([*(line.rstrip() for line in lines), *_bound(scores)])
+    return Table.of(text, html_table(scores))
+
+
+def html_table(scores: xr.Dataset) -> str:
+    """Scores as a table of HTML: a row for each metric, a column for each model, intervals behind their score.
+
+    Parameters
+    ----------
+    scores : Dataset
+        As in :func:`scores_table`.
+
+    Returns
+    -------
+    str
+        One ``<table>``; the best model of a row has the class ``best``, where best means smallest or largest.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> scores = xr.Dataset({"mae": ("model", [0.3, 0.2])}, coords={"model": ["bicubic", "net"]})
+    >>> '<td class="best">0.2</td>' in html_table(scores)
+    True
+    """
+    scores = scores.load() if "model" in scores.dims else scores.load().expand_dims(model=["value"])
+    head = "".join(f"<th>{escape(str(name))}</th>" for name in ["score", *scores["model"].values])
+    ends = {f"{name}{end}" for name in scores.data_vars for end in ("_low", "_high")}
+    rows = []
+    for name in scores.data_vars:
+        if name in ends:
+            continue
+        bounds = [
+            _cells(scores[f"{name}{end}"])[1] if f"{name}{end}" in scores else None
+            for end in ("_low", "_high")
+        ]
+        titles, values = _cells(scores[name], named=True)
+        rows += [
+            _html_row(str(name), title, row, [None if b is None else b[n] for b in bounds])
+            for n, (title, row) in enumerate(zip(titles, values, strict=True))
+        ]
+    notes = "".join(f"<p>{escape(line)}</p>" for line in _bound(scores))
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{notes}"
+
+
+def _html_row(name: str, title: str, values: np.ndarray, bounds: list[np.ndarray | None]) -> str:
+    """A line of the table."""
+    best = _best(name, values)
+    cells = []
+    for column, value in enumerate(values):
+        low, high = (None if end is None else end[column] for end in bounds)
+        known = low is not None and high is not None and np.isfinite(low)
+        interval = f' <span class="interval">({low:.3g} … {high:.3g})</span>' if known else ""
+        text = f"{value + 0.0:.4g}" if np.isfinite(value) else "–"
+        mark = ' class="best"' if column == best else ""
+        cells.append(f"<td{mark}>{text}{interval}</td>")
+    return f"<tr><td>{escape(title)}</td>{''.join(cells)}</tr>"
+
+
+def _best(name: str, values: np.ndarray) -> int | None:
+    """Which model is the best, where there is one and the score says so."""
+    known = np.isfinite(values)
+    if known.sum() < 2 or name not in (*_SMALLEST_IS_BEST, *_LARGEST_IS_BEST):
+        return None
+    return int(np.nanargmax(values) if name in _LARGEST_IS_BEST else np.nanargmin(values))
 
 
 def _rows(score: xr.DataArray) -> list[list[str]]:
     """Lines of one metric: one for each value along dimensions besides the models."""
+    return [[title, *(f"{value:.4g}" for value in row)] for title, row in zip(*_cells(score), strict=True)]
+
+
+def _cells(score: xr.DataArray, *, named: bool = False) -> tuple[list[str], np.ndarray]:
+    """Titles of the lines of one metric, with the names of its dimensions or without, and values (line, model)."""
     others = [d for d in score.dims if d != "model"]
     units = score.attrs.get("units", "1")
     unit = "" if units == "1" else f" [{units}]"
-    flat = score.transpose("model", *others).values.reshape(score.sizes["model"], -1)
-    places = np.ndindex(*(score.sizes[d] for d in others))
-    rows = []
-    for column, place in enumerate(places):
+    titles = []
+    for place in np.ndindex(*(score.sizes[d] for d in others)):
         labels = (score[d].values[i] if d in score.coords else i for d, i in zip(others, place, strict=True))
-        title = " ".join(
-            [str(score.name), *(f"{label:g}" if isinstance(label, float) else str(label) for label in labels)]
-        )
-        rows.append([title + unit, *(f"{value:.4g}" for value in flat[:, column])])
-    return rows
+        words = [f"{label:g}" if isinstance(label, float) else str(label) for label in labels]
+        words = [f"{d} {word}" for d, word in zip(others, words, strict=True)] if named else words
+        titles.append(" ".join([str(score.name), *words]) + unit)
+    return titles, score.transpose("model", *others).values.reshape(score.sizes["model"], -1).T
 
 
 def _bound(scores: xr.Dataset) -> list[str]:

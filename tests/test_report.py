@@ -1,0 +1,183 @@
+"""The page: whole, safe, self-contained, and right."""
+
+import base64
+import json
+import re
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.metrics.samples import sample
+from xdownscale import report
+from xdownscale.errors import DimensionError, OptionalDependencyError
+from xdownscale.evaluate import evaluate, scores_table
+
+pytest.importorskip("matplotlib", reason="pictures need matplotlib")
+
+
+class Page(HTMLParser):
+    """Elements that are open, cells of tables, addresses, words of pictures."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.rows, self.addresses, self.pictures, self.ids = [], [], [], [], set()
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if tag not in ("meta", "img", "link", "br"):
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+        self.addresses += [attrs[key] for key in ("src", "href") if key in attrs]
+        self.ids |= {attrs["id"]} if "id" in attrs else set()
+        if tag == "img":
+            self.pictures.append(attrs)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data
+
+
+@pytest.fixture(scope="module")
+def fields():
+    observations, ensemble = sample("zero-inflated", shape=(8, 12, 16))
+    return observations, {"net": ensemble, "mean <i>": ensemble.mean("member")}
+
+
+@pytest.fixture(scope="module")
+def scores(fields):
+    observations, models = fields
+    return evaluate(
+        models,
+        observations,
+        metrics=["mae", "crps_ensemble"],
+        thresholds=[0.5, 2],
+        reference="net",
+        bootstrap=20,
+    )
+
+
+@pytest.fixture(scope="module")
+def page(scores, fields, tmp_path_factory):
+    observations, models = fields
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    assert (
+        report(scores, path, forecasts=models, observations=observations, title="A & B", notes="1 < 2")
+        == path
+    )
+    assert [each.name for each in path.parent.iterdir()] == ["page.html"]
+    return path.read_text("utf-8")
+
+
+def test_the_page_is_well_formed_and_needs_nothing_else(page):
+    parsed = Page(page)
+    for address in parsed.addresses:
+        assert address.startswith(("data:image/png;base64,", "#"))
+    links = {address[1:] for address in parsed.addresses if address.startswith("#")}
+    assert links == parsed.ids
+    assert "<script" not in page
+    assert "url(" not in page
+    assert "@import" not in page
+
+
+def test_words_of_users_are_escaped(page):
+    assert "<title>A &amp; B</title>" in page
+    assert "<p>1 &lt; 2</p>" in page
+    assert "mean &lt;i&gt;" in page
+    assert "<i>" not in page
+
+
+def test_pictures_are_pictures_and_have_words(page):
+    pictures = Page(page).pictures
+    assert len(pictures) >= 8
+    for picture in pictures:
+        assert picture["alt"]
+        data = base64.b64decode(picture["src"].split(",")[1], validate=True)
+        assert data.startswith(b"\x89PNG")
+
+
+def test_the_table_holds_the_scores_with_their_intervals_and_marks_the_best(page, scores):
+    rows = {row[0]: row[1:] for row in Page(page).rows}
+    value, low, high = (float(scores[name].sel(model="net")) for name in ("mae", "mae_low", "mae_high"))
+    assert rows["mae [mm h-1]"][0] == f"{value:.4g} ({low:.3g} … {high:.3g})"
+    assert rows["score"] == ["net", "mean <i>"]
+    assert "brier_score threshold 0.5" in rows
+    assert not any("mae_low" in name for name in rows)
+    assert page.count('class="best"') == len(
+        [n for n in rows if n.split(" ")[0] in ("mae", "crps_ensemble", "brier_score", "fss")]
+    )
+    best = int(np.argmin(scores.crps_ensemble.values))
+    (line,) = re.findall(r"<tr><td>crps_ensemble \[mm h-1\]</td>(.*?)</tr>", page)
+    assert ['class="best"' in cell for cell in line.split("</td>")[:2]] == [n == best for n in range(2)]
+    assert "1/2 MAE" in page
+
+
+def test_where_scores_come_from_is_on_the_page(fields, tmp_path):
+    observations, models = fields
+    made = models["net"].assign_attrs(xdownscale_model_sha256="abc123", xdownscale_seed=5)
+    scores = evaluate({"net": made}, observations, metrics=["mae"])
+    text = report(scores, tmp_path / "page.html").read_text("utf-8")
+    assert "model_sha256: abc123" in text
+    assert "seed: 5" in text
+    assert "time: 8" in text
+    strange = scores.assign_attrs(forecasts="{no json", more=3)
+    text = report(strange, tmp_path / "page.html").read_text("utf-8")
+    assert "{no json" in text
+
+
+def test_scores_from_a_file_give_the_same_tables(scores, tmp_path):
+    scores.to_netcdf(tmp_path / "scores.nc")
+    with xr.open_dataset(tmp_path / "scores.nc") as again:
+        assert json.loads(again.attrs["forecasts"]).keys() == {"net", "mean <i>"}
+        tables = [
+            Page(report(each, tmp_path / "page.html").read_text("utf-8")).rows for each in (scores, again)
+        ]
+    assert tables[0] == tables[1]
+
+
+def test_scores_of_parts_and_of_one_model(fields, tmp_path):
+    observations, models = fields
+    scores = evaluate(models["net"], observations, metrics=["mae", "mse"], scales=(1, 2), by={"lead": 2})
+    parsed = Page(report(scores, tmp_path / "page.html").read_text("utf-8"))
+    rows = {row[0]: row[1:] for row in parsed.rows}
+    assert rows["mse scale 2 lead 1 [mm2 h-2]"] == [f"{float(scores.mse.sel(scale=2, lead=1)):.4g}"]
+    assert [picture["alt"] for picture in parsed.pictures] == ["mae along scale", "mse along scale"]
+
+
+def test_fields_without_members_or_time_or_rain(tmp_path):
+    field = xr.DataArray(
+        np.random.default_rng(0).normal(280, 1, (16, 16)), dims=("y", "x"), attrs={"units": "K"}
+    )
+    scores = evaluate(field + 1, field, metrics=["mae"])
+    text = report(scores, tmp_path / "page.html", forecasts=field + 1, observations=field).read_text("utf-8")
+    assert len(Page(text).pictures) == 3
+
+
+def test_a_page_that_cannot_be_written_leaves_the_one_before(scores, fields, tmp_path, monkeypatch):
+    path = tmp_path / "page.html"
+    path.write_text("before")
+    with pytest.raises(DimensionError, match="observations="):
+        report(scores, path, forecasts=fields[1])
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(OptionalDependencyError, match="pip install"):
+        report(scores, path)
+    assert path.read_text() == "before"
+    assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_notebooks_show_the_table_as_html(scores):
+    table = scores_table(scores)
+    assert isinstance(table, str)
+    parsed = Page(table._repr_html_())
+    assert parsed.rows[0] == ["score", "net", "mean <i>"]
+    assert table.splitlines()[0].split() == ["score", "net", "mean", "<i>"]

@@ -1,0 +1,139 @@
+"""What all pictures share: figures without a window, colours that everyone can tell apart, words on axes, files."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xdownscale.errors import OptionalDependencyError, UnitsError
+from xdownscale.field.units import to_units
+from xdownscale.field.values import is_rain, name_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Mapping
+
+    import xarray as xr
+    from matplotlib.axes import Axes as Panel
+    from matplotlib.figure import Figure
+    from matplotlib.layout_engine import LayoutEngine
+
+RATE = "mm h-1"
+
+INK, TRUTH, BAND, GRID = "#333333", "#000000", "#d9d9d9", "#e6e6e6"
+
+_MODELS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Colours of Okabe and Ito, told apart under every common kind of colour blindness (doi:10.1038/nmeth.1618)."""
+
+_MARKERS, _DASHES = "osD^vP", ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1)))
+"""A second way to tell models apart, in grey too."""
+
+_DPI = 160
+
+
+def matplotlib_figures() -> Any:
+    """The module of figures; a clear error without it."""
+    try:
+        import matplotlib.figure as figures
+    except ImportError as error:
+        msg = "pictures need matplotlib, which is not installed: pip install 'xdownscale-sr[plot]'"
+        raise OptionalDependencyError(msg) from error
+    return figures
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of this size in inches, which belongs to no window."""
+    matplotlib_figures()
+    from xdownscale.plot.picture import Picture
+
+    return Picture(figsize=(width, height), layout=_layout())
+
+
+def _layout() -> LayoutEngine:
+    """Narrow gaps between panels."""
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+    return ConstrainedLayoutEngine(w_pad=0.03, h_pad=0.03, wspace=0.02, hspace=0.02)
+
+
+def graph(figure: Figure, place: Any = 111, *, sharey: Panel | None = None) -> Panel:
+    """A panel for curves: light grid, no frame above and to the right."""
+    panel: Panel = figure.add_subplot(place, sharey=sharey)
+    panel.grid(visible=True, color=GRID, linewidth=0.6)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right"]].set_visible(False)
+    for spine in panel.spines.values():
+        spine.set(linewidth=0.6, edgecolor=INK)
+    panel.tick_params(labelsize=8, colors=INK, width=0.6, length=3)
+    return panel
+
+
+def label(panel: Panel, *, x: str, y: str, title: str = "") -> None:
+    """Words on the axes, all of one size."""
+    panel.set_xlabel(x, fontsize=8, color=INK)
+    panel.set_ylabel(y, fontsize=8, color=INK)
+    if title:
+        panel.set_title(title, fontsize=9, color=INK, loc="left")
+
+
+def legend(panel: Panel, **options: Any) -> None:
+    """Names of the curves, where there are any."""
+    if panel.get_legend_handles_labels()[1]:
+        panel.legend(fontsize=7.5, frameon=False, labelcolor=INK, **options)
+
+
+def models_of(forecasts: xr.DataArray | Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
+    """Forecasts by name; a single one is called forecast."""
+    if hasattr(forecasts, "dims"):
+        return {"forecast": forecasts}  # type: ignore[dict-item]
+    return {str(name): model for name, model in forecasts.items()}
+
+
+def looks() -> Iterator[dict[str, Any]]:
+    """Colour, marker and dashes of one model after the other."""
+    number = 0
+    while True:
+        yield {
+            "color": _MODELS[number % len(_MODELS)],
+            "marker": _MARKERS[number % len(_MARKERS)],
+            "linestyle": _DASHES[number // len(_MODELS) % len(_DASHES)],
+        }
+        number += 1
+
+
+def in_shown_units(field: xr.DataArray) -> xr.DataArray:
+    """Rain rates in mm/h; everything else, and rain that is no rate, as it is."""
+    if not is_rain(field):
+        return field
+    try:
+        return to_units(field, RATE).assign_attrs(units=RATE)
+    except UnitsError:
+        return field
+
+
+def title_of(field: xr.DataArray) -> str:
+    """What a field is, with its units as they are written in print."""
+    name = str(field.attrs.get("long_name", name_of(field))).replace("_", " ")
+    return f"{name} [{pretty(str(field.attrs.get('units', '1')))}]"
+
+
+def pretty(units: str) -> str:
+    """Units as they are written in print."""
+    return {"mm h-1": "mm/h", "mm/hr": "mm/h", "mm2 h-2": "mm²/h²"}.get(units, units)
+
+
+def finished(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
+    """The figure, written to a file if one is named."""
+    if path is not None:
+        whole(Path(path), lambda draft: figure.savefig(draft, dpi=_DPI))
+    return figure
+
+
+def whole(path: Path, make: Callable[[Path], object]) -> Path:
+    """Write a file beside its place, then move it there: whole, or not at all."""
+    with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=f".{path.stem}.") as folder:
+        draft = Path(folder) / path.name
+        make(draft)
+        draft.replace(path)
+    return path

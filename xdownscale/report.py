@@ -1,0 +1,291 @@
+"""One page that shows how good forecasts are: tables, pictures and where the scores come from, in one HTML file."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Iterator, Mapping
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from xdownscale.errors import DimensionError
+from xdownscale.field.provenance import add_history, package_version
+from xdownscale.metrics.table import html_table
+
+if TYPE_CHECKING:
+    import os
+
+    import xarray as xr
+    from matplotlib.figure import Figure
+
+__all__ = ["report"]
+
+_ALONG = ("scale", "threshold", "lead", "season", "month", "hour", "region", "year", "percentile")
+"""Dimensions along which scores are drawn, the most telling first."""
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="xdownscale {version}">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<h1>{title}</h1>
+{body}
+</body>
+</html>
+"""
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 15px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 68rem; margin: 2rem auto;
+  padding: 0 1.2rem; }
+h1 { font-size: 1.6rem; margin-bottom: .3rem; }
+h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; border-bottom: 1px solid #ddd; padding-bottom: .2rem; }
+p { max-width: 46rem; }
+nav a { margin-right: 1rem; }
+a { color: #0060a0; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .87rem; font-variant-numeric: tabular-nums; }
+th, td { padding: .22rem .7rem; text-align: right; border-bottom: 1px solid #e6e6e6; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; }
+thead th { border-bottom: 2px solid #888; }
+td.best { font-weight: 700; }
+td.best::before { content: "\\2713\\00a0"; color: #0072b2; }
+.interval { color: #666; font-size: .92em; font-weight: 400; }
+dl.provenance { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .85rem; }
+dl.provenance dt { color: #555; }
+dl.provenance dd { margin: 0; overflow-wrap: anywhere; }
+figure { margin: 1rem 0; }
+figure img { max-width: 100%; height: auto; }
+figcaption { color: #444; font-size: .87rem; max-width: 46rem; }
+.pair { display: flex; flex-wrap: wrap; gap: 0 2rem; align-items: flex-start; }
+details summary { cursor: pointer; color: #0060a0; }
+@media print { body { margin: 0; max-width: none; } figure { break-inside: avoid; } }
+"""
+
+_DPI = 130
+
+
+def report(
+    scores: xr.Dataset,
+    path: str | os.PathLike[str],
+    *,
+    forecasts: xr.DataArray | Mapping[str, xr.DataArray] | None = None,
+    observations: xr.DataArray | None = None,
+    coarse: xr.DataArray | None = None,
+    title: str = "Evaluation",
+    notes: str = "",
+) -> Path:
+    """Write scores as one self-contained HTML page, with tables, pictures and provenance.
+
+    The page needs no other file, no network and no script. With forecasts and observations it shows what scores do not:
+    members beside the truth, rank histogram, reliability, spread against error, quantiles and spectra.
+
+    Parameters
+    ----------
+    scores : Dataset
+        What :func:`xdownscale.evaluate` returns.
+    path : path
+        File to write; whole or not at all.
+    forecasts : DataArray, or mapping of str to DataArray, optional
+        The forecasts that were scored, for pictures. Their values are brought into memory.
+    observations : DataArray, optional
+        What happened; needed with `forecasts`.
+    coarse : DataArray, optional
+        The coarse field that the first forecast was made of, for a picture of all three.
+    title : str
+        Heading of the page.
+    notes : str
+        A paragraph below it, plain text.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    DimensionError
+        If only one of `forecasts` and `observations` is given, or they do not match.
+    OptionalDependencyError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> import xdownscale
+    >>> rain = xdownscale.tutorial.rain((2, 20, 20))
+    >>> scores = xdownscale.evaluate({"half": rain / 2, "double": 2 * rain}, rain, metrics=["mae", "bias"])
+    >>> report(scores, "page.html").read_text("utf-8")[:15]
+    '<!DOCTYPE html>'
+    """
+    from xdownscale.plot.style import matplotlib_figures, whole
+
+    matplotlib_figures()
+    if (forecasts is None) is not (observations is None):
+        given, lacking = (
+            ("forecasts", "observations") if observations is None else ("observations", "forecasts")
+        )
+        msg = f"pictures need both, and only {given} are there. Pass {lacking}=... too, or neither."
+        raise DimensionError(msg)
+    scores = scores.compute()
+    sections = dict(_of_scores(scores))
+    if forecasts is not None and observations is not None:
+        sections |= dict(_of_fields(observations, forecasts, coarse))
+    sections["Where the scores come from"] = _provenance(scores)
+    body = [f"<p>{escape(notes)}</p>"] if notes else []
+    body.append(f"<nav>{''.join(_link(name) for name in sections)}</nav>")
+    body += [
+        f'<section id="{_key(name)}"><h2>{escape(name)}</h2>{text}</section>'
+        for name, text in sections.items()
+    ]
+    page = _PAGE.format(
+        title=escape(title), version=escape(package_version()), style=_STYLE, body="\n".join(body)
+    )
+    return whole(Path(path), lambda draft: draft.write_text(page, encoding="utf-8"))
+
+
+def _of_scores(scores: xr.Dataset) -> Iterator[tuple[str, str]]:
+    """Sections that need the scores alone."""
+    from xdownscale import plot
+
+    skills = [name for name in scores.data_vars if str(name).endswith("_skill")]
+    tables = f'<div class="wide">{html_table(scores.drop_vars(skills))}</div>'
+    if skills:
+        words = "Skill over the reference: 1 is perfect, 0 no better"
+        table = html_table(scores[skills])
+        tables += f'<details><summary>{words}</summary><div class="wide">{table}</div></details>'
+    yield "Scores", tables
+    try:
+        figure = plot.overview(scores)
+    except DimensionError:  # all scores have further dimensions: these follow
+        pass
+    else:
+        words = "Each model a dot, with its 95 % interval where there is one; dotted: the perfect value."
+        yield "At a glance", _picture(figure, words)
+    pictures = []
+    for name, score in scores.data_vars.items():
+        dims = [dim for dim in _ALONG if dim in score.dims and score.sizes[dim] > 1]
+        dims += [str(d) for d in score.dims if d not in (*_ALONG, "model", "rank", "wavenumber")]
+        others = int(np.prod([score.sizes[d] for d in score.dims if d not in ("model", *dims[:1])]))
+        if dims and others <= 12 and not str(name).endswith(("_low", "_high", "_skill")):
+            pictures.append(_picture(plot.along(scores, str(name), dims[0]), f"{name} along {dims[0]}"))
+    if pictures:
+        yield "By scale, threshold and group", "".join(pictures)
+
+
+def _of_fields(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray | Mapping[str, xr.DataArray],
+    coarse: xr.DataArray | None,
+) -> Iterator[tuple[str, str]]:
+    """Sections that need the fields."""
+    from xdownscale import plot
+    from xdownscale.plot.style import models_of
+
+    models = models_of(forecasts)
+    ensembles = {name: model for name, model in models.items() if model.sizes.get("member", 1) > 1}
+    if ensembles:
+        name, ensemble = next(iter(ensembles.items()))
+        pictures = _picture(
+            plot.stamps(ensemble, observations, most=7),
+            f"{name}: members beside the truth, at the wettest step.",
+        )
+        if coarse is not None:
+            words = f"{name}: the wettest coarse step, two members, their mean and the truth."
+            pictures += _picture(plot.comparison(coarse, ensemble, observations), words)
+        if "time" in ensemble.dims:
+            pictures += _picture(plot.series(ensemble, observations), f"{name}: mean over all cells.")
+        yield "Members", pictures
+        threshold = _typical(observations)
+        chance = "Bars within the grey band are what chance alone would do for independent frames."
+        yield (
+            "Calibration",
+            _picture(plot.rank_histogram(observations, ensembles), f"Where the truth ranks. {chance}")
+            + '<div class="pair">'
+            + _picture(
+                plot.reliability(observations, models, threshold),
+                "Probabilities against frequencies; dotted: climate.",
+            )
+            + _picture(plot.spread_skill(observations, ensembles), "Spread against error, ten bins of cases.")
+            + "</div>",
+        )
+    yield (
+        "Values and texture",
+        '<div class="pair">'
+        + _picture(plot.quantiles(observations, models), "Percentiles, members pooled.")
+        + _picture(plot.spectra(observations, models), "Power of single members by wavelength.")
+        + "</div>",
+    )
+
+
+def _typical(observations: xr.DataArray) -> float:
+    """A round threshold that about one case in ten reaches."""
+    value = float(observations.quantile(0.9))
+    if not value > 0:
+        value = float(observations.where(observations > 0).median())
+    if not np.isfinite(value) or value <= 0:
+        return value if np.isfinite(value) else 0.0
+    return float(f"{value:.1g}")
+
+
+def _picture(figure: Figure, caption: str) -> str:
+    """A figure inside the page, with its caption as the words of those who do not see it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": ""})
+    data = base64.b64encode(buffer.getvalue()).decode()
+    width = round(figure.get_figwidth() * 96)
+    words = escape(caption)
+    return (
+        f'<figure><img src="data:image/png;base64,{data}" width="{width}" alt="{words}">'
+        f"<figcaption>{words}</figcaption></figure>"
+    )
+
+
+def _provenance(scores: xr.Dataset) -> str:
+    """What was scored against what, by which version, as the attributes of the scores say."""
+    rows: list[tuple[str, str]] = []
+    for key, value in scores.attrs.items():
+        for name, text in _told(str(key), value):
+            rows.append((name, text))
+    rows.append(("page", add_history({}, "report")["history"]))
+    lines = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in rows)
+    return f'<dl class="provenance">{lines}</dl>'
+
+
+def _told(key: str, value: Any) -> Iterator[tuple[str, str]]:
+    """An attribute as rows: those that hold JSON by what is in them."""
+    try:
+        found = json.loads(value) if isinstance(value, str) and value.startswith("{") else value
+    except json.JSONDecodeError:
+        found = value
+    if not isinstance(found, Mapping):
+        yield key, str(found)
+        return
+    if all(isinstance(each, Mapping) for each in found.values()) and found:
+        for name, each in found.items():
+            yield f"{key}: {name}", _listed(each)
+    else:
+        yield key, _listed(found)
+
+
+def _listed(found: Mapping[str, Any]) -> str:
+    """What a field says of itself, in a line."""
+    return "; ".join(f"{key.removeprefix('xdownscale_')}: {value}" for key, value in found.items())
+
+
+def _key(name: str) -> str:
+    """Name of a section inside the page."""
+    return name.lower().replace(" ", "-").replace(",", "")
+
+
+def _link(name: str) -> str:
+    """Link to a section."""
+    return f'<a href="#{_key(name)}">{escape(name)}</a>'
