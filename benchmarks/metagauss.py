@@ -9,6 +9,7 @@ the last step makes block means exact by the ratio, which moves values by about 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,9 +85,8 @@ class MetaGaussianRain:
         return np.asarray(rain * block_repeat(ratio, blocks))
 
 
-def _slice(g: Array, fresh: Array, fit: object, random: np.random.Generator) -> Array:
+def _slice(g: Array, fresh: Array, fit: Callable[[Array], Array], random: np.random.Generator) -> Array:
     """One step of elliptical slice sampling for every chain (first axis)."""
-    assert callable(fit)
     count = len(g)
     level = fit(g) + np.log(random.random(count))
     angle = random.uniform(0, 2 * np.pi, count)

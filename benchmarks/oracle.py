@@ -1,11 +1,11 @@
 """How far a method is from the exact posterior, where that is known: Gaussian fields given their block means.
 
-    python benchmarks/oracle.py                       # samplers with the exact denoiser
-    python benchmarks/oracle.py --train --minutes 3   # and the generator, trained on such fields
     python benchmarks/oracle.py --json benchmarks/oracle.json
 
-A method is judged as ``draw(coarse, members, seed)``: block means (L, M, N) to members (members, T·L, H, W). Scored is the
-middle coarse frame. The truth is never drawn: scores are expectations over it, so that only members and cases are random.
+Judged here: the exact posterior, and diffusion by every sampler with the exact denoiser. Any method can be: it is a
+callable ``draw(coarse, members, seed)`` that makes members (members, T·L, H, W) of block means (L, M, N), given to
+:func:`judge`. Scored is the middle coarse frame. The truth is never drawn: scores are expectations over it, so only
+members and cases are random.
 
 =============  ======================================================================================================
 mean error     root mean square of ensemble mean − exact mean, over the exact posterior deviation; the square of what
@@ -76,10 +76,6 @@ def main() -> None:
     )
     parser.add_argument("--members", type=int, default=64)
     parser.add_argument("--cases", type=int, default=8)
-    parser.add_argument(
-        "--train", action="store_true", help="train the generator on such fields and judge it"
-    )
-    parser.add_argument("--minutes", type=float, default=3.0, help="of training, for each pair of factors")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: dict[str, dict[str, dict[str, float]]] = {}
@@ -87,10 +83,6 @@ def main() -> None:
         posterior = Posterior(field, blocks, FRAMES)
         methods: dict[str, Draw] = {"exact posterior": exact_draw(posterior)}
         methods |= dict(sampler_draws(posterior))
-        if options.train:
-            from oracle_networks import trained_draw
-
-            methods["generator"] = trained_draw(posterior, minutes=options.minutes)
         results[name] = {}
         print(f"\nfactors {name}\n" + HEADER, flush=True)
         for label, draw in methods.items():

@@ -1,4 +1,4 @@
-"""The closed form of the oracle against brute force: many simulated fields, and those of them with the wanted blocks."""
+"""The closed form of the oracle against brute force: many simulated fields, and those with the wanted blocks."""
 
 import numpy as np
 import pytest
@@ -15,10 +15,10 @@ def posterior(request):
 
 
 def test_simulated_fields_have_the_covariance():
-    fields = FIELD.simulate(3, 40_000, np.random.default_rng(0)).reshape(40_000, -1)
+    fields = FIELD.simulate(3, 12_000, np.random.default_rng(0)).reshape(12_000, -1)
     found = fields.T @ fields / len(fields)
     # five standard errors of a covariance of unit variances
-    np.testing.assert_allclose(found, FIELD.covariance(3), atol=5 * np.sqrt(2 / 40_000))
+    np.testing.assert_allclose(found, FIELD.covariance(3), atol=5 * np.sqrt(2 / 12_000))
 
 
 def test_unit_variance_and_movement():
@@ -30,23 +30,23 @@ def test_unit_variance_and_movement():
 
 
 def test_what_the_mean_leaves_is_unrelated_to_the_blocks_and_has_the_covariance(posterior):
-    count = 40_000
+    count = 12_000
     fields = FIELD.simulate(posterior.shape[0], count, np.random.default_rng(1))
     coarse = block_mean(fields, posterior.blocks)
     left = (fields - posterior.mean(coarse)).reshape(count, -1)
-    np.testing.assert_allclose(left.T @ coarse.reshape(count, -1) / count, 0.0, atol=0.03)
-    np.testing.assert_allclose(left.T @ left / count, posterior.covariance, atol=0.035)
+    np.testing.assert_allclose(left.T @ coarse.reshape(count, -1) / count, 0.0, atol=0.055)
+    np.testing.assert_allclose(left.T @ left / count, posterior.covariance, atol=0.065)
 
 
 def test_fields_with_the_wanted_blocks_have_the_mean_and_spread():
     posterior = Posterior(GaussianField(4, 4, scale=4.0), (1, 4, 2), 1)
-    fields = posterior.field.simulate(1, 400_000, np.random.default_rng(2))
+    fields = posterior.field.simulate(1, 200_000, np.random.default_rng(2))
     wanted = np.array([[[0.6, -0.4]]])
     kept = fields[(np.abs(block_mean(fields, posterior.blocks) - wanted) < 0.06).all((1, 2, 3))]
-    assert len(kept) > 400
+    assert len(kept) > 250
     error = 4 * posterior.deviation.max() / np.sqrt(len(kept)) + 0.03
     np.testing.assert_allclose(kept.mean(0), posterior.mean(wanted), atol=error)
-    np.testing.assert_allclose(kept.std(0), posterior.deviation, rtol=0.12)
+    np.testing.assert_allclose(kept.std(0), posterior.deviation, rtol=0.15)
 
 
 def test_exact_members_keep_the_blocks(posterior):

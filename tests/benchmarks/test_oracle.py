@@ -50,13 +50,14 @@ def test_a_shifted_mean_is_measured(posterior):
     assert scores.crps > 1.1
 
 
-def test_right_margins_with_a_wrong_covariance_are_seen_by_energy_and_spectrum_only(posterior):
+def test_right_margins_with_a_wrong_covariance_show_in_the_spectrum(posterior):
     def shuffled(part, random):
         return random.permuted(part, axis=0)
 
     scores = judge(posterior, changed(posterior, shuffled))
     assert [scores.spread, scores.crps] == pytest.approx([1, 1], abs=0.015)
-    assert scores.energy > 1.02
+    # the energy score of many cells hardly sees dependence (Pinson & Tastu 2013): no table without a spectrum
+    assert 1.0 < scores.energy < 1.03
     assert scores.spectrum > 2
     assert scores.blocks > 0.1
 
