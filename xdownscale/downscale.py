@@ -348,7 +348,7 @@ def _sampled(
         seed=seed,
         members=members,
         conserve=conserve != "none",
-        core=tile or core_for(piece.shape),
+        core=tile or core_for(piece.shape, model.method),
         device=where,
     )
     if piece.values.chunks is not None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from xdownscale.model.generator import Generator
+    from xdownscale.model.methods import Method
     from xdownscale.model.recipe import Recipe
     from xdownscale.training.patches import Batch, PatchSampler
 
@@ -46,7 +46,7 @@ class Result:
 
 
 def fit(
-    model: Generator,
+    model: Method,
     training: PatchSampler,
     validation: PatchSampler | None,
     *,
@@ -56,12 +56,13 @@ def fit(
     device: str = "cpu",
     checkpoint: Path | None = None,
     progress: bool = True,
+    loop: type[_Loop] | None = None,
 ) -> Result:
-    """Train a generator (or, without noise, a median net).
+    """Train a generator (or, without noise, a median net), or what another loop trains.
 
     Parameters
     ----------
-    model : Generator
+    model : Generator or Residual
         Trained in place.
     training, validation : PatchSampler
         Windows to learn from and windows to judge by, from different events.
@@ -76,44 +77,46 @@ def fit(
         File that is written at every validation and, if it exists, resumed from.
     progress : bool
         Show a progress bar with loss and validation CRPS.
+    loop : type, optional
+        A loop with another loss.
     """
     model.to(device)
     schedule = recipe.schedule
-    loop = _Loop(model, recipe, unit, seed, device)
+    run = (loop or _Loop)(model, recipe, unit, seed, device)
     if checkpoint is not None and checkpoint.exists():
-        loop.load(checkpoint)
+        run.load(checkpoint)
     judged = None if validation is None else validation.spread(schedule.validation)
-    started = time.monotonic() - loop.elapsed
+    started = time.monotonic() - run.elapsed
     with tqdm(
         total=schedule.steps,
-        initial=loop.step,
+        initial=run.step,
         disable=not progress or _place()[0] > 0,
         unit="step",
         desc="train",
     ) as bar:
-        while loop.step < schedule.steps and not loop.exhausted:
-            loop.elapsed = time.monotonic() - started
-            share = _agreed(schedule.progress(loop.step, loop.elapsed))
+        while run.step < schedule.steps and not run.exhausted:
+            run.elapsed = time.monotonic() - started
+            share = _agreed(schedule.progress(run.step, run.elapsed))
             if share >= 1.0:
                 break
-            loss = loop.advance(training.batch(loop.step, schedule.batch), share)
+            loss = run.advance(training.batch(run.step, schedule.batch), share)
             bar.update()
-            bar.set_postfix(loss=f"{loss:.4f}", crps=f"{loop.latest:.4f}", refresh=False)
-            if loop.step % schedule.check == 0:
-                loop.judge(judged)
+            bar.set_postfix(loss=f"{loss:.4f}", crps=f"{run.latest:.4f}", refresh=False)
+            if run.step % schedule.check == 0:
+                run.judge(judged)
                 if checkpoint is not None and _place()[0] == 0:
-                    loop.save(checkpoint)
+                    run.save(checkpoint)
         bar.total = bar.n  # a run that the clock or its patience ended is complete
-    loop.judge(judged, final=True)
+    run.judge(judged, final=True)
     if checkpoint is not None and _place()[0] == 0:
-        loop.save(checkpoint)
-    return Result(loop.best, loop.best_scores, loop.step, loop.history)
+        run.save(checkpoint)
+    return Result(run.best, run.best_scores, run.step, run.history)
 
 
 class _Loop:
     """State of a run: everything that a checkpoint holds."""
 
-    def __init__(self, model: Generator, recipe: Recipe, unit: float, seed: int, device: str) -> None:
+    def __init__(self, model: Method, recipe: Recipe, unit: float, seed: int, device: str) -> None:
         schedule = recipe.schedule
         self.model, self.schedule, self.weights = model, schedule, recipe.weights
         self.unit, self.seed, self.device = unit, seed, device
@@ -295,7 +298,7 @@ class _Loop:
         coarse = self._coarse(truth)
         stack = []
         with torch.autocast(truth.device.type, torch.bfloat16, enabled=half_helps(truth.device)):
-            window = self.model.prepare(coarse, self._static(batch), self._style(batch))
+            window: Any = self.model.prepare(coarse, self._static(batch), self._style(batch))
             for _ in range(count):
                 noise = draw_noise(self.model.noise_maps, coarse.shape, generator=source)
                 stack.append(self.model.latent(window, noise))
