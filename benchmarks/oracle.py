@@ -1,8 +1,10 @@
 """How far a method is from the exact posterior, where that is known: Gaussian fields given their block means.
 
     python benchmarks/oracle.py --json benchmarks/oracle.json
+    python benchmarks/oracle.py --train generator residual --steps 2000 --json benchmarks/oracle_trained.json
 
-Judged here: the exact posterior, and diffusion by every sampler with the exact denoiser. Any method can be: it is a
+Judged here: the exact posterior, and diffusion by every sampler with the exact denoiser; or instead networks trained on
+fields of the same law, which then stand still, since training turns and mirrors its windows. Any method can be: it is a
 callable ``draw(coarse, members, seed)`` that makes members (members, T·L, H, W) of block means (L, M, N), given to
 :func:`judge`. Scored is the middle coarse frame. The truth is never drawn: scores are expectations over it, so only
 members and cases are random.
@@ -23,20 +25,23 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import common
 import numpy as np
 import torch
+import xarray as xr
 from gaussian import Array, GaussianField, Posterior
 from scipy.fft import dctn
 from scipy.special import erf
 
+import xdownscale
 from xdownscale.diffusion.sample import SAMPLERS, Sampler
 from xdownscale.diffusion.schedule import NoiseLevel
 from xdownscale.kernels.blocks import block_mean
+from xdownscale.sampling.engine import Job, sample
 
 Draw: TypeAlias = Callable[[Array, int, int], Array]
 """Members (members, T·L, H, W) from block means (L, M, N), a number of members and a seed."""
@@ -76,13 +81,21 @@ def main() -> None:
     )
     parser.add_argument("--members", type=int, default=64)
     parser.add_argument("--cases", type=int, default=8)
+    parser.add_argument("--train", nargs="*", default=[], help="methods to train on such fields and to judge")
+    parser.add_argument("--factors", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
+    parser.add_argument("--steps", type=int, default=2000, help="of training")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: dict[str, dict[str, dict[str, float]]] = {}
-    for name, (blocks, field) in PROBLEMS.items():
+    for name in options.factors:
+        blocks, field = PROBLEMS[name]
+        if options.train:
+            field = replace(field, velocity=(0.0, 0.0))
         posterior = Posterior(field, blocks, FRAMES)
         methods: dict[str, Draw] = {"exact posterior": exact_draw(posterior)}
-        methods |= dict(sampler_draws(posterior))
+        for method in options.train:
+            methods[method] = trained_draw(posterior, method, options.steps)
+        methods |= {} if options.train else dict(sampler_draws(posterior))
         results[name] = {}
         print(f"\nfactors {name}\n" + HEADER, flush=True)
         for label, draw in methods.items():
@@ -150,6 +163,46 @@ def sampler_draws(posterior: Posterior) -> list[tuple[str, Draw]]:
         for name, several in counts.items()
         for steps in several
     ]
+
+
+def trained_draw(
+    posterior: Posterior, method: str, steps: int, *, events: int = 100, margin: int = 6
+) -> Draw:
+    """A method trained by the package on fields of the same law.
+
+    Networks know no periodic domains: they learn from fields laid side by side, and are shown `margin` coarse cells
+    beyond each border.
+    """
+    time, high, wide = posterior.blocks
+    fields = posterior.field.simulate(posterior.shape[0], events, np.random.default_rng(12345))
+    recipe = xdownscale.Recipe.named("small")
+    schedule = replace(recipe.schedule, average=0.99, patience=1000)
+    model = xdownscale.train(
+        [_as_temperature(np.tile(each, (1, 2, 2))) for each in fields],
+        (high, wide),
+        time,
+        method=method,
+        recipe=replace(recipe, cells=2 * margin, frames=posterior.frames, schedule=schedule).with_steps(
+            steps
+        ),
+    )
+
+    def draw(coarse: Array, members: int, seed: int) -> Array:
+        shown = np.pad(coarse, ((0, 0), (margin, margin), (margin, margin)), mode="wrap").astype(np.float32)
+        whole = sample(Job(model.method, (0, 0, 0), seed=seed, members=members), shown)
+        return whole[..., margin * high : -margin * high, margin * wide : -margin * wide].astype(float)
+
+    return draw
+
+
+def _as_temperature(values: Array) -> xr.DataArray:
+    """A field without rectifier, hourly and at 1 km."""
+    coords = {
+        "time": np.datetime64("2020-01-01", "ns") + np.arange(len(values)) * np.timedelta64(1, "h"),
+        "y": 1000.0 * np.arange(values.shape[1]),
+        "x": 1000.0 * np.arange(values.shape[2]),
+    }
+    return xr.DataArray(values.astype(np.float32), coords, ("time", "y", "x"), "tas", {"units": "K"})
 
 
 def judge(posterior: Posterior, draw: Draw, *, cases: int = 8, members: int = 64, seed: int = 0) -> Scores:

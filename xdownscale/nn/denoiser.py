@@ -100,7 +100,10 @@ class LocalDenoiser(nn.Module):
             LevelBlock(width, level=width, dilation=each, exchange=number == len(dilations) // 2)
             for number, each in enumerate(dilations)
         )
+        self.gain = nn.Linear(width, width)
         self.leave = FrameConvolution(width, folded, gain=0.1)
+        nn.init.zeros_(self.gain.weight)
+        nn.init.zeros_(self.gain.bias)
 
     @property
     def reach(self) -> tuple[float, int]:
@@ -145,7 +148,8 @@ class LocalDenoiser(nn.Module):
         h = self.enter(self._folded(x_t)) + known
         for block in self.trunk:
             h = block(h, level)
-        return self._unfolded(self.leave(h))
+        # how much of x_t is noise changes by orders of magnitude from level to level, and with it the answer
+        return self._unfolded(self.leave(h * rearrange(torch.exp(self.gain(level)), "b c -> b 1 c 1 1")))
 
     def _folded(self, fine: Tensor) -> Tensor:
         t, (p, q) = self.blocks[0], self.patch
