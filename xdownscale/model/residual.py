@@ -11,7 +11,7 @@ in every other cell. −0.4 lies as far below the edge as the detection limit of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +23,7 @@ from xdownscale.diffusion.denoise import Denoiser, Velocity
 from xdownscale.diffusion.sample import named_sampler
 from xdownscale.model.conserve import PASSES, conserve_cells
 from xdownscale.model.generator import Generator, GeneratorSettings, Window
+from xdownscale.model.mean import median_settings
 from xdownscale.nn.denoiser import LocalDenoiser
 from xdownscale.nn.local import NoiseMaps
 
@@ -190,4 +191,4 @@ def mean_settings(settings: GeneratorSettings) -> GeneratorSettings:
     base = GeneratorSettings(
         **{each.name: getattr(settings, each.name) for each in fields(GeneratorSettings)}
     )
-    return replace(base, stochastic=False, conserving=False)
+    return median_settings(base)

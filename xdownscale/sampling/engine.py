@@ -209,6 +209,6 @@ def _token(job: Job) -> str:
             job.conserve,
             job.core,
             job.device,
-            job.method.settings.default,
+            job.method.settings.to_json(),
         )
     )

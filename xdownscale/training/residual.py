@@ -43,7 +43,7 @@ def fit_residual(
     checkpoint: Path | None = None,
     progress: bool = True,
 ) -> Result:
-    """Train median net and denoiser, each for the steps of the recipe; σ_r becomes part of the settings.
+    """Train median net and denoiser, each for steps or seconds of the recipe; σ_r becomes part of the settings.
 
     Parameters as in :func:`xdownscale.training.fit.fit`; the median net has a checkpoint of its own beside the other.
     """
