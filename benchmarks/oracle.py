@@ -94,7 +94,8 @@ def main() -> None:
         posterior = Posterior(field, blocks, FRAMES)
         methods: dict[str, Draw] = {"exact posterior": exact_draw(posterior)}
         for method in options.train:
-            methods[method] = trained_draw(posterior, method, options.steps)
+            asked = SAMPLERS["angle"].cost(SAMPLERS["angle"].steps) if method == "residual" else 1
+            methods[f"{method}, {asked}"] = trained_draw(posterior, method, options.steps)
         methods |= {} if options.train else dict(sampler_draws(posterior))
         results[name] = {}
         print(f"\nfactors {name}\n" + HEADER, flush=True)
