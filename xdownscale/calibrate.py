@@ -73,6 +73,7 @@ def calibrate(
     from xdownscale import zoo
     from xdownscale.field.static import named_static
     from xdownscale.model.downscaler import Downscaler
+    from xdownscale.model.generator import Generator
     from xdownscale.model.recipe import Recipe
     from xdownscale.training.patches import PatchSampler
     from xdownscale.training.sources import WET, as_list, magnitude, prepared, sources_of
@@ -81,6 +82,9 @@ def calibrate(
     chosen = model if isinstance(model, Downscaler) else zoo.load(model)
     if not chosen.stochastic or steps < 1:
         msg = f"steps={steps}: calibrate takes at least one step, and a model with members; a median net has no texture"
+        raise FactorError(msg)
+    if not isinstance(chosen.method, Generator):
+        msg = f"the style of {chosen.name!r}, a diffusion, is not calibrated: train on your fields, or take a generator"
         raise FactorError(msg)
     settings, recipe = chosen.method.settings, Recipe()
     events = [prepared(each, chosen.factors, dims) for each in as_list(field)]

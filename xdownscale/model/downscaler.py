@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xdownscale.errors import FactorError
 from xdownscale.field.factors import Factors
 from xdownscale.model.artefact import read_model, tensors_hash, write_model
-from xdownscale.model.generator import Generator, GeneratorSettings
+from xdownscale.model.methods import Method, build, described, kind_of
 
 if TYPE_CHECKING:
     import os
@@ -77,7 +77,7 @@ class Downscaler:
 
     Parameters
     ----------
-    method : Generator
+    method : Generator or Residual
         The trained method.
     variable : Variable
         What its values are.
@@ -88,7 +88,7 @@ class Downscaler:
     """
 
     def __init__(
-        self, method: Generator, *, variable: Variable, provenance: Provenance, name: str = "user"
+        self, method: Method, *, variable: Variable, provenance: Provenance, name: str = "user"
     ) -> None:
         self.method = method
         self.variable = variable
@@ -163,7 +163,7 @@ class Downscaler:
         """
         target = Path(path)
         document = {
-            "kind": "generator",
+            "kind": kind_of(self.method),
             "name": self.name,
             "settings": self.method.settings.to_json(),
             "variable": asdict(self.variable),
@@ -188,7 +188,7 @@ class Downscaler:
                 f"<xdownscale.Downscaler {self.name!r}>",
                 f"  factors     {self.factors}",
                 f"  variable    {self.variable.name} [{self.variable.units or 'n/a'}]",
-                f"  method      {'one-pass generator' if self.stochastic else 'median net'}, {number:,} weights",
+                f"  method      {described(self.method)}, {number:,} weights",
                 f"  reach       {cells} coarse cells, {frames} coarse steps",
                 f"  fine grid   {spacing}, {step}",
                 f"  static      {', '.join(self.static) or 'none'}",
@@ -216,7 +216,7 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
         If the file is missing, damaged, altered, or no model file.
     """
     tensors, document = read_model(Path(path))
-    method = Generator(GeneratorSettings.from_json(document["settings"]))
+    method = build(document.get("kind", "generator"), document["settings"])
     method.load_state_dict(tensors)
     method.eval()
     provenance = {**document["provenance"], "data": tuple(document["provenance"]["data"])}

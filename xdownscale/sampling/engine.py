@@ -11,6 +11,7 @@ from einops import rearrange
 from tqdm import tqdm
 
 from xdownscale.kernels.blocks import block_repeat
+from xdownscale.model.residual import Residual
 from xdownscale.sampling.noise import noise_window
 from xdownscale.sampling.tiles import Tile, plan_tiles
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xdownscale.model.generator import Generator
+    from xdownscale.model.methods import Method
 
 CORE = (16, 96, 96)
 """Coarse frames and cells of a tile's core. Memory grows with it: a tile of factors (10, 3) with its halo at this size
@@ -29,13 +30,17 @@ MOST_FRAMES = 96
 """Coarse frames of the longest core."""
 
 
-def core_for(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+SMALLER_CORE = (8, 32, 32)
+"""The same for a method whose features lie on the fine grid."""
+
+
+def core_for(shape: tuple[int, int, int], method: Method | None = None) -> tuple[int, int, int]:
     """A core for a domain of (time, y, x) coarse cells: a small domain takes more frames at once, since a halo costs.
 
     >>> core_for((1000, 300, 300)), core_for((1000, 32, 48))
     ((16, 96, 96), (96, 96, 96))
     """
-    frames, rows, columns = CORE
+    frames, rows, columns = SMALLER_CORE if isinstance(method, Residual) else CORE
     share = min(shape[1], rows) * min(shape[2], columns) / (rows * columns)
     return int(min(MOST_FRAMES, frames / share)), rows, columns
 
@@ -46,7 +51,7 @@ class Job:
 
     Parameters
     ----------
-    method : Generator
+    method : Generator or Residual
         Trained method.
     origin : tuple of int
         Absolute index (time, y, x) of the first coarse cell.
@@ -60,7 +65,7 @@ class Job:
         A torch device.
     """
 
-    method: Generator
+    method: Method
     origin: tuple[int, int, int]
     seed: int = 0
     members: int = 1
@@ -166,7 +171,7 @@ def sample_tile(
         )
         ground = torch.from_numpy(np.ascontiguousarray(static[:, rows, columns])).unsqueeze(0).to(job.device)
     with torch.inference_mode():
-        window = job.method.prepare(torch.from_numpy(here).unsqueeze(0).to(job.device), ground)
+        window: Any = job.method.prepare(torch.from_numpy(here).unsqueeze(0).to(job.device), ground)
         for member in members:
             noise = noise_window(
                 job.method.noise_maps,
@@ -204,6 +209,6 @@ def _token(job: Job) -> str:
             job.conserve,
             job.core,
             job.device,
-            job.method.settings.default,
+            job.method.settings.to_json(),
         )
     )

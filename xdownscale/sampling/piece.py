@@ -156,7 +156,7 @@ def drawn(
         seed=seed,
         members=members,
         conserve=conserve,
-        core=tile or core_for(piece.shape),
+        core=tile or core_for(piece.shape, model.method),
         device=where,
     )
     if piece.values.chunks is not None:

@@ -18,15 +18,15 @@ from tqdm import tqdm
 from xdownscale.kernels.crps import crps_ensemble
 from xdownscale.model.conserve import PASSES
 from xdownscale.model.generator import is_style
-from xdownscale.training.window import WindowLoss, draw
+from xdownscale.training.window import WindowLoss, WindowScore, draw
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import Tensor
 
-    from xdownscale.model.generator import Generator
-    from xdownscale.model.recipe import Recipe
+    from xdownscale.model.methods import Method
+    from xdownscale.model.recipe import Recipe, Schedule
     from xdownscale.training.patches import Batch, PatchSampler
 
 
@@ -44,7 +44,7 @@ class Result:
 
 
 def fit(
-    model: Generator,
+    model: Method,
     training: PatchSampler,
     validation: PatchSampler | None,
     *,
@@ -54,12 +54,13 @@ def fit(
     device: str = "cpu",
     checkpoint: Path | None = None,
     progress: bool = True,
+    loss: WindowScore | None = None,
 ) -> Result:
-    """Train a generator (or, without noise, a median net).
+    """Train a method, by default on the score of its members.
 
     Parameters
     ----------
-    model : Generator
+    model : Generator or Residual
         Trained in place.
     training, validation : PatchSampler
         Windows to learn from and windows to judge by, from different events.
@@ -74,10 +75,12 @@ def fit(
         File that is written at every validation and, if it exists, resumed from.
     progress : bool
         Show a progress bar with loss and validation CRPS.
+    loss : callable, optional
+        What is minimised, of (method, windows of one product, random source).
     """
     model.to(device)
     schedule = recipe.schedule
-    loop = _Loop(model, recipe, unit, seed, device)
+    loop = _Loop(model, loss or WindowLoss(recipe, unit), schedule, seed, device)
     if checkpoint is not None and checkpoint.exists():
         loop.load(checkpoint)
     judged = None if validation is None else validation.spread(schedule.validation)
@@ -94,9 +97,9 @@ def fit(
             share = _agreed(schedule.progress(loop.step, loop.elapsed))
             if share >= 1.0:
                 break
-            loss = loop.advance(training.batch(loop.step, schedule.batch), share)
+            error = loop.advance(training.batch(loop.step, schedule.batch), share)
             bar.update()
-            bar.set_postfix(loss=f"{loss:.4f}", crps=f"{loop.latest:.4f}", refresh=False)
+            bar.set_postfix(loss=f"{error:.4f}", crps=f"{loop.latest:.4f}", refresh=False)
             if loop.step % schedule.check == 0:
                 loop.judge(judged)
                 if checkpoint is not None and _place()[0] == 0:
@@ -111,10 +114,9 @@ def fit(
 class _Loop:
     """State of a run: everything that a checkpoint holds."""
 
-    def __init__(self, model: Generator, recipe: Recipe, unit: float, seed: int, device: str) -> None:
-        schedule = recipe.schedule
-        self.model, self.schedule, self.seed, self.device = model, schedule, seed, device
-        self.loss = WindowLoss(recipe, unit)
+    def __init__(self, model: Method, loss: WindowScore, schedule: Schedule, seed: int, device: str) -> None:
+        self.model, self.loss, self.schedule = model, loss, schedule
+        self.seed, self.device = seed, device
         groups = [
             {"params": [weight], "share": schedule.style_rate if is_style(name) else 1.0}
             for name, weight in model.named_parameters()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 
@@ -16,7 +16,7 @@ from xdownscale.training.losses import ensemble_score
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xdownscale.model.generator import Generator
+    from xdownscale.model.methods import Method
     from xdownscale.model.recipe import Recipe
     from xdownscale.training.patches import Batch
 
@@ -34,8 +34,33 @@ class Drawn(NamedTuple):
     """How far off block means were before conservation; 0 without gradients."""
 
 
+class WindowScore(Protocol):
+    """What a training run minimises."""
+
+    def __call__(self, method: Any, batch: Batch, source: torch.Generator) -> Tensor:
+        """A number for windows of one product, with gradients, from random numbers of `source`."""
+        ...
+
+
+def opened(method: Method, batch: Batch, device: torch.device) -> tuple[Any, Tensor]:
+    """Windows of one product as the method prepares them, and their truth.
+
+    Parameters
+    ----------
+    method : Generator or Residual
+    batch : Batch
+        Windows of one product. One that the method does not know gets the default style.
+    device : torch.device
+    """
+    settings = method.settings
+    truth = torch.from_numpy(batch.fine).to(device)
+    static = None if batch.static is None else torch.from_numpy(batch.static).to(device)
+    product = batch.styles[0] if batch.styles[0] in settings.styles else None
+    return method.prepare(block_mean(truth, settings.blocks), static, product), truth
+
+
 def draw(
-    method: Generator,
+    method: Method,
     batch: Batch,
     *,
     members: int,
@@ -47,7 +72,7 @@ def draw(
 
     Parameters
     ----------
-    method : Generator
+    method : Generator or Residual
         Draws them.
     batch : Batch
         Windows of one product. One that the method does not know gets the default style.
@@ -61,14 +86,11 @@ def draw(
         A vector instead of that of the product. Then nothing but the vector gets a gradient.
     """
     settings = method.settings
-    truth = torch.from_numpy(batch.fine).to(source.device)
-    static = None if batch.static is None else torch.from_numpy(batch.static).to(source.device)
-    coarse = block_mean(truth, settings.blocks)
-    product = batch.styles[0] if batch.styles[0] in settings.styles else None
     latents = []
-    with torch.autocast(truth.device.type, torch.bfloat16, enabled=half_helps(truth.device)):
+    with torch.autocast(source.device.type, torch.bfloat16, enabled=half_helps(source.device)):
         with torch.set_grad_enabled(torch.is_grad_enabled() and style is None):
-            window = method.prepare(coarse, static, product)
+            window, truth = opened(method, batch, source.device)
+        coarse = block_mean(truth, settings.blocks)
         if style is not None:
             window = window._replace(style=style)
         for _ in range(members):
@@ -100,7 +122,7 @@ class WindowLoss:
     unit: float
 
     def __call__(
-        self, method: Generator, batch: Batch, source: torch.Generator, style: Tensor | None = None
+        self, method: Method, batch: Batch, source: torch.Generator, style: Tensor | None = None
     ) -> Tensor:
         """Score of the members of windows of one product, and the penalty on their drift; arguments as in `draw`."""
         schedule, weights = self.recipe.schedule, self.recipe.weights

@@ -1,0 +1,150 @@
+"""Samplers held against Gaussians, whose posterior mean is known: x̂₀ = μ + λα/(λα² + σ²)·(x_t − αμ).
+
+With it every rule is affine in its noise, so mean and variance of the samples are computed exactly, not estimated: the
+sample from zeros is the mean, and the answers to unit noise in each place are the standard deviations that add up.
+"""
+
+import pytest
+import torch
+
+from xdownscale.diffusion.sample import SAMPLERS, angle_levels, ddim, named_sampler
+from xdownscale.diffusion.schedule import cosine, karras, sigmoid
+from xdownscale.errors import FactorError
+
+VARIANCES = torch.logspace(-2, 1, 13, dtype=torch.float64)
+
+
+class Gaussian:
+    """The exact denoiser of independent Gaussian modes; counts how often it is asked."""
+
+    def __init__(self, mean=1.0, variances=VARIANCES):
+        self.mean, self.variances, self.asked = mean, variances, 0
+
+    def __call__(self, x_t, level):
+        self.asked += 1
+        gain = self.variances * level.alpha / (self.variances * level.alpha**2 + level.sigma**2)
+        return self.mean + gain * (x_t - level.alpha * self.mean)
+
+
+def law(sampler, steps=None, *, mean=1.0):
+    """Mean and standard deviation of what a sampler gives for every mode, and the evaluations it took."""
+    count = len(sampler.levels(sampler.steps if steps is None else steps))
+    exact = Gaussian(mean)
+
+    def noise(number):
+        place = torch.zeros(count + 1, 1, dtype=torch.float64)
+        place[number + 1] = 1.0
+        return place.expand(count + 1, len(VARIANCES))
+
+    result = sampler(exact, noise, steps=steps)
+    return result[0], (result[1:] - result[0]).square().sum(0).sqrt(), exact.asked
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_mean_and_spread_of_gaussians_within_three_percent_by_default(name):
+    mean, spread, _ = law(SAMPLERS[name])
+    assert float((mean - 1).abs().max()) < 0.03
+    assert float((spread / VARIANCES.sqrt() - 1).abs().max()) < 0.03
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("steps", [4, 9])
+def test_the_cost_is_what_is_said(name, steps):
+    assert law(SAMPLERS[name], steps)[2] == SAMPLERS[name].cost(steps)
+
+
+def test_the_default_asks_six_times():
+    assert law(SAMPLERS["angle"])[2] == 6
+
+
+@pytest.mark.parametrize(
+    ("steps", "worst"), [(3, 0.139), (4, 0.066), (5, 0.022), (6, 0.021), (8, 0.0125), (10, 0.0104)]
+)
+def test_the_worst_deviation_in_the_angle_is_the_tabulated_one(steps, worst):
+    _, spread, _ = law(SAMPLERS["angle"], steps)
+    assert float((spread / VARIANCES.sqrt() - 1).abs().max()) == pytest.approx(worst, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["angle", "dpm", "heun", "ddim"])
+def test_more_steps_lead_to_the_truth(name):
+    def worst(steps):
+        levels = karras(steps, largest=200.0, smallest=1e-3)
+        z = torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, 13)
+        zero, one = SAMPLERS[name].rule(Gaussian(), levels, lambda n: z)
+        return float(((one - zero) / VARIANCES.sqrt() - 1).abs().max())
+
+    assert worst(400) < 0.5 * worst(40)
+    assert worst(400) < 0.012
+
+
+@pytest.mark.parametrize("name", ["angle", "dpm", "heun", "ddim"])
+def test_the_mean_is_exact_with_any_number_of_steps(name):
+    for steps in (3, 7):
+        mean, _, _ = law(SAMPLERS[name], steps, mean=-2.5)
+        torch.testing.assert_close(mean, torch.full_like(mean, -2.5), rtol=1e-9, atol=0)
+
+
+def test_white_noise_of_unit_variance_passes_the_angle_unchanged():
+    z = torch.randn(100, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for steps in (3, 5, 10):
+        sample = SAMPLERS["angle"](lambda x, level: level.alpha * x, lambda n: z, steps=steps)
+        torch.testing.assert_close(sample, z)
+
+
+def test_a_point_is_found_whatever_the_noise():
+    z = torch.randn(50, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for sampler in SAMPLERS.values():
+        sample = sampler(lambda x, level: torch.full_like(x, 0.7), lambda n: z, steps=8)
+        torch.testing.assert_close(sample, torch.full_like(z, 0.7), rtol=0, atol=1e-4)
+
+
+def test_an_unstandardised_residual_loses_its_spread_under_few_steps_of_ddim():
+    # STVD's sigmoid schedule and 30 of its 1400 steps: 42 % of a standard deviation of 0.05 is left, 67 % of 0.1
+    every = sigmoid(1400)
+    levels = every[torch.linspace(0, 1400, 31).round().long()]
+    deviations = torch.tensor([0.05, 0.1, 0.3, 1.0], dtype=torch.float64)
+    denoise = Gaussian(0.0, deviations**2)
+    kept = ddim(denoise, levels, lambda n: torch.ones(4).double()) / deviations
+    torch.testing.assert_close(kept, torch.tensor([0.42, 0.67, 0.90, 0.96]).double(), rtol=0, atol=0.02)
+
+
+def test_rules_agree_where_all_are_exact_enough():
+    z = torch.randn(13, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    fine = karras(2000, largest=200.0, smallest=1e-3)
+    samples = [
+        SAMPLERS[name].rule(Gaussian(), fine, lambda n: z) for name in ("ddim", "dpm", "heun", "angle")
+    ]
+    for other in samples[1:]:
+        torch.testing.assert_close(other, samples[0], rtol=0.01, atol=0.005)
+
+
+def test_ancestral_sampling_works_on_any_schedule_with_many_steps():
+    sampler = SAMPLERS["ddpm"]
+    other = type(sampler)(sampler.rule, cosine, 1000, sampler.cost)
+    mean, spread, _ = law(other)
+    assert float((mean - 1).abs().max()) < 0.01
+    assert float((spread / VARIANCES.sqrt() - 1).abs().max()) < 0.01
+
+
+def test_same_noise_same_sample_and_single_precision_is_enough():
+    z = torch.randn(13, generator=torch.Generator().manual_seed(0))
+    denoise = Gaussian(1.0, VARIANCES.float())
+    for sampler in SAMPLERS.values():
+        first, second = (sampler(denoise, lambda n: z, steps=20) for _ in range(2))
+        assert first.dtype == torch.float32
+        assert torch.equal(first, second)
+        precise = sampler(Gaussian(), lambda n: z.double(), steps=20)
+        torch.testing.assert_close(first.double(), precise, rtol=1e-4, atol=1e-4)
+
+
+def test_levels_fall_and_end_clean():
+    for steps in (1, 2, 5, 7, 40):
+        ratio = angle_levels(steps).ratio
+        assert len(ratio) == steps + 1
+        assert (ratio.diff() < 0).all()
+        assert ratio[-1] == 0
+
+
+def test_unknown_names_are_answered_with_the_known_ones():
+    with pytest.raises(FactorError, match="'angle', 'dpm', 'heun', 'ddim', 'ddpm'"):
+        named_sampler("euler")

@@ -1,0 +1,111 @@
+"""Training of the diffused residual: σ_r, the loss it should reach, runs that can be repeated and resumed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import xdownscale
+from xdownscale.kernels.blocks import block_mean
+from xdownscale.model.recipe import NetworkSize, Recipe, Schedule
+from xdownscale.model.residual import Residual, ResidualSettings, latent_truth
+from xdownscale.model.transform import Standard
+from xdownscale.training import fit as fitting
+from xdownscale.training.patches import PatchSampler, Source
+from xdownscale.training.residual import denoising_loss, fit_residual, left_over
+
+SIZE = NetworkSize(maps=(2, 2, 1), width=8, encoder_blocks=1, decoder_blocks=1, stages=(8, 8, 8, 8))
+SCHEDULE = Schedule(steps=4, batch=2, warmup=1, check=2, validation=2)
+RECIPE = Recipe(cells=4, frames=2, size=SIZE, schedule=SCHEDULE)
+BLOCKS = (2, 4, 4)
+
+
+def windows(values):
+    return PatchSampler([Source(values.astype(np.float32))], blocks=BLOCKS, cells=4, frames=2, wet=None)
+
+
+@pytest.fixture(scope="module")
+def rain():
+    return windows(np.maximum(np.random.default_rng(0).normal(size=(12, 32, 32)), 0) * 3)
+
+
+def fresh(**changes):
+    torch.manual_seed(0)
+    return Residual(ResidualSettings(blocks=BLOCKS, size=SIZE, dilations=(1,), **changes))
+
+
+def run(rain, checkpoint=None):
+    model = fresh()
+    result = fit_residual(model, rain, rain, recipe=RECIPE, unit=2.0, checkpoint=checkpoint, progress=False)
+    return result, model.settings.scale
+
+
+def test_the_scale_is_the_root_mean_square_of_what_is_left(rain):
+    model, batch = fresh(scale=5.0), rain.spread(4)
+    truth = torch.from_numpy(batch.fine)
+    with torch.no_grad():
+        left = latent_truth(model.settings.transform, truth) - model.prepare(block_mean(truth, BLOCKS)).mean
+    weight = torch.from_numpy(batch.weights)[:, None, None, None]
+    expected = ((weight * left.square()).mean() / weight.mean()).sqrt()
+    assert left_over(model, batch) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_a_run_is_repeated_and_resumed_to_the_same_weights(rain, tmp_path, monkeypatch):
+    whole, scale = run(rain)
+    original = fitting._Loop.advance
+
+    def interrupted(self, batch, share):
+        if self.step == 3 and self.loss is denoising_loss:
+            raise KeyboardInterrupt
+        return original(self, batch, share)
+
+    monkeypatch.setattr(fitting._Loop, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(rain, tmp_path / "run.safetensors")
+    monkeypatch.setattr(fitting._Loop, "advance", original)
+    resumed, again = run(rain, tmp_path / "run.safetensors")
+    assert again == scale
+    assert resumed.scores == whole.scores
+    for name, value in whole.weights.items():
+        assert torch.equal(value, resumed.weights[name]), name
+
+
+def test_the_median_net_is_left_alone_while_the_denoiser_learns(rain):
+    model = fresh()
+    result = fit_residual(model, rain, rain, recipe=RECIPE, unit=2.0, progress=False)
+    for name, value in model.mean.state_dict().items():
+        torch.testing.assert_close(result.weights[f"mean.{name}"], value)
+
+
+def test_white_noise_is_learned_down_to_the_loss_of_its_closed_form():
+    # for x₀ ~ N(0, λ) the least error of v is λ/(λ·cos²t + sin²t), on average over t √λ; saying nothing costs (1 + λ)/2
+    deviation = 0.2
+    noise = windows(deviation * np.random.default_rng(1).normal(size=(12, 32, 32)))
+    model = fresh(transform=Standard())
+    with torch.no_grad():
+        for weight in model.mean.network.leave.parameters():
+            weight.zero_()
+    model.mean.requires_grad_(requires_grad=False)
+    recipe = replace(RECIPE, schedule=replace(SCHEDULE, steps=100, rate=3e-2, warmup=5))
+    loop = fitting._Loop(model, denoising_loss, recipe.schedule, 0, "cpu")
+    losses = [loop.advance(noise.batch(step, 2), step / 100) for step in range(100)]
+    assert np.mean(losses[:3]) == pytest.approx((1 + deviation**2) / 2, abs=0.12)
+    assert deviation - 0.02 < np.mean(losses[-20:]) < 0.28
+
+
+def test_train_makes_one_that_downscales():
+    rain = xdownscale.tutorial.rain((12, 32, 32))
+    recipe = replace(RECIPE, schedule=replace(SCHEDULE, steps=2))
+    model = xdownscale.train(rain, 4, 2, method="residual", recipe=recipe, progress=False)
+    coarse = rain.sr.coarsen(spatial=4, temporal=2)
+    fine = coarse.sr.downscale(model, members=2)
+    assert model.stochastic
+    assert "crps" in model.provenance.scores
+    np.testing.assert_allclose(
+        fine.sr.coarsen(spatial=4, temporal=2), coarse.expand_dims(member=2), rtol=1e-5, atol=1e-5
+    )
+    start = xdownscale.train(rain, 4, 2, method="residual", model=model, recipe=recipe, progress=False)
+    assert start.factors == model.factors
+    with pytest.raises(xdownscale.errors.FactorError, match="not calibrated"):
+        xdownscale.calibrate(rain, model, name="mine", progress=False)

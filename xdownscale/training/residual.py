@@ -1,0 +1,84 @@
+"""Training of mean + residual diffusion: first the median net, then σ_r, then the denoiser of what is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+
+from xdownscale.diffusion.denoise import Denoiser, Velocity, denoising_error
+from xdownscale.diffusion.schedule import random_angle
+from xdownscale.model.mean import median_recipe
+from xdownscale.training.fit import Result, fit
+from xdownscale.training.window import opened
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from xdownscale.model.recipe import Recipe
+    from xdownscale.model.residual import Residual
+    from xdownscale.training.patches import Batch, PatchSampler
+
+LEVELS = 4
+"""Noise levels at which every window is denoised in a step: the median net is asked once for all of them."""
+
+SURVEY = 32
+"""Windows on which σ_r is estimated."""
+
+
+def fit_residual(
+    model: Residual,
+    training: PatchSampler,
+    validation: PatchSampler | None,
+    *,
+    recipe: Recipe,
+    unit: float,
+    seed: int = 0,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    progress: bool = True,
+) -> Result:
+    """Train median net and denoiser, each for steps or seconds of the recipe; σ_r becomes part of the settings.
+
+    Parameters as in :func:`xdownscale.training.fit.fit`; the median net has a checkpoint of its own beside the other.
+    """
+    beside = None if checkpoint is None else checkpoint.with_name(checkpoint.name + ".mean")
+    learn = partial(fit, unit=unit, seed=seed, device=device, progress=progress)
+    median = learn(model.mean, training, validation, recipe=median_recipe(recipe), checkpoint=beside)
+    model.mean.load_state_dict(median.weights)
+    model.mean.requires_grad_(requires_grad=False)
+    scale = left_over(model.to(device), training.spread(SURVEY), device)
+    model.settings = replace(model.settings, scale=scale)
+    return learn(model, training, validation, recipe=recipe, checkpoint=checkpoint, loss=denoising_loss)
+
+
+def left_over(model: Residual, windows: Batch, device: str = "cpu") -> float:
+    """σ_r: the weighted root mean square, in latent units, of what the median net leaves."""
+    squares, weights = 0.0, 0.0
+    for number in range(len(windows.fine)):
+        part = windows.part(slice(number, number + 1))
+        with torch.no_grad():
+            rest = model.remainder(*opened(model, part, torch.device(device))) * model.settings.scale
+        squares += float(part.weights[0]) * float(rest.square().mean())
+        weights += float(part.weights[0])
+    return max((squares / weights) ** 0.5, 1e-6)
+
+
+def denoising_loss(method: Residual, batch: Batch, source: torch.Generator) -> Tensor:
+    """The error of the denoiser at a few noise levels, for one window."""
+    with torch.no_grad():
+        window, truth = opened(method, batch, source.device)
+        remainder = method.remainder(window, truth)
+    known = method.denoiser.condition(window.window.features, window.mean)
+    clean = remainder.expand(LEVELS, *remainder.shape[1:])
+    level = random_angle(LEVELS, generator=source).shaped(clean.ndim)
+    noise = torch.randn(clean.shape, generator=source, device=source.device)
+    product = batch.styles[0] if batch.styles[0] in method.settings.styles else None
+    network = partial(method.denoiser, known=known, style=method.style(product))
+    return denoising_error(Denoiser(network, Velocity()), clean, noise, level).mean() * float(
+        batch.weights[0]
+    )
