@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from xdownscale.model.downscaler import Downscaler, Provenance, Variable
 from xdownscale.model.generator import Generator, GeneratorSettings, StaticField
 from xdownscale.model.recipe import NetworkSize
+from xdownscale.model.residual import Residual, residual_settings
 from xdownscale.model.transform import LogRain, Standard
 
 SIZE = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1, stages=(16, 8, 8, 8))
@@ -33,3 +36,15 @@ def model(blocks=(3, 4, 4), *, rain=True, static=(), units="mm h-1", stochastic=
     variable = Variable("rain", units, "rainfall_rate") if rain else Variable("tas", units, "air_temperature")
     provenance = Provenance(spacing=1000.0, spacing_units="m", step=300.0)
     return Downscaler(method.eval(), variable=variable, provenance=provenance, name="test")
+
+
+def residual_model():
+    """A median net and a denoiser with random weights."""
+    plain = model()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        method = Residual(replace(residual_settings(plain.method.settings), dilations=(1,)))
+        with torch.no_grad():
+            for weight in method.parameters():
+                weight.add_(0.05 * torch.randn(weight.shape))
+    return Downscaler(method.eval(), variable=plain.variable, provenance=plain.provenance, name="diffused")

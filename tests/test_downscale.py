@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 
 import xdownscale
-from tests.models import model
+from tests.models import model, residual_model
 from tests.support import rain, raise_if_dask_computes
 from xdownscale.errors import (
     DimensionError,
@@ -60,6 +60,30 @@ def test_a_style_is_chosen_by_name_recorded_and_survives_a_file(coarse, tmp_path
     np.testing.assert_array_equal(coarse.chunk().sr.downscale(two, style="rough"), rough)
     with pytest.raises(FactorError, match="knows smooth, rough"):
         coarse.sr.downscale(two, style="other")
+
+
+def test_a_sampler_is_chosen_by_name_and_recorded(coarse):
+    diffused = residual_model()
+    default, other = coarse.sr.downscale(diffused), coarse.sr.downscale(diffused, sampler="dpm", steps=2)
+    assert not np.array_equal(default, other)
+    recorded = [field.attrs["xdownscale_sampler"] for field in (default, other)]
+    assert recorded == ["angle, 5 steps", "dpm, 2 steps"]
+    assert diffused.sampler == "angle, 5 steps"
+    np.testing.assert_array_equal(coarse.chunk().sr.downscale(diffused, sampler="dpm", steps=2), other)
+    np.testing.assert_array_equal(coarse.sr.downscale(diffused.with_sampler("dpm", 2)), other)
+    again = other.astype(float).sr.coarsen(spatial=4, temporal=3)
+    np.testing.assert_allclose(again[0], coarse, rtol=1e-5, atol=1e-6)
+
+
+def test_a_sampler_that_is_not_one_or_has_nothing_to_sample_is_refused(coarse):
+    assert "xdownscale_sampler" not in coarse.sr.downscale(MODEL).attrs
+    for wrong in ({"sampler": "angle"}, {"steps": 3}):
+        with pytest.raises(FactorError, match='train\\(method="residual"\\)'):
+            coarse.sr.downscale(MODEL, **wrong)
+    with pytest.raises(FactorError, match="'angle', 'dpm'"):
+        coarse.sr.downscale(residual_model(), sampler="euler")
+    with pytest.raises(FactorError, match="at least one step"):
+        coarse.sr.downscale(residual_model(), steps=0)
 
 
 def test_chunks_change_no_bit_and_nothing_is_computed_early(coarse):

@@ -73,6 +73,8 @@ def _parser() -> argparse.ArgumentParser:
     downscale = _verb(verbs, "downscale", _downscale, "draw an ensemble of fine fields", factor=None)
     downscale.add_argument("--model", help="model file or zoo name; by default the zoo's for these factors")
     downscale.add_argument("--members", type=int, default=1)
+    downscale.add_argument("--sampler", help="of a diffused residual")
+    downscale.add_argument("--steps", type=int, help="of the sampler, instead of its default")
     for verb in (coarsen, interpolate, downscale):
         verb.add_argument("--gaps", default="error", choices=("error", "split"), help="in time")
     for verb in (train, downscale):
@@ -168,6 +170,8 @@ def _downscale(options: argparse.Namespace) -> str:
             spatial=options.spatial,
             temporal=options.temporal,
             members=options.members,
+            sampler=options.sampler,
+            steps=options.steps,
             gaps=options.gaps,
             seed=options.seed,
             device=options.device,

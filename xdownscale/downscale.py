@@ -39,6 +39,8 @@ def downscale(
     seed: int = 0,
     static: Static | None = None,
     style: str | None = None,
+    sampler: str | None = None,
+    steps: int | None = None,
     conserve: str = "auto",
     gaps: str = "error",
     tile: tuple[int, int, int] | None = None,
@@ -69,6 +71,10 @@ def downscale(
     style : str, optional
         The product of ``model.styles`` whose texture is wanted: radar networks differ in how smooth their fields are,
         and a coarse field does not tell. None takes the default of the model.
+    sampler : {"angle", "dpm", "heun", "ddim", "ddpm"}, optional
+        For a model with a diffused residual: how its members are drawn. None takes what the model says.
+    steps : int, optional
+        Of the sampler, instead of its default: more take longer and look farther.
     conserve : {"auto", "cell", "none"}
         "cell": block means of every member equal the field. "auto" is what the model was trained for.
     gaps : {"error", "split"}
@@ -107,6 +113,8 @@ def downscale(
     downscaler = _resolved(model, spatial, temporal)
     if style is not None:
         downscaler = downscaler.with_style(style)
+    if sampler is not None or steps is not None:
+        downscaler = downscaler.with_sampler(sampler, steps)
     if isinstance(field, xr.DataTree):
         return _of_tree(field, downscaler, wish)
     if isinstance(field, xr.Dataset):
@@ -270,4 +278,5 @@ def _extra(model: Downscaler, seed: int) -> dict[str, Any]:
         "xdownscale_model_sha256": model.sha256,
         "xdownscale_seed": seed,
         "xdownscale_style": model.style or "mean",
+        **({} if model.sampler is None else {"xdownscale_sampler": model.sampler}),
     }

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from xdownscale.kernels.blocks import block_mean
+from xdownscale.model.conserve import PASSES
 from xdownscale.model.downscaler import Downscaler, Provenance, Variable, load
 from xdownscale.model.generator import GeneratorSettings, draw_noise
 from xdownscale.model.recipe import NetworkSize
@@ -151,3 +152,48 @@ def test_settings_of_a_generator_become_those_of_a_residual():
     base = GeneratorSettings(blocks=(1, 4, 4), size=SIZE, styles=("a",))
     made = residual_settings(base)
     assert (made.blocks, made.size, made.styles, made.scale) == (base.blocks, base.size, base.styles, 1.0)
+
+
+def drawn(made, coarse, **changes):
+    """A member, and what the denoiser was asked."""
+    made.settings = replace(made.settings, **changes)
+    asked = []
+    made.denoiser.register_forward_hook(lambda *_: asked.append(1))
+    noise = draw_noise(made.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        return made(made.prepare(coarse), noise), len(asked)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "steps", "cost"), [("angle", None, 6), ("dpm", 5, 6), ("heun", 3, 6), ("ddpm", 4, 4)]
+)
+def test_the_sampler_says_how_often_the_denoiser_is_asked_and_how_far_it_looks(sampler, steps, cost):
+    made = method()
+    coarse = case(made)[0]
+    fine, asked = drawn(made, coarse, sampler=sampler, steps=steps)
+    assert asked == cost
+    assert made.halo[1] == cost + made.mean.halo[1] + PASSES
+    torch.testing.assert_close(block_mean(fine, made.settings.blocks), coarse, rtol=1e-5, atol=1e-5)
+
+
+def test_ancestral_sampling_takes_fresh_noise_at_every_step_and_others_none():
+    made = method()
+    made.settings = replace(made.settings, sampler="ddpm", steps=7)
+    assert made.noise_maps[0].maps == 7
+    coarse = case(made, (1, 1, 4, 5))[0]
+    noise = draw_noise(made.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(1))
+    other = noise[0].clone()
+    other[:, :, 3] += 1.0
+    with torch.inference_mode():
+        window = made.prepare(coarse)
+        assert not torch.allclose(made.latent(window, noise), made.latent(window, [other]))
+    made.settings = replace(made.settings, sampler="ddim", steps=7)
+    assert made.noise_maps[0].maps == 1
+
+
+def test_a_file_without_a_sampler_takes_the_default():
+    settings = method().settings
+    document = replace(settings, sampler="heun", steps=4).to_json()
+    assert ResidualSettings.from_json(document).drawn[1] == 4
+    del document["sampler"], document["steps"]
+    assert ResidualSettings.from_json(document) == settings

@@ -13,7 +13,7 @@ from xdownscale.model.residual import Residual, ResidualSettings, latent_truth
 from xdownscale.model.transform import Standard
 from xdownscale.training import fit as fitting
 from xdownscale.training.patches import PatchSampler, Source
-from xdownscale.training.residual import denoising_loss, fit_residual, left_over
+from xdownscale.training.residual import denoising_loss, fit_residual, left_over, shared_out
 
 SIZE = NetworkSize(maps=(2, 2, 1), width=8, encoder_blocks=1, decoder_blocks=1, stages=(8, 8, 8, 8))
 SCHEDULE = Schedule(steps=4, batch=2, warmup=1, check=2, validation=2)
@@ -109,3 +109,11 @@ def test_train_makes_one_that_downscales():
     assert start.factors == model.factors
     with pytest.raises(xdownscale.errors.FactorError, match="not calibrated"):
         xdownscale.calibrate(rain, model, name="mine", progress=False)
+
+
+def test_seconds_are_shared_out_and_steps_are_not():
+    timed = replace(RECIPE, schedule=replace(SCHEDULE, seconds=60.0))
+    first, second = shared_out(timed)
+    assert [each.schedule.seconds for each in (first, second)] == pytest.approx([20, 40])
+    assert first.schedule.steps == second.schedule.steps == SCHEDULE.steps
+    assert shared_out(RECIPE) == (RECIPE, RECIPE)

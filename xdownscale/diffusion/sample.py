@@ -145,12 +145,15 @@ class Sampler:
         The default: mean and standard deviation of Gaussian modes within 3 %.
     cost : callable
         Number of steps to number of evaluations of the network.
+    fresh : bool
+        Whether every step takes noise of its own.
     """
 
     rule: Callable[[Denoise, NoiseLevel, NoiseSource], Tensor]
     levels: Callable[[int], NoiseLevel]
     steps: int
     cost: Callable[[int], int]
+    fresh: bool = False
 
     def __call__(self, denoise: Denoise, noise: NoiseSource, *, steps: int | None = None) -> Tensor:
         """A sample.
@@ -176,7 +179,7 @@ SAMPLERS: Mapping[str, Sampler] = {
     "ddim": Sampler(
         ddim, partial(karras, largest=30.0, smallest=0.005, rho=10.0), 100, lambda steps: steps + 1
     ),
-    "ddpm": Sampler(ddpm, linear_beta, 1000, lambda steps: steps),
+    "ddpm": Sampler(ddpm, linear_beta, 1000, lambda steps: steps, fresh=True),
 }
 """Samplers by name, the cheapest first. DDPM's schedule belongs to its 1000 steps."""
 

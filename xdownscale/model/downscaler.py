@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from xdownscale.diffusion.sample import named_sampler
 from xdownscale.errors import FactorError
 from xdownscale.field.factors import Factors
 from xdownscale.model.artefact import read_model, tensors_hash, write_model
 from xdownscale.model.methods import Method, build, described, kind_of
+from xdownscale.model.residual import Residual
 
 if TYPE_CHECKING:
     import os
@@ -121,6 +123,14 @@ class Downscaler:
         """The product whose texture it gives; None for the mean of all."""
         return self.method.settings.default
 
+    @property
+    def sampler(self) -> str | None:
+        """How a diffused residual is drawn; None for one pass."""
+        if not isinstance(self.method, Residual):
+            return None
+        settings = self.method.settings
+        return f"{settings.sampler}, {settings.drawn[1]} steps"
+
     def with_style(self, style: str | None) -> Downscaler:
         """The same downscaler with the texture of another product.
 
@@ -141,6 +151,36 @@ class Downscaler:
             raise FactorError(msg)
         method = copy.copy(self.method)
         method.settings = replace(self.method.settings, default=style)
+        return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
+
+    def with_sampler(self, sampler: str | None = None, steps: int | None = None) -> Downscaler:
+        """The same diffused residual drawn by another sampler, or in more or fewer steps.
+
+        Parameters
+        ----------
+        sampler : {"angle", "dpm", "heun", "ddim", "ddpm"}, optional
+            None keeps it.
+        steps : int, optional
+            None takes the sampler's default. The reach, and with it the halo of tiles, grows with them.
+
+        Raises
+        ------
+        FactorError
+            For a model that draws its members in one pass, another name, or no step at all.
+        """
+        method = copy.copy(self.method)
+        if not isinstance(method, Residual):
+            msg = (
+                f"sampler={sampler!r}, steps={steps}: the model {self.name!r} is a {described(self.method)} and takes "
+                f'no steps. Leave both out, or train(method="residual").'
+            )
+            raise FactorError(msg)
+        name = method.settings.sampler if sampler is None else sampler
+        named_sampler(name)
+        if steps is not None and steps < 1:
+            msg = f"steps={steps}: a sampler takes at least one step"
+            raise FactorError(msg)
+        method.settings = replace(method.settings, sampler=name, steps=steps)
         return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
 
     @property

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from xdownscale.diffusion.sample import Sampler
     from xdownscale.model.transform import Transform
 
 DRY = -0.4
@@ -43,7 +44,7 @@ SAMPLER = "angle"
 
 @dataclass(frozen=True)
 class ResidualSettings(GeneratorSettings):
-    """Everything that is needed to build a :class:`Residual` again: the settings of its median net, and two more.
+    """Everything that is needed to build a :class:`Residual` again: the settings of its median net, and how its residual is drawn.
 
     Parameters
     ----------
@@ -51,10 +52,16 @@ class ResidualSettings(GeneratorSettings):
         σ_r, in latent units.
     dilations : tuple of int
         Of the denoiser's blocks. Its width is that of the generator's decoder.
+    sampler : str
+        How members are drawn, a name of :data:`xdownscale.diffusion.sample.SAMPLERS`.
+    steps : int, optional
+        Of the sampler; None takes its default.
     """
 
     scale: float = 1.0
     dilations: tuple[int, ...] = (1, 2, 4, 1)
+    sampler: str = SAMPLER
+    steps: int | None = None
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> ResidualSettings:
@@ -64,7 +71,15 @@ class ResidualSettings(GeneratorSettings):
             **{each.name: getattr(base, each.name) for each in fields(base)},
             scale=document["scale"],
             dilations=tuple(document["dilations"]),
+            sampler=document.get("sampler", SAMPLER),  # files of the first versions do not say
+            steps=document.get("steps"),
         )
+
+    @property
+    def drawn(self) -> tuple[Sampler, int]:
+        """The sampler, and its number of steps."""
+        sampler = named_sampler(self.sampler)
+        return sampler, sampler.steps if self.steps is None else self.steps
 
 
 class ResidualWindow(NamedTuple):
@@ -109,9 +124,10 @@ class Residual(nn.Module):
 
     @property
     def noise_maps(self) -> list[NoiseMaps]:
-        """The noise that one member needs: one value for every fine cell and step."""
+        """The noise that one member needs: one value for every fine cell and step, or one for each step of sampling."""
         frames, y, x = self.settings.blocks
-        return [NoiseMaps(1, (y, x), frames)]
+        sampler, steps = self.settings.drawn
+        return [NoiseMaps(steps if sampler.fresh else 1, (y, x), frames)]
 
     @property
     def halo(self) -> tuple[int, int]:
@@ -119,8 +135,8 @@ class Residual(nn.Module):
 
         The denoiser's reach as often as it is asked, then the reach of what it is shown there.
         """
-        sampler = named_sampler(SAMPLER)
-        asked = sampler.cost(sampler.steps)
+        sampler, steps = self.settings.drawn
+        asked = sampler.cost(steps)
         cells, frames = self.denoiser.reach
         shown, passes = self.mean.halo, PASSES if self.settings.conserving else 0
         return ceil(asked * cells) + 1 + shown[0] + passes, asked * frames + shown[1] + passes
@@ -143,9 +159,9 @@ class Residual(nn.Module):
 
     def latent(self, window: ResidualWindow, noise: Sequence[Tensor], *, conserve: bool = True) -> Tensor:  # noqa: ARG002
         """Latent fine field of one member, shape (B, T·L, S_y·M, S_x·N); the same whether conserved later or not."""
-        start = noise[0][:, 1:-1, 0]
+        sampler, steps = self.settings.drawn
         network = partial(self.denoiser, known=window.known, style=window.style)
-        residual = named_sampler(SAMPLER)(Denoiser(network, Velocity()), lambda _: start)
+        residual = sampler(Denoiser(network, Velocity()), lambda n: noise[0][:, 1:-1, n], steps=steps)
         return window.mean + self.settings.scale * residual
 
     def finish(

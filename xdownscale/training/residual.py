@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 LEVELS = 4
 """Noise levels at which every window is denoised in a step: the median net is asked once for all of them."""
 
+MEDIAN_SHARE = 1 / 3
+"""Of a budget of seconds, what the median net gets: a step of the denoiser takes several times as long."""
+
 SURVEY = 32
 """Windows on which σ_r is estimated."""
 
@@ -42,18 +45,30 @@ def fit_residual(
     checkpoint: Path | None = None,
     progress: bool = True,
 ) -> Result:
-    """Train median net and denoiser, each for steps or seconds of the recipe; σ_r becomes part of the settings.
+    """Train median net and denoiser; σ_r becomes part of the settings.
 
+    Each takes the steps of the recipe; its seconds, if any, are shared out between them.
     Parameters as in :func:`xdownscale.training.fit.fit`; the median net has a checkpoint of its own beside the other.
     """
     beside = None if checkpoint is None else checkpoint.with_name(checkpoint.name + ".mean")
+    first, second = shared_out(recipe)
     learn = partial(fit, unit=unit, seed=seed, device=device, progress=progress)
-    median = learn(model.mean, training, validation, recipe=median_recipe(recipe), checkpoint=beside)
+    median = learn(model.mean, training, validation, recipe=median_recipe(first), checkpoint=beside)
     model.mean.load_state_dict(median.weights)
     model.mean.requires_grad_(requires_grad=False)
     scale = left_over(model.to(device), training.spread(SURVEY), device)
     model.settings = replace(model.settings, scale=scale)
-    return learn(model, training, validation, recipe=recipe, checkpoint=checkpoint, loss=denoising_loss)
+    return learn(model, training, validation, recipe=second, checkpoint=checkpoint, loss=denoising_loss)
+
+
+def shared_out(recipe: Recipe) -> tuple[Recipe, Recipe]:
+    """The recipe with the median net's part of the seconds, and with the denoiser's."""
+    seconds = recipe.schedule.seconds
+    if seconds is None:
+        return recipe, recipe
+    parts = (MEDIAN_SHARE * seconds, (1 - MEDIAN_SHARE) * seconds)
+    first, second = (replace(recipe, schedule=replace(recipe.schedule, seconds=part)) for part in parts)
+    return first, second
 
 
 def left_over(model: Residual, windows: Batch, device: str = "cpu") -> float:
