@@ -15,6 +15,7 @@ from pathlib import Path
 
 import common
 import numpy as np
+import rain
 import xarray as xr
 
 import xdownscale
@@ -45,7 +46,7 @@ def main() -> None:
     median = None if options.median is None else xdownscale.load(options.median)
     results, errors, styles = {}, [], {}
     for event in options.events:
-        truth = covered(common.event_rain(options.folder, event), 10 * options.cells)
+        truth = rain.covered(common.event_rain(options.folder, event), 10 * options.cells)
         coarse = truth.sr.coarsen(spatial=10, temporal=3)
         ensemble = coarse.sr.downscale(generator, members=options.members)
         for style in options.styles:
@@ -72,23 +73,6 @@ def main() -> None:
     )
 
 
-def covered(rain: xr.DataArray, size: int) -> xr.DataArray:
-    """The square of `size` cells without a missing value that lies nearest to the middle of the field."""
-    missing = np.isnan(rain.values).any(0)
-    best: tuple[float, int, int] | None = None
-    for y in range(0, missing.shape[0] - size + 1, 10):
-        for x in range(0, missing.shape[1] - size + 1, 10):
-            if not missing[y : y + size, x : x + size].any():
-                away = float(
-                    np.hypot(y + size / 2 - missing.shape[0] / 2, x + size / 2 - missing.shape[1] / 2)
-                )
-                best = min(best or (away, y, x), (away, y, x))
-    if best is None:
-        msg = f"no square of {size} cells is without missing values: use fewer --cells"
-        raise SystemExit(msg)
-    return rain.isel(y=slice(best[1], best[1] + size), x=slice(best[2], best[2] + size))
-
-
 def score_event(
     truth: xr.DataArray, coarse: xr.DataArray, ensemble: xr.DataArray, median: xdownscale.Downscaler | None
 ) -> tuple[dict[str, float], np.ndarray]:
@@ -112,7 +96,7 @@ def score_event(
     rows["EMD members"] = float(metrics.emd(truth, ensemble))
     rows["SSIM members"] = float(metrics.ssim(truth, first, data_range=float(truth.max())))
     rows["SSIM bicubic"] = float(metrics.ssim(truth, fixed["bicubic"], data_range=float(truth.max())))
-    rows |= power(truth, ensemble)
+    rows |= rain.power(truth, ensemble)
     rows |= climate(truth, ensemble)
     rows |= guarantees(coarse, ensemble)
     blocks = [
@@ -132,7 +116,7 @@ def texture(truth: xr.DataArray, ensemble: xr.DataArray) -> dict[str, float]:
         "spread/skill": float(metrics.spread_skill_ratio(truth, ensemble)),
         "LSD members": float(metrics.lsd(truth, ensemble)),
         "lag-1 members": float(metrics.lag_autocorrelation(ensemble)),
-        **power(truth, ensemble),
+        **rain.power(truth, ensemble),
     }
 
 
@@ -149,20 +133,7 @@ def climate(truth: xr.DataArray, ensemble: xr.DataArray) -> dict[str, float]:
         jumps = metrics.border_jump_ratio(field, spatial=10, temporal=3)
         rows[f"border jumps space {label}"] = float(jumps.sel(direction="space"))
         rows[f"border jumps time {label}"] = float(jumps.sel(direction="time"))
-        rows[f"diagonal power ratio {label}"] = diagonals(field)
-    return rows
-
-
-def power(truth: xr.DataArray, ensemble: xr.DataArray) -> dict[str, float]:
-    """Power of the members over that of the truth by wavelength, in dB."""
-    wanted, found = (metrics.power_spectrum(field, window="hann") for field in (truth, ensemble))
-    length = 1 / wanted["wavenumber"]
-    length = length / (1000 if float(abs(truth["x"].diff("x")).mean()) > 10 else 1)
-    rows = {}
-    for low, high in ((2, 3), (3, 5), (5, 10), (10, 30)):
-        at = (length >= low) & (length < high)
-        ratio = float(found.where(at).mean() / wanted.where(at).mean())
-        rows[f"power at {low}-{high} km, dB over truth"] = 10 * float(np.log10(ratio))
+        rows[f"diagonal power ratio {label}"] = rain.diagonals(field)
     return rows
 
 
@@ -177,14 +148,6 @@ def guarantees(coarse: xr.DataArray, ensemble: xr.DataArray) -> dict[str, float]
         "smallest value": float(ensemble.min()),
         "missing values": float(np.isnan(ensemble.values).sum()),
     }
-
-
-def diagonals(field: xr.DataArray) -> float:
-    """Mean square increment along one diagonal over that along the other: 1 without streaks."""
-    values = field.values
-    one = np.square(values[..., 1:, 1:] - values[..., :-1, :-1]).mean()
-    other = np.square(values[..., 1:, :-1] - values[..., :-1, 1:]).mean()
-    return float(one / other)
 
 
 def summarise(results: dict[str, dict[str, float]], blocks: np.ndarray) -> dict[str, str]:
@@ -230,34 +193,9 @@ def table(results: dict[str, dict[str, float]]) -> str:
 
 def draw(truth: xr.DataArray, ensemble: xr.DataArray, folder: Path, event: str) -> None:
     """Six members beside the truth, one pixel per kilometre: the wettest window and a showery one."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-    from matplotlib.colors import BoundaryNorm
-
-    folder.mkdir(parents=True, exist_ok=True)
-    size, step = 175, truth.sizes["time"] // 2
-    frame = truth.isel(time=step)
-    wet = (frame >= 0.1).coarsen(y=size, x=size, boundary="trim").mean().values
-    places = {"wet": np.argmax(wet), "showery": np.argmin(abs(wet - 0.15))}
-    bounds = [0, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 200]
-    colours = ["white", *plt.get_cmap("viridis_r")(np.linspace(0, 1, len(bounds) - 2))]
-    norm = BoundaryNorm(bounds, len(colours))
-    for kind, place in places.items():
-        row, column = (int(i) * size for i in np.unravel_index(place, wet.shape))
-        box = {"y": slice(row, row + size), "x": slice(column, column + size)}
+    for kind, box in rain.places(truth, 175).items():
         fields = [truth.isel(box), *(ensemble.isel(box).isel(member=m) for m in range(6))]
-        panels = [
-            np.concatenate([field.isel(time=t).values for field in fields], axis=1)
-            for t in range(step, step + 3)
-        ]
-        image = np.concatenate(panels, axis=0)
-        colour = mpl.colors.ListedColormap(colours)(norm(image))[..., :3]
-        lines = np.zeros_like(image, bool)
-        lines[:, ::size] = lines[::size] = True
-        colour[lines] = 0.4
-        plt.imsave(folder / f"{event}_{kind}.png", colour)
+        rain.picture(fields, folder / f"{event}_{kind}.png")
 
 
 if __name__ == "__main__":
