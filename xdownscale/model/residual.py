@@ -44,7 +44,7 @@ SAMPLER = "angle"
 
 @dataclass(frozen=True)
 class ResidualSettings(GeneratorSettings):
-    """Everything that is needed to build a :class:`Residual`: the settings of its median net, and how its rest is drawn.
+    """Everything that is needed for a :class:`Residual`: the settings of its median net, and how the rest is drawn.
 
     Parameters
     ----------
