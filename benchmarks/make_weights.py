@@ -74,7 +74,7 @@ def product(path: Path) -> str:
 def wettest(rain: xr.DataArray, steps: int = 12, side: int = 200) -> xr.DataArray:
     """The hour with most rain, on a square in the middle of what has no gaps."""
     amount = rain.fillna(0).mean(rain.dims[1:]).rolling(time=steps).sum().fillna(0)
-    last = max(int(amount.argmax()), steps - 1)
+    last = max(int(amount.values.argmax()), steps - 1)
     hour = rain.isel(time=slice(last - steps + 1, last + 1))
     middle = (int(np.median(at)) - side // 2 for at in np.isfinite(hour.values).all(0).nonzero())
     y, x = (max(0, start) for start in middle)

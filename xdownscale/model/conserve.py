@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 PASSES = 8
 """Passes of the smooth offset; each reaches one coarse cell and one coarse frame further."""
 
+RUN = 2**17
+"""Fine values that are moved together, of whole coarse frames."""
+
 LARGEST = 2.0
 """Largest offset of one pass in the latent units of rain, so that no pass overshoots."""
 
@@ -93,19 +96,21 @@ def conserve_cells(
     )
 
 
-def _frames(latent: Tensor, shift: Tensor, blocks: Blocks) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Coarse frames one by one, their fine steps, and the moved latent values: temporaries that stay in the cache."""
+def _runs(latent: Tensor, shift: Tensor, blocks: Blocks) -> Iterator[tuple[slice, slice, Tensor]]:
+    """Runs of coarse frames, their fine steps, and the moved latent values: temporaries that stay in the cache."""
     steps = resize_axis(shift, 1, blocks[0], dim=-3)
-    for k in range(shift.shape[-3]):
-        fine = slice(k * blocks[0], (k + 1) * blocks[0])
-        yield slice(k, k + 1), fine, interpolate_cells(steps[:, fine], (1, *blocks[1:])).add_(latent[:, fine])
+    length = max(1, RUN // latent[:, : blocks[0]].numel())
+    for start in range(0, shift.shape[-3], length):
+        frames = slice(start, start + length)
+        fine = slice(start * blocks[0], (start + length) * blocks[0])
+        yield frames, fine, interpolate_cells(steps[:, fine], (1, *blocks[1:])).add_(latent[:, fine])
 
 
 def _means_after(latent: Tensor, shift: Tensor, transform: Transform, blocks: Blocks) -> Tensor:
     """Block means of the field whose latent values are moved by `shift`."""
     means = torch.empty_like(shift)
-    for frame, _, moved in _frames(latent, shift, blocks):
-        means[:, frame] = block_mean_by_rows(transform.inverse(moved), blocks)
+    for frames, _, moved in _runs(latent, shift, blocks):
+        means[:, frames] = block_mean_by_rows(transform.inverse(moved), blocks)
     return means
 
 
@@ -114,10 +119,10 @@ def _settled(
 ) -> Tensor:
     """The moved field after the exact step."""
     result = torch.empty_like(latent)
-    for frame, fine, moved in _frames(latent, shift, blocks):
+    for frames, fine, moved in _runs(latent, shift, blocks):
         result[:, fine] = exact_step(
             transform.inverse(moved),
-            coarse[:, frame],
+            coarse[:, frames],
             blocks=blocks,
             fallback=fallback[:, fine],
             ratio=transform.nonnegative,

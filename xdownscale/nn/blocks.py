@@ -64,18 +64,15 @@ class FrameExchange(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (B, L, C, H, W), unchanged."""
-        share = max(1, x.shape[2] // 8)
-        early, late = x[:, :, :share], x[:, :, share : 2 * share]
-        before = torch.cat([early[:, :1], early[:, :-1]], dim=1)
-        after = torch.cat([late[:, 1:], late[:, -1:]], dim=1)
-        return torch.cat([before, after, x[:, :, 2 * share :]], dim=2)
+        return self.between(x[:, :1], x, x[:, -1:])
 
     def between(self, before: Tensor, here: Tensor, after: Tensor) -> Tensor:
-        """The same for frames whose neighbours are given."""
+        """The same for a run of frames, given those before and after it."""
         share = max(1, here.shape[2] // 8)
-        return torch.cat(
-            [before[:, :, :share], after[:, :, share : 2 * share], here[:, :, 2 * share :]], dim=2
-        )
+        early, late = slice(share), slice(share, 2 * share)
+        earlier = torch.cat([before[:, -1:, early], here[:, :-1, early]], dim=1)
+        later = torch.cat([here[:, 1:, late], after[:, :1, late]], dim=1)
+        return torch.cat([earlier, later, here[:, :, 2 * share :]], dim=2)
 
 
 class PixelNorm(nn.Module):

@@ -39,6 +39,9 @@ BLOCK = 32
 FINEST = 2
 """Number of stages that are passed block by block."""
 
+RUN, FEW = 3, 128 * 128
+"""Fine frames of so few pixels pass together, so many of them: alone they cost more in calls than in arithmetic."""
+
 
 class NoiseMaps(NamedTuple):
     """One set of independent normal maps that a network asks for."""
@@ -116,9 +119,9 @@ class Stage(nn.Module):
             return h
         return nn.functional.silu(h + self.second(exchanged), inplace=not torch.is_grad_enabled())
 
-    def one_by_one(self, frames: Iterable[Tensor], given: Given) -> Iterator[Tensor]:
-        """The same as :meth:`forward` for a stream of single frames, so that features stay in the cache."""
-        entered = (self.enter(x, given.frame(n)) for n, x in enumerate(frames))
+    def run_by_run(self, runs: Iterable[Tensor], given: Given) -> Iterator[Tensor]:
+        """The same as :meth:`forward` for a stream of short runs of frames, so that features stay in the cache."""
+        entered = self._entered(runs, given)
         if self.exchange is None:
             yield from entered
             return
@@ -126,11 +129,16 @@ class Stage(nn.Module):
         for h, after in pairwise(chain(entered, [None])):
             if h is None:
                 return
-            yield self.mix(
-                h,
-                self.exchange.between(h if before is None else before, h, h if after is None else after),
-            )
+            first, last = h[:, :1] if before is None else before, h[:, -1:] if after is None else after
+            yield self.mix(h, self.exchange.between(first, h, last))
             before = h
+
+    def _entered(self, runs: Iterable[Tensor], given: Given) -> Iterator[Tensor]:
+        start = 0
+        for x in runs:
+            stop = start + x.shape[1]
+            yield self.enter(x, given.frames(start, stop))
+            start = stop
 
 
 class Given(NamedTuple):
@@ -147,10 +155,10 @@ class Given(NamedTuple):
     after: tuple[int, int]
     """Pixels per cell here."""
 
-    def frame(self, n: int) -> Given:
-        """What frame `n` gets."""
-        noise = None if self.noise is None else self.noise[:, n : n + 3]
-        return self._replace(condition=self.condition[:, n : n + 1], noise=noise)
+    def frames(self, start: int, stop: int) -> Given:
+        """What a run of frames gets."""
+        noise = None if self.noise is None else self.noise[:, start : stop + 2]
+        return self._replace(condition=self.condition[:, start:stop], noise=noise)
 
     def part(self, window: Window) -> Given:
         """What a window of cells gets."""
@@ -336,25 +344,27 @@ class LocalNetwork(nn.Module):
             for stage, each in zip(self._stages, given, strict=True):
                 x = stage(x, each)
             return self.leave(x).squeeze(2)
-        frames: Iterator[Tensor] = iter(x.split(1, dim=1))
+        few = given[-1].condition.shape[-2] * given[-1].condition.shape[-1] <= FEW
+        runs: Iterator[Tensor] = iter(x.split(RUN if few else 1, dim=1))
         coarser = len(given) - FINEST
         for stage, each in zip(self._stages[:coarser], given[:coarser], strict=True):
-            frames = stage.one_by_one(frames, each)
-        return self._finest(list(frames), given[max(0, coarser) :], wanted)
+            runs = stage.run_by_run(runs, each)
+        return self._finest(list(runs), given[max(0, coarser) :], wanted)
 
-    def _finest(self, frames: list[Tensor], given: Sequence[Given], wanted: Tensor | None) -> Tensor:
-        """The last stages without gradients, block by block and frame by frame: what passes lies in the cache.
+    def _finest(self, runs: list[Tensor], given: Sequence[Given], wanted: Tensor | None) -> Tensor:
+        """The last stages without gradients, block by block and run by run: what passes lies in the cache.
 
         Blocks and frames never as many as would fit: results must not depend on the size of the field, and the order of
         sums in a convolution may on its batch.
         """
         before, after = given[0].before, given[-1].after
         batch, rows, columns = (
-            frames[0].shape[0],
-            frames[0].shape[3] // before[0],
-            frames[0].shape[4] // before[1],
+            runs[0].shape[0],
+            runs[0].shape[3] // before[0],
+            runs[0].shape[4] // before[1],
         )
-        fine = frames[0].new_zeros(batch, len(frames), rows * after[0], columns * after[1])
+        count = sum(run.shape[1] for run in runs)
+        fine = runs[0].new_zeros(batch, count, rows * after[0], columns * after[1])
         stages = self._stages[-len(given) :]
         halo = ceil(self._pixels(len(self.rungs) - len(given)))
         for core in (Window(y, x) for y in _parts(rows) for x in _parts(columns)):
@@ -362,11 +372,14 @@ class LocalNetwork(nn.Module):
                 continue
             window = core.widened(halo, (rows, columns))
             inside, place = core.within(window).of(after), core.of(after)
-            stream: Iterator[Tensor] = (frame[(..., *window.of(before))] for frame in frames)
+            stream: Iterator[Tensor] = (run[(..., *window.of(before))] for run in runs)
             for stage, each in zip(stages, given, strict=True):
-                stream = stage.one_by_one(stream, each.part(window))
-            for n, frame in enumerate(stream):
-                fine[:, n, place[0], place[1]] = self.leave(frame)[:, 0, 0, inside[0], inside[1]]
+                stream = stage.run_by_run(stream, each.part(window))
+            start = 0
+            for run in stream:
+                stop = start + run.shape[1]
+                fine[:, start:stop, place[0], place[1]] = self.leave(run)[:, :, 0, inside[0], inside[1]]
+                start = stop
         return fine
 
     def _pixels(self, first: int) -> float:

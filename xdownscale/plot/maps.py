@@ -11,6 +11,7 @@ import numpy as np
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.values import is_rain
+from xdownscale.plot.coast import coastlines
 from xdownscale.plot.style import INK, RATE, title_of
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as Panel
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
+
+    from xdownscale.plot.coast import Line
 
 _BOUNDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 """Bounds of the classes of rain rate in mm/h; less than the first is dry, more than the last has a class of its own."""
@@ -57,6 +60,8 @@ class Ground:
         Whether the values are rain rates in mm/h.
     label : str
         Of the colour scale.
+    coast : tuple of array (points, 2)
+        Coastlines, in the units of the extent.
     """
 
     extent: tuple[float, float]
@@ -64,13 +69,14 @@ class Ground:
     metric: bool
     rain: bool
     label: str
+    coast: tuple[Line, ...] = ()
 
     @classmethod
     def of(cls, field: xr.DataArray, axes: Axes) -> Ground:
         """The ground of a field in the units that are shown."""
         extent, aspect, metric = _extent(field, axes)
         rain = is_rain(field) and field.attrs.get("units") == RATE
-        return cls(extent, aspect, metric, rain, title_of(field))
+        return cls(extent, aspect, metric, rain, title_of(field), coastlines(field, axes, extent))
 
     def panel_size(self, longer: float) -> tuple[float, float]:
         """Width and height of a panel whose longer side is given, in inches."""
@@ -88,11 +94,17 @@ class Ground:
         return {"cmap": "viridis", "norm": Normalize(low, high if high > low else low + 1)}
 
     def draw(self, panel: Panel, frame: np.ndarray, scale: Mapping[str, Any]) -> AxesImage:
-        """Show one frame."""
+        """Show one frame, and the coast where it is known."""
+        from matplotlib.collections import LineCollection
+
         width, height = self.extent
         image = panel.imshow(
             frame, origin="lower", extent=(0, width, 0, height), interpolation="nearest", **scale
         )
+        if self.coast:
+            panel.add_collection(
+                LineCollection(list(self.coast), colors=INK, linewidths=0.5, alpha=0.7), autolim=False
+            )
         panel.set(xticks=[], yticks=[], facecolor=_MISSING)
         for spine in panel.spines.values():
             spine.set(linewidth=0.4, edgecolor=INK)
