@@ -64,7 +64,7 @@ def test_faults_show_in_the_row_that_is_meant_for_them(truth, copies):
     assert rows["components at 1 mm/h: ratio"] > 5
     assert rows["perimeter at 1 mm/h: ratio"] > 1.5
     noise = np.random.default_rng(2).normal(size=copies.shape)
-    assert judge(truth, coarse, (copies + noise).clip(min=0))["power at 2-3 km, dB over truth"] > 10
+    assert judge(truth, coarse, (copies + 10 * noise).clip(min=0))["power at 2-3 km, dB over truth"] > 10
     assert rows["largest error of a block mean"] > 0.1
     restless = copies.isel(time=[0, 3, 1, 4, 2, 5]).assign_coords(time=truth["time"])
     streaks = copies.copy(data=copies.values + 5 * (np.indices((60, 60)).sum(0) % 6 == 0))
