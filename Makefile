@@ -24,7 +24,7 @@ test: $(STAMP) ## lint, format, types, layers, tests with branch coverage
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest --cov --cov-report=term-missing:skip-covered
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing:skip-covered
 
 docs: $(VENV)/.docs ## the manual as HTML in docs/_build
 	$(BIN)/python -m sphinx --quiet docs docs/_build
