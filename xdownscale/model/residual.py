@@ -68,7 +68,7 @@ class ResidualSettings(GeneratorSettings):
         """The inverse of :meth:`to_json`."""
         base = GeneratorSettings.from_json(document)
         return cls(
-            **{each.name: getattr(base, each.name) for each in fields(base)},
+            **_shared(base),
             scale=document["scale"],
             dilations=tuple(document["dilations"]),
             sampler=document.get("sampler", SAMPLER),  # files of the first versions do not say
@@ -199,12 +199,14 @@ def latent_truth(transform: Transform, truth: Tensor) -> Tensor:
 
 def residual_settings(settings: GeneratorSettings) -> ResidualSettings:
     """Settings of the method that goes with a generator's."""
-    return ResidualSettings(**{each.name: getattr(settings, each.name) for each in fields(GeneratorSettings)})
+    return ResidualSettings(**_shared(settings))
 
 
 def mean_settings(settings: GeneratorSettings) -> GeneratorSettings:
     """Settings of the median net inside."""
-    base = GeneratorSettings(
-        **{each.name: getattr(settings, each.name) for each in fields(GeneratorSettings)}
-    )
-    return median_settings(base)
+    return median_settings(GeneratorSettings(**_shared(settings)))
+
+
+def _shared(settings: GeneratorSettings) -> dict[str, Any]:
+    """What the settings of a generator and of a residual have in common."""
+    return {each.name: getattr(settings, each.name) for each in fields(GeneratorSettings)}

@@ -12,7 +12,7 @@ from xdownscale.diffusion.denoise import Denoiser, Velocity, denoising_error
 from xdownscale.diffusion.schedule import random_angle
 from xdownscale.model.mean import median_recipe
 from xdownscale.training.fit import Result, fit
-from xdownscale.training.window import opened
+from xdownscale.training.window import opened, product_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,8 @@ def left_over(model: Residual, windows: Batch, device: str = "cpu") -> float:
     for number in range(len(windows.fine)):
         part = windows.part(slice(number, number + 1))
         with torch.no_grad():
-            rest = model.remainder(*opened(model, part, torch.device(device))) * model.settings.scale
+            window, _, truth = opened(model, part, torch.device(device))
+            rest = model.remainder(window, truth) * model.settings.scale
         squares += float(part.weights[0]) * float(rest.square().mean())
         weights += float(part.weights[0])
     return max((squares / weights) ** 0.5, 1e-6)
@@ -86,14 +87,14 @@ def left_over(model: Residual, windows: Batch, device: str = "cpu") -> float:
 def denoising_loss(method: Residual, batch: Batch, source: torch.Generator) -> Tensor:
     """The error of the denoiser at a few noise levels, for one window."""
     with torch.no_grad():
-        window, truth = opened(method, batch, source.device)
+        window, _, truth = opened(method, batch, source.device)
         remainder = method.remainder(window, truth)
     known = method.denoiser.condition(window.window.features, window.mean)
     clean = remainder.expand(LEVELS, *remainder.shape[1:])
     level = random_angle(LEVELS, generator=source).shaped(clean.ndim)
     noise = torch.randn(clean.shape, generator=source, device=source.device)
-    product = batch.styles[0] if batch.styles[0] in method.settings.styles else None
-    network = partial(method.denoiser, known=known, style=method.style(product))
+    # the style once more, since that of the window has no gradient
+    network = partial(method.denoiser, known=known, style=method.style(product_of(method, batch)))
     return denoising_error(Denoiser(network, Velocity()), clean, noise, level).mean() * float(
         batch.weights[0]
     )

@@ -42,8 +42,13 @@ class WindowScore(Protocol):
         ...
 
 
-def opened(method: Method, batch: Batch, device: torch.device) -> tuple[Any, Tensor]:
-    """Windows of one product as the method prepares them, and their truth.
+def product_of(method: Method, batch: Batch) -> str | None:
+    """The product of windows of one product; None, the default style, for one that the method does not know."""
+    return batch.styles[0] if batch.styles[0] in method.settings.styles else None
+
+
+def opened(method: Method, batch: Batch, device: torch.device) -> tuple[Any, Tensor, Tensor]:
+    """Windows of one product as the method prepares them, their block means and their truth.
 
     Parameters
     ----------
@@ -52,11 +57,10 @@ def opened(method: Method, batch: Batch, device: torch.device) -> tuple[Any, Ten
         Windows of one product. One that the method does not know gets the default style.
     device : torch.device
     """
-    settings = method.settings
     truth = torch.from_numpy(batch.fine).to(device)
     static = None if batch.static is None else torch.from_numpy(batch.static).to(device)
-    product = batch.styles[0] if batch.styles[0] in settings.styles else None
-    return method.prepare(block_mean(truth, settings.blocks), static, product), truth
+    coarse = block_mean(truth, method.settings.blocks)
+    return method.prepare(coarse, static, product_of(method, batch)), coarse, truth
 
 
 def draw(
@@ -89,8 +93,7 @@ def draw(
     latents = []
     with torch.autocast(source.device.type, torch.bfloat16, enabled=half_helps(source.device)):
         with torch.set_grad_enabled(torch.is_grad_enabled() and style is None):
-            window, truth = opened(method, batch, source.device)
-        coarse = block_mean(truth, settings.blocks)
+            window, coarse, truth = opened(method, batch, source.device)
         if style is not None:
             window = window._replace(style=style)
         for _ in range(members):
