@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from xdownscale.nn.local import NoiseMaps
+from xdownscale.nn.carry import NoiseMaps
 from xdownscale.sampling.noise import noise_window
 
 MAPS = [NoiseMaps(2, (1, 1), 1), NoiseMaps(1, (5, 4), 3)]

@@ -17,7 +17,7 @@ from xdownscale.kernels.resize import interpolate_cells, resize_axis
 from xdownscale.model.conserve import PASSES, conserve_cells
 from xdownscale.model.recipe import NetworkSize
 from xdownscale.model.transform import LogRain, Transform, transform_from_json, transform_to_json
-from xdownscale.nn.local import LocalNetwork, NoiseMaps
+from xdownscale.nn.local import LocalNetwork
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xdownscale.kernels.blocks import Blocks
+    from xdownscale.nn.carry import NoiseMaps, Shift
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,10 @@ class Window(NamedTuple):
     """Block means (B, L, M, N), gaps filled with 0."""
     features: Tensor
     """Encoded condition (B, L, C, M, N)."""
+    velocity: Tensor | None
+    """How texture moves, (B, L, 2, M, N), in coarse cells per coarse frame; None for a deterministic net."""
+    places: list[list[Shift]]
+    """Where its noise comes from."""
     conditions: list[Tensor]
     """Interpolated condition at every rung of the network."""
     base: Tensor
@@ -173,7 +178,7 @@ class Generator(nn.Module):
             channels.append(
                 _shrink(static, coarse.shape[-2:]).unsqueeze(1).expand(-1, coarse.shape[1], -1, -1, -1)
             )
-        features = self.network.encode(torch.cat(channels, dim=-3))
+        features, velocity = self.network.encode(torch.cat(channels, dim=-3))
         frames = _interpolate_frames(filled, valid, blocks[0])
         conditions, base = [], filled
         for rung in self.network.rungs:
@@ -183,7 +188,8 @@ class Generator(nn.Module):
                 fine = _shrink(static, shown.shape[-2:]).unsqueeze(1).expand(-1, shown.shape[1], -1, -1, -1)
                 shown = torch.cat([shown, fine], dim=2)
             conditions.append(shown)
-        return Window(filled, features, conditions, base, self.style(style))
+        places = self.network.follow(velocity)
+        return Window(filled, features, velocity, places, conditions, base, self.style(style))
 
     def latent(self, window: Window, noise: Sequence[Tensor], *, conserve: bool = True) -> Tensor:
         """Latent fine field of one member, shape (B, T·L, S_y·M, S_x·N).
@@ -191,7 +197,9 @@ class Generator(nn.Module):
         Where nothing but dry cells is near it may be the interpolation alone, if it is going to be conserved.
         """
         wanted = self._wanted(window.coarse) if conserve else None
-        correction = self.network.decode(window.features, window.conditions, noise, window.style, wanted)
+        correction = self.network.decode(
+            window.features, window.conditions, noise, window.places, window.style, wanted
+        )
         return window.conditions[-1][:, :, 0] + correction
 
     def _wanted(self, coarse: Tensor) -> Tensor | None:
@@ -235,13 +243,8 @@ def draw_noise(
     maps: Sequence[NoiseMaps], window: Sequence[int], *, generator: torch.Generator
 ) -> list[Tensor]:
     """Noise for training windows of (B, L, M, N) coarse cells, drawn in order from `generator`."""
-    batch, frames, rows, columns = window
     return [
-        torch.randn(
-            (batch, m.frames * frames + 2, m.maps, rows * m.pixels[0], columns * m.pixels[1]),
-            generator=generator,
-            device=generator.device,
-        )
+        torch.randn((window[0], *m.shape(window[1:])), generator=generator, device=generator.device)
         for m in maps
     ]
 

@@ -41,6 +41,10 @@ class ScoreWeights:
         Random filters per step and scale.
     drift : float
         Weight of the penalty that anchors block means before conservation.
+    place : float
+        Weight of means by place in the coarse cell.
+    movement : float
+        Weight of the error of the velocity along which noise is carried.
     """
 
     cell: float = 1.0
@@ -52,6 +56,8 @@ class ScoreWeights:
     alpha: float = 0.95
     filters: int = 12
     drift: float = 0.1
+    place: float = 1.0
+    movement: float = 0.3
 
 
 @dataclass(frozen=True)

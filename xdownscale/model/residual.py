@@ -24,8 +24,8 @@ from xdownscale.diffusion.sample import named_sampler
 from xdownscale.model.conserve import PASSES, conserve_cells
 from xdownscale.model.generator import Generator, GeneratorSettings, Window
 from xdownscale.model.mean import median_settings
+from xdownscale.nn.carry import NoiseMaps
 from xdownscale.nn.denoiser import LocalDenoiser
-from xdownscale.nn.local import NoiseMaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +127,7 @@ class Residual(nn.Module):
         """The noise that one member needs: one value for every fine cell and step, or one for each step of sampling."""
         frames, y, x = self.settings.blocks
         sampler, steps = self.settings.drawn
-        return [NoiseMaps(steps if sampler.fresh else 1, (y, x), frames)]
+        return [NoiseMaps(steps if sampler.fresh else 1, (y, x), frames, (0, 0))]
 
     @property
     def halo(self) -> tuple[int, int]:
@@ -161,7 +161,7 @@ class Residual(nn.Module):
         """Latent fine field of one member, shape (B, T·L, S_y·M, S_x·N); the same whether conserved later or not."""
         sampler, steps = self.settings.drawn
         network = partial(self.denoiser, known=window.known, style=window.style)
-        residual = sampler(Denoiser(network, Velocity()), lambda n: noise[0][:, 1:-1, n], steps=steps)
+        residual = sampler(Denoiser(network, Velocity()), lambda n: noise[0][:, :, n], steps=steps)
         return window.mean + self.settings.scale * residual
 
     def finish(

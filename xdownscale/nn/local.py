@@ -4,6 +4,7 @@ Nothing finer than a coarse cell is in the input, so depth belongs on the coarse
 
     condition ─ encoder (no noise, shared by members) ─ decoder on coarse cells (noise) ─ frames ×T
               ─ stage 1: more pixels per cell (noise) ─ stage 2 ─ … ─ stage n: S pixels per cell ─ one value
+             └ velocity, along which the noise of the stages is carried (``carry.py``)
 
 The same operations act at every cell and frame; the reach in cells and frames is known (:attr:`LocalNetwork.reach`).
 """
@@ -24,8 +25,8 @@ from xdownscale.nn.blocks import (
     ResidualBlock,
     StyledConvolution,
     grow_space,
-    with_neighbours,
 )
+from xdownscale.nn.carry import FASTEST, NoiseMaps, Shift, carried_maps, carry, shifts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -43,15 +44,11 @@ RUN, FEW = 3, 128 * 128
 """Fine frames of so few pixels pass together, so many of them: alone they cost more in calls than in arithmetic."""
 
 
-class NoiseMaps(NamedTuple):
-    """One set of independent normal maps that a network asks for."""
+MEMORIES, FINEST_MEMORIES = (1, 2, 0), (0, 1)
+"""Memories of the noise of the inner stages and of the last one, in coarse frames (``carry.py``)."""
 
-    maps: int
-    """Maps per frame."""
-    pixels: tuple[int, int]
-    """Pixels per coarse cell along y and x."""
-    frames: int
-    """Frames per coarse frame: 1 or T."""
+GRAINS, FINEST_GRAIN = 2, 1
+"""Values along the sides of their pixels."""
 
 
 class Reach(NamedTuple):
@@ -84,7 +81,7 @@ class Stage(nn.Module):
     conditions : int
         Channels of the interpolated input.
     maps : int
-        Noise maps; 0 for none.
+        Noise maps of all memories together; 0 for none.
     style : int
         Length of the style vector.
     deep : bool
@@ -97,7 +94,7 @@ class Stage(nn.Module):
         super().__init__()
         self.narrow = StyledConvolution(inputs, channels, style=style, size=1)
         self.first = FrameConvolution(channels, channels, even=True)
-        self.given = StyledConvolution(conditions + 3 * maps, channels, style=style, gain=0.3, even=True)
+        self.given = StyledConvolution(conditions + maps, channels, style=style, gain=0.3, even=True)
         self.exchange = FrameExchange() if deep else None
         self.second = FrameConvolution(channels, channels, gain=0.5, even=True) if deep else None
 
@@ -109,7 +106,7 @@ class Stage(nn.Module):
     def enter(self, x: Tensor, given: Given) -> Tensor:
         """Every frame for itself: grow, and take in condition and noise."""
         x = grow_space(self.narrow([x], given.style), given.before, given.after)
-        noise = [] if given.noise is None else with_neighbours(given.noise)
+        noise = [] if given.noise is None else [given.noise]
         h = self.first(x).add_(self.given([given.condition, *noise], given.style))
         return nn.functional.silu(h, inplace=not torch.is_grad_enabled())
 
@@ -147,7 +144,7 @@ class Given(NamedTuple):
     condition: Tensor
     """(B, L, conditions, H, W), interpolated to this stage."""
     noise: Tensor | None
-    """(B, L + 2, maps, H, W)"""
+    """(B, L, maps, H, W), carried here."""
     style: Tensor
     """(style,)"""
     before: tuple[int, int]
@@ -157,7 +154,7 @@ class Given(NamedTuple):
 
     def frames(self, start: int, stop: int) -> Given:
         """What a run of frames gets."""
-        noise = None if self.noise is None else self.noise[:, start : stop + 2]
+        noise = None if self.noise is None else self.noise[:, start:stop]
         return self._replace(condition=self.condition[:, start:stop], noise=noise)
 
     def part(self, window: Window) -> Given:
@@ -248,14 +245,25 @@ class LocalNetwork(nn.Module):
         self.enter = FrameConvolution(inputs, width)
         self.encoder = nn.ModuleList(ResidualBlock(width) for _ in range(encoder_blocks))
         self.narrow = FrameConvolution(width, stages[0], size=1)
+        self.move = FrameConvolution(width, 2, size=1, gain=0.0) if any(self.maps) else None
         self.decoder = nn.ModuleList(
             ResidualBlock(stages[0], maps=maps[0], style=style) for _ in range(decoder_blocks)
         )
+        self.memories = [
+            () if count == 0 else MEMORIES if level < steps - 1 else FINEST_MEMORIES
+            for level, count in enumerate(self.maps[decoder_blocks:])
+        ]
+        self.grains = [*[GRAINS] * (steps - 1), FINEST_GRAIN]
         self.stages = nn.ModuleList(
-            Stage(below, here, conditions=conditions, maps=count, style=style, deep=level < steps - 1)
-            for level, (below, here, count) in enumerate(
-                zip([stages[0], *channels[:-1]], channels, self.maps[decoder_blocks:], strict=True)
+            Stage(
+                below,
+                here,
+                conditions=conditions,
+                maps=self.maps[decoder_blocks + level] * len(self.memories[level]),
+                style=style,
+                deep=level < steps - 1,
             )
+            for level, (below, here) in enumerate(pairwise([stages[0], *channels]))
         )
         self.leave = FrameConvolution(channels[-1], 1, gain=0.1, even=True)
         self.style = style
@@ -263,12 +271,13 @@ class LocalNetwork(nn.Module):
     @property
     def noise_maps(self) -> list[NoiseMaps]:
         """The noise that one member needs, in the order of :meth:`decode`."""
-        frames = self.blocks[0]
         coarse = [NoiseMaps(count, (1, 1), 1) for count in self.maps[: len(self.decoder)] if count]
         fine = [
-            NoiseMaps(count, rung, frames)
-            for count, rung in zip(self.maps[len(self.decoder) :], self.rungs, strict=True)
-            if count
+            carried_maps(count, rung, self.blocks[0], memory, grain=grain)
+            for count, rung, memories, grain in zip(
+                self.maps[len(self.decoder) :], self.rungs, self.memories, self.grains, strict=True
+            )
+            for memory in memories
         ]
         return coarse + fine
 
@@ -278,7 +287,8 @@ class LocalNetwork(nn.Module):
 
         A residual block reaches two cells (two 3×3 convolutions) and one frame. A stage at r pixels per cell reaches
         one pixel of the rung below by interpolation and at most two of its own; growing the frame axis reaches one
-        frame, and so do the exchanges of the fine stages and the noise together.
+        frame, and so do the exchanges of the fine stages together. The velocity comes from the encoder and is grown in
+        one go: it looks no farther than the decoder.
         """
         trunk = len(self.encoder) + len(self.decoder)
         exchanges = len(self.rungs) - 1
@@ -287,8 +297,8 @@ class LocalNetwork(nn.Module):
             frames=1 + trunk + ceil(exchanges / self.blocks[0]),
         )
 
-    def encode(self, condition: Tensor) -> Tensor:
-        """Features of a window, the same for all members.
+    def encode(self, condition: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Features and movement of a window, the same for all members.
 
         Parameters
         ----------
@@ -296,18 +306,45 @@ class LocalNetwork(nn.Module):
 
         Returns
         -------
-        Tensor, shape (B, L, decoder channels, M, N)
+        features : Tensor, shape (B, L, decoder channels, M, N)
+        velocity : Tensor, shape (B, L, 2, M, N), or None
+            In coarse cells per coarse frame along y and x; None for a deterministic net.
         """
         x = self.enter(condition)
         for block in self.encoder:
             x = block(x)
-        return self.narrow(x)
+        velocity = None if self.move is None else FASTEST * torch.tanh(self.move(x) / FASTEST)
+        return self.narrow(x), velocity
+
+    def follow(self, velocity: Tensor | None) -> list[list[Shift]]:
+        """Where the carried noise of every stage comes from, the same for all members.
+
+        Parameters
+        ----------
+        velocity : Tensor, shape (B, L, 2, M, N), or None
+            From :meth:`encode`.
+
+        Returns
+        -------
+        list of list of Shift
+            For every set of carried maps, in the order of :attr:`noise_maps`.
+        """
+        if velocity is None:
+            return []
+        still = velocity.detach().float()  # what is rounded to whole pixels has no gradient
+        return [
+            shifts(still, rung, self.blocks[0], memory, grain=grain)
+            for rung, memories, grain in zip(self.rungs, self.memories, self.grains, strict=True)
+            for memory in memories
+            if memory
+        ]
 
     def decode(
         self,
         features: Tensor,
         conditions: Sequence[Tensor],
         noise: Sequence[Tensor],
+        places: Sequence[Sequence[Shift]],
         style: Tensor,
         wanted: Tensor | None = None,
     ) -> Tensor:
@@ -320,7 +357,9 @@ class LocalNetwork(nn.Module):
         conditions : sequence of Tensor
             The condition interpolated to each rung: shape (B, T·L, conditions, M·r_y, N·r_x).
         noise : sequence of Tensor
-            As :attr:`noise_maps` says, each (B, frames·L + 2, maps, M·r_y, N·r_x); empty for a deterministic net.
+            As :attr:`noise_maps` says; empty for a deterministic net.
+        places : sequence of sequence of Shift
+            From :meth:`follow`.
         style : Tensor, shape (style,)
             The texture that is wanted.
         wanted : Tensor, shape (M, N), optional
@@ -331,14 +370,16 @@ class LocalNetwork(nn.Module):
         -------
         Tensor, shape (B, T·L, S_y·M, S_x·N)
         """
-        supply = iter(noise)
+        supply, moved = iter(noise), iter(places)
         x = features
         for block in self.decoder:
             x = block(x, next(supply, None), style)
         x = resize_axis(x, 1, self.blocks[0], dim=1)
         given = [
-            Given(condition, next(supply, None), style, before, after)
-            for condition, (before, after) in zip(conditions, pairwise([(1, 1), *self.rungs]), strict=True)
+            Given(condition, self._noise(level, supply, moved, condition), style, before, after)
+            for level, (condition, (before, after)) in enumerate(
+                zip(conditions, pairwise([(1, 1), *self.rungs]), strict=True)
+            )
         ]
         if torch.is_grad_enabled():
             for stage, each in zip(self._stages, given, strict=True):
@@ -350,6 +391,17 @@ class LocalNetwork(nn.Module):
         for stage, each in zip(self._stages[:coarser], given[:coarser], strict=True):
             runs = stage.run_by_run(runs, each)
         return self._finest(list(runs), given[max(0, coarser) :], wanted)
+
+    def _noise(
+        self, level: int, supply: Iterator[Tensor], moved: Iterator[Sequence[Shift]], condition: Tensor
+    ) -> Tensor | None:
+        """The noise of a stage, all memories together, where it has come to."""
+        size, grain = (condition.shape[-2], condition.shape[-1]), self.grains[level]
+        here = [
+            carry(next(supply), next(moved), size, grain=grain) if memory else next(supply)
+            for memory in self.memories[level]
+        ]
+        return torch.cat(here, dim=2) if here else None
 
     def _finest(self, runs: list[Tensor], given: Sequence[Given], wanted: Tensor | None) -> Tensor:
         """The last stages without gradients, block by block and run by run: what passes lies in the cache.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from xdownscale.nn.local import NoiseMaps
+    from xdownscale.nn.carry import NoiseMaps
 
 BLOCK = 16
 """Coarse cells along each side of a block."""
@@ -53,7 +53,7 @@ def noise_window(
     Returns
     -------
     list of Tensor
-        Standard normal, each of shape (1, frames·L + 2, maps, M·r_y, N·r_x).
+        Standard normal, each of one window of :meth:`~xdownscale.nn.carry.NoiseMaps.shape`.
     """
     return [
         torch.from_numpy(
@@ -68,16 +68,17 @@ def _window(
 ) -> NDArray[np.float32]:
     """One set of maps, cut out of the blocks that it touches."""
     rows, columns = maps.pixels
-    first = start[0] * maps.frames - 1
-    count = shape[0] * maps.frames + 2
-    window = np.empty((count, maps.maps, shape[1] * rows, shape[2] * columns), np.float32)
+    window = np.empty(maps.shape(shape), np.float32)
+    first, count = start[0] * maps.frames - maps.lead[0], len(window)
+    start_y, start_x = (each - maps.margin for each in start[1:])
+    high, wide = (each + 2 * maps.margin for each in shape[1:])
 
     def draw(frame: int) -> None:
-        for y, x in product(_touched(start[1], shape[1]), _touched(start[2], shape[2])):
+        for y, x in product(_touched(start_y, high), _touched(start_x, wide)):
             block = _block(maps, key, (first + frame, y, x))
             (to_y, from_y), (to_x, from_x) = (
-                _overlap(y, start[1], shape[1], rows),
-                _overlap(x, start[2], shape[2], columns),
+                _overlap(y, start_y, high, rows),
+                _overlap(x, start_x, wide, columns),
             )
             window[frame, :, to_y, to_x] = block[:, from_y, from_x]
 

@@ -6,6 +6,8 @@ none trades against calibration:
 * the value of every cell, in physical units and in latent units;
 * pools of cells: what happens on 4 and 12 cells;
 * differences between neighbours on the two sides of a coarse cell's border, where conservation would show;
+* means by **place in the coarse cell** and step, of the value and of its roughness, over all cells of a window: what is
+  the same in every cell, a lattice or a seam, is far too faint for a score of single cells, and plain here;
 * **sliced energy score of patches**: responses to random filters in space and time, fresh ones at every step. Over
   all filters the CRPS of projections is the energy score of the joint law of a patch (Gneiting & Raftery 2007,
   doi:10.1198/016214506000001437, eq. 22; slicing: the norm is an average over directions), so texture, increments and
@@ -17,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from einops import reduce
 from torch.nn import functional
 
 if TYPE_CHECKING:
@@ -77,6 +80,7 @@ def ensemble_score(
         terms = weights.cell * _mean_score(stacked, windows, weights.alpha)
         for jumps in _across_borders(stacked, blocks):
             terms = terms + weights.border * _mean_score(jumps, windows, weights.alpha)
+        terms = terms + weights.place * _mean_score(_by_place(stacked, blocks), windows, weights.alpha)
         for pool in POOLS:
             if pool <= min(truth.shape[-2:]):
                 terms = terms + weights.pooled * _mean_score(_pool(stacked, pool), windows, weights.alpha)
@@ -123,6 +127,15 @@ def _across_borders(stacked: Tensor, blocks: Blocks) -> list[Tensor]:
     along_y = stacked[..., high::high, :] - stacked[..., high - 1 : -1 : high, :]
     along_x = stacked[..., wide::wide] - stacked[..., wide - 1 : -1 : wide]
     return [jumps for jumps, size in ((along_y, high), (along_x, wide)) if size > 1 and jumps.numel()]
+
+
+def _by_place(stacked: Tensor, blocks: Blocks) -> Tensor:
+    """Means (1 + M, B, 2, T, S_y, S_x) over the coarse cells of a window: of values and their distance from a blur."""
+    padded = functional.pad(stacked.flatten(0, 2), (1, 1, 1, 1), mode="replicate")
+    around = functional.avg_pool2d(padded, 3, stride=1).unflatten(0, stacked.shape[:3])
+    both = torch.stack([stacked, (stacked - around).abs()], dim=2)
+    t, y, x = blocks
+    return reduce(both, "e b k (l t) (m y) (n x) -> e b k t y x", "mean", t=t, y=y, x=x)
 
 
 def _pool(stacked: Tensor, size: int) -> Tensor:

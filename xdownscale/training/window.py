@@ -10,8 +10,9 @@ import torch
 from xdownscale.kernels.blocks import block_mean
 from xdownscale.model.conserve import drift
 from xdownscale.model.device import half_helps
-from xdownscale.model.generator import draw_noise
+from xdownscale.model.generator import Window, draw_noise
 from xdownscale.training.losses import ensemble_score
+from xdownscale.training.movement import movement_error
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +33,8 @@ class Drawn(NamedTuple):
     """The interpolated window, (B, T, H, W)."""
     drift: Tensor
     """How far off block means were before conservation; 0 without gradients."""
+    velocity: Tensor | None
+    """Along which noise was carried, as in :class:`~xdownscale.model.generator.Window`; None if it was not."""
 
 
 class WindowScore(Protocol):
@@ -106,7 +109,8 @@ def draw(
         ]
         shift = torch.stack(shifts).mean()
     drawn = [method.finish(window, latent, passes=passes) for latent in latents]
-    return Drawn(torch.stack(drawn), truth, window.base, shift)
+    velocity = window.velocity if isinstance(window, Window) else None
+    return Drawn(torch.stack(drawn), truth, window.base, shift, velocity)
 
 
 @dataclass(frozen=True)
@@ -132,14 +136,22 @@ class WindowLoss:
         drawn = draw(
             method, batch, members=schedule.members, passes=schedule.passes, source=source, style=style
         )
+        windows = torch.from_numpy(batch.weights).to(drawn.truth.device)
+        transform, blocks = method.settings.transform, method.settings.blocks
         score = ensemble_score(
             drawn.members,
             drawn.truth,
-            transform=method.settings.transform,
+            transform=transform,
             unit=self.unit,
             weights=weights,
-            windows=torch.from_numpy(batch.weights).to(drawn.truth.device),
-            blocks=method.settings.blocks,
+            windows=windows,
+            blocks=blocks,
             generator=source,
         )
-        return score + weights.drift * drawn.drift
+        score = score + weights.drift * drawn.drift
+        if drawn.velocity is None or style is not None:
+            return score
+        latent = transform.forward(drawn.truth)
+        return score + weights.movement * movement_error(
+            drawn.velocity.float(), latent, blocks=blocks, windows=windows
+        )

@@ -1,0 +1,171 @@
+r"""Noise that moves with what it makes: texture drifts with the rain instead of being made anew where rain has come to.
+
+Noise is drawn at the *anchors* t_j, the borders of coarse frames, and carried along a velocity u(x) from there. With a
+memory of P coarse frames a moment τ sees the 2P anchors that are nearer than P,
+
+    n_τ(x) = Σ_j k(τ − t_j) a_j(x − (τ − t_j) u(x)),        Σ_j k(τ − t_j)² = 1 for every τ,
+
+so n_τ is as white in space and of the same variance as the a_j, and one who moves along with u sees it change as slowly
+as k does. k(s) = cos(πs/2) for P = 1 and √⅔·cos²(πs/4) for P = 2. A memory of 0 is fresh noise for every frame.
+
+Interpolated noise would be smooth where it happens to fall between pixels and rough elsewhere; a shift is therefore
+rounded. To whole pixels would be too coarse where a pixel has kilometres, so `grain` values are drawn along the sides
+of a pixel, and noise is their sum over the pixel, wherever it begins.
+"""
+
+from __future__ import annotations
+
+from math import ceil, cos, pi, sqrt
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from einops import rearrange
+
+from xdownscale.kernels.resize import resize_axis
+from xdownscale.nn.blocks import grow_space
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+FASTEST = 2.0
+"""Largest velocity along an axis, in coarse cells per coarse frame."""
+
+
+class NoiseMaps(NamedTuple):
+    """One set of independent normal maps that a network asks for."""
+
+    maps: int
+    """Maps per frame."""
+    pixels: tuple[int, int]
+    """Pixels per coarse cell along y and x."""
+    frames: int
+    """Frames per coarse frame: 1 or T."""
+    lead: tuple[int, int] = (1, 1)
+    """Frames more at either end."""
+    margin: int = 0
+    """Coarse cells more to each side."""
+
+    def shape(self, window: Sequence[int]) -> tuple[int, int, int, int]:
+        """Frames, maps, rows and columns for a window of (L, M, N) coarse cells."""
+        steps, rows, columns = window
+        return (
+            self.frames * steps + sum(self.lead),
+            self.maps,
+            (rows + 2 * self.margin) * self.pixels[0],
+            (columns + 2 * self.margin) * self.pixels[1],
+        )
+
+
+def carried_maps(
+    maps: int, pixels: tuple[int, int], frames: int, memory: int, *, grain: int = 1
+) -> NoiseMaps:
+    """What must be drawn for noise of a memory.
+
+    Parameters
+    ----------
+    maps : int
+        Maps per frame.
+    pixels : tuple of int
+        Pixels per coarse cell along y and x.
+    frames : int
+        Fine frames per coarse frame, T.
+    memory : int
+        P, in coarse frames.
+    grain : int
+        Values along each side of a pixel.
+    """
+    if memory == 0:
+        return NoiseMaps(maps, pixels, frames, (0, 0))
+    finer = (grain * pixels[0], grain * pixels[1])
+    return NoiseMaps(maps, finer, 1, (memory - 1, memory), ceil(memory * FASTEST))
+
+
+class Shift(NamedTuple):
+    """Where the noise of every pixel was at one of its anchors."""
+
+    pixel: Tensor
+    """(B, L, T, 1, H·W), index into a frame of the anchor, of sums over a pixel."""
+    weight: Tensor
+    """(T, 1, 1), k(τ − t_j) of the T fine frames."""
+
+
+def shifts(
+    velocity: Tensor, pixels: tuple[int, int], frames: int, memory: int, *, grain: int = 1
+) -> list[Shift]:
+    """Where noise comes from, for each of the 2P anchors.
+
+    Parameters
+    ----------
+    velocity : Tensor, shape (B, L, 2, M, N)
+        u, in coarse cells per coarse frame, along y and x; none faster than :data:`FASTEST`.
+    pixels : tuple of int
+        Pixels per coarse cell along y and x.
+    frames : int
+        T.
+    memory, grain : int
+        P, and values along each side of a pixel.
+    """
+    size = velocity.shape[-2:]
+    margin = ceil(memory * FASTEST)
+    columns = (size[1] + 2 * margin) * pixels[1] * grain - (grain - 1)
+    fine = grow_space(resize_axis(velocity, 1, frames, dim=1), (1, 1), pixels)
+    u = rearrange(fine, "b (l t) a h w -> a b l t h w", t=frames)
+    y, x = (
+        grain * (torch.arange(s * p, device=u.device) + margin * p) for s, p in zip(size, pixels, strict=True)
+    )
+    found = []
+    for anchor in range(1 - memory, memory + 1):
+        since = [(step + 0.5) / frames - anchor for step in range(frames)]
+        moved = u * rearrange(u.new_tensor(since), "t -> t 1 1")
+        row = y[:, None] - torch.round(moved[0] * (grain * pixels[0])).long()
+        column = x - torch.round(moved[1] * (grain * pixels[1])).long()
+        pixel = rearrange(row * columns + column, "b l t h w -> b l t 1 (h w)")
+        weight = rearrange(u.new_tensor([_kernel(s, memory) for s in since]), "t -> t 1 1")
+        found.append(Shift(pixel, weight))
+    return found
+
+
+def carry(noise: Tensor, places: Sequence[Shift], size: tuple[int, int], *, grain: int = 1) -> Tensor:
+    """Noise that has moved with the flow.
+
+    Parameters
+    ----------
+    noise : Tensor
+        As :func:`carried_maps` asks for: (B, L + 2P − 1, maps, rows, columns) at the anchors.
+    places : sequence of Shift
+        From :func:`shifts`.
+    size : tuple of int
+        Rows and columns of the result.
+    grain : int
+        Values along each side of a pixel.
+
+    Returns
+    -------
+    Tensor, shape (B, T·L, maps, *size)
+    """
+    anchors = rearrange(_sums(_sums(noise, -2, grain), -1, grain), "b a m h w -> b a 1 m (h w)")
+    maps, (batch, frames, steps, _, count) = noise.shape[2], places[0].pixel.shape
+    total = noise.new_zeros(batch, frames, steps, maps, count)
+    for number, (pixel, weight) in enumerate(places):
+        source = anchors[:, number : number + frames].expand(-1, -1, steps, -1, -1)
+        total += source.gather(-1, pixel.expand(-1, -1, -1, maps, -1)) * weight
+    return rearrange(total, "b l t m (h w) -> b (l t) m h w", h=size[0])
+
+
+def _sums(values: Tensor, dim: int, count: int) -> Tensor:
+    """Sums of `count` neighbours at every place, at unchanged variance."""
+    if count == 1:
+        return values
+    size = values.shape[dim] - count + 1
+    total = values.narrow(dim, 0, size)
+    for first in range(1, count):
+        total = total + values.narrow(dim, first, size)
+    return total / sqrt(count)
+
+
+def _kernel(since: float, memory: int) -> float:
+    if memory == 1:
+        return cos(pi * since / 2)
+    return sqrt(2 / 3) * cos(pi * since / 4) ** 2
