@@ -58,7 +58,7 @@ def test_an_output_depends_on_no_more_than_its_reach(blocks):
         conditions = [
             torch.zeros(1, blocks[0] * frames, 1, size * r[0], size * r[1]).double() for r in net.rungs
         ]
-        return net.decode(net.encode(x), conditions, [], torch.zeros(net.style).double())
+        return net.decode(net.encode(x)[0], conditions, [], [], torch.zeros(net.style).double())
 
     moved = (run(condition) - run(touched)).abs() > 0
     cells = (
@@ -93,6 +93,26 @@ def test_a_crop_with_its_halo_gives_what_the_whole_gives():
     same = whole[:, 2 * (frames + 1) :, 4 * (cells + 2) :, 4 * (cells + 3) :]
     assert inside.numel() > 0
     torch.testing.assert_close(inside, same, rtol=0, atol=1e-9)
+
+
+def test_the_velocity_looks_no_farther_than_the_members():
+    method = lively(Generator(GeneratorSettings(blocks=(2, 4, 4), size=SMALL, conserving=False)))
+    cells, frames = method.halo
+    size, now = 2 * cells + 5, frames + 1
+    source = torch.Generator().manual_seed(1)
+    coarse = torch.relu(torch.randn(1, 2 * now + 1, size, size, generator=source)).double() * 3
+    touched = coarse.clone()
+    touched[0, now, size // 2, size // 2] += 5
+    noise = [z.double() for z in draw_noise(method.noise_maps, coarse.shape, generator=source)]
+    with torch.no_grad():
+        method.network.move.convolution.weight.mul_(30)
+        windows = [method.prepare(x) for x in (coarse, touched)]
+        first, second = (method.latent(window, noise, conserve=False) for window in windows)
+    assert float((windows[0].velocity - windows[1].velocity).abs().max()) > 0.3
+    hit = (first != second)[0].unfold(0, 2, 2).unfold(1, 4, 4).unfold(2, 4, 4).flatten(3).any(-1).nonzero()
+    distance = (hit - torch.tensor([now, size // 2, size // 2])).abs().amax(0)
+    assert distance[0] <= frames
+    assert distance[1:].max() <= cells
 
 
 def test_without_gradients_blocks_and_single_frames_give_what_the_whole_gives(monkeypatch):

@@ -1,5 +1,7 @@
 """Noise: standard normal, independent, and a function of where it is, not of what was asked for."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from xdownscale.nn.carry import NoiseMaps
 from xdownscale.sampling.noise import noise_window
 
-MAPS = [NoiseMaps(2, (1, 1), 1), NoiseMaps(1, (5, 4), 3)]
+MAPS = [NoiseMaps(2, (1, 1), 1), NoiseMaps(1, (5, 4), 3), NoiseMaps(1, (2, 3), 1, (1, 2), 4)]
 
 
 def draw(start=(0, 0, 0), shape=(3, 20, 18), member=0, seed=0):
@@ -40,8 +42,19 @@ def test_values_are_standard_normal_and_white():
     assert abs((values[:, 1:] * values[:, :-1]).mean()) < 0.01
 
 
+def test_the_law_is_normal_to_its_tails():
+    values = np.sort(
+        np.concatenate([draw(member=member, shape=(4, 64, 64))[1].numpy().ravel() for member in range(2)])
+    )
+    for q in (0.001, 0.1, 0.5, 0.841345, 0.99, 0.9999):
+        found = values[int(q * len(values))]
+        exact = NormalDist().inv_cdf(q)
+        error = (q * (1 - q) / len(values)) ** 0.5 / NormalDist().pdf(exact)
+        assert found == pytest.approx(exact, abs=4 * error)
+
+
 def test_shapes_are_what_the_network_asks_for():
-    assert [tuple(z.shape) for z in draw()] == [(1, 5, 2, 20, 18), (1, 11, 1, 100, 72)]
+    assert [tuple(z.shape) for z in draw()] == [(1, 5, 2, 20, 18), (1, 11, 1, 100, 72), (1, 6, 1, 56, 78)]
 
 
 def test_global_random_state_is_left_alone():

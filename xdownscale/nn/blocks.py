@@ -136,15 +136,26 @@ class StyledConvolution(nn.Module):
 
         Scaling the weights instead of the inputs costs nothing per pixel.
         """
+        return convolve_together(parts, *self.styled(style))
+
+    def styled(self, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Weight and bias for a style."""
         weight = self.convolution.weight * (1 + style @ self.scale)[:, None, None]
-        bias = self.convolution.get_parameter("bias") + style @ self.shift
-        odd = -weight.shape[1] % 4
-        if odd:  # some odd numbers of channels are summed in an order that depends on the size of the field
-            weight = nn.functional.pad(weight, (0, 0, 0, 0, 0, odd))
-            first = parts[0]
-            parts = [*parts, first.new_zeros(1, 1, 1, 1, 1).expand(*first.shape[:2], odd, *first.shape[3:])]
-        together = parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=2)
-        return convolve_frames(together, weight, bias)
+        return weight, self.convolution.get_parameter("bias") + style @ self.shift
+
+
+def convolve_together(parts: Sequence[Tensor], weight: Tensor, bias: Tensor) -> Tensor:
+    """Convolve parts (B, L, C_i, H, W), which together have the channels of `weight`, as one field."""
+    odd = -weight.shape[1] % 4
+    if odd:  # some odd numbers of channels are summed in an order that depends on the size of the field
+        weight = nn.functional.pad(weight, (0, 0, 0, 0, 0, odd))
+        first = parts[0]
+        parts = [*parts, first.new_zeros(1, 1, 1, 1, 1).expand(*first.shape[:2], odd, *first.shape[3:])]
+    if len(parts) == 1:
+        return convolve_frames(parts[0], weight, bias)
+    # laid down with channels innermost, as convolutions take them
+    together = torch.cat([rearrange(part, "b l c h w -> b l h w c") for part in parts], dim=-1)
+    return convolve_frames(rearrange(together, "b l h w c -> b l c h w"), weight, bias)
 
 
 def with_neighbours(noise: Tensor) -> list[Tensor]:

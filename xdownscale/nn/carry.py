@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from einops import rearrange
 
-from xdownscale.kernels.resize import resize_axis
-from xdownscale.nn.blocks import grow_space
+from xdownscale.kernels.resize import interpolate_cells
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,23 +106,29 @@ def shifts(
     memory, grain : int
         P, and values along each side of a pixel.
     """
-    size = velocity.shape[-2:]
+    batch, length, _, *size = velocity.shape
     margin = ceil(memory * FASTEST)
     columns = (size[1] + 2 * margin) * pixels[1] * grain - (grain - 1)
-    fine = grow_space(resize_axis(velocity, 1, frames, dim=1), (1, 1), pixels)
-    u = rearrange(fine, "b (l t) a h w -> a b l t h w", t=frames)
-    y, x = (
-        grain * (torch.arange(s * p, device=u.device) + margin * p) for s, p in zip(size, pixels, strict=True)
+    u_y, u_x = (
+        interpolate_cells(velocity[:, :, axis], (frames, *pixels)).unflatten(1, (length, frames))
+        for axis in range(2)
     )
+    y, x = (
+        grain * (torch.arange(s * p, device=velocity.device) + margin * p)
+        for s, p in zip(size, pixels, strict=True)
+    )
+    here = y[:, None] * columns + x
     found = []
     for anchor in range(1 - memory, memory + 1):
         since = [(step + 0.5) / frames - anchor for step in range(frames)]
-        moved = u * rearrange(u.new_tensor(since), "t -> t 1 1")
-        row = y[:, None] - torch.round(moved[0] * (grain * pixels[0])).long()
-        column = x - torch.round(moved[1] * (grain * pixels[1])).long()
-        pixel = rearrange(row * columns + column, "b l t h w -> b l t 1 (h w)")
-        weight = rearrange(u.new_tensor([_kernel(s, memory) for s in since]), "t -> t 1 1")
-        found.append(Shift(pixel, weight))
+        time = rearrange(u_y.new_tensor(since), "t -> t 1 1")
+        pixel = here.new_empty(batch, length, frames, 1, here.numel())
+        for frame in range(length):  # one by one, so that what passes lies in the cache
+            # small whole numbers, exact in single precision
+            way = (u_y[:, frame] * (time * (grain * pixels[0]))).round_().mul_(columns)
+            way += (u_x[:, frame] * (time * (grain * pixels[1]))).round_()
+            pixel[:, frame, :, 0] = (here - way.long()).flatten(-2)
+        found.append(Shift(pixel, time.new_tensor([_kernel(s, memory) for s in since])[:, None, None]))
     return found
 
 

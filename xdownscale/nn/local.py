@@ -24,6 +24,7 @@ from xdownscale.nn.blocks import (
     FrameExchange,
     ResidualBlock,
     StyledConvolution,
+    convolve_together,
     grow_space,
 )
 from xdownscale.nn.carry import FASTEST, NoiseMaps, Shift, carried_maps, carry, shifts
@@ -106,8 +107,12 @@ class Stage(nn.Module):
     def enter(self, x: Tensor, given: Given) -> Tensor:
         """Every frame for itself: grow, and take in condition and noise."""
         x = grow_space(self.narrow([x], given.style), given.before, given.after)
-        noise = [] if given.noise is None else [given.noise]
-        h = self.first(x).add_(self.given([given.condition, *noise], given.style))
+        parts = [x, given.condition] if given.noise is None else [x, given.condition, given.noise]
+        # features, condition and noise in one convolution: a sum of two would pass over the field twice more
+        first, (weight, bias) = self.first.convolution, self.given.styled(given.style)
+        h = convolve_together(
+            parts, torch.cat([first.weight, weight], dim=1), first.get_parameter("bias") + bias
+        )
         return nn.functional.silu(h, inplace=not torch.is_grad_enabled())
 
     def mix(self, h: Tensor, exchanged: Tensor) -> Tensor:
