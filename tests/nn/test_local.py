@@ -105,7 +105,7 @@ def test_the_velocity_looks_no_farther_than_the_members():
     touched[0, now, size // 2, size // 2] += 5
     noise = [z.double() for z in draw_noise(method.noise_maps, coarse.shape, generator=source)]
     with torch.no_grad():
-        method.network.move.convolution.weight.mul_(30)
+        method.network.move.guess.convolution.weight.mul_(60)
         windows = [method.prepare(x) for x in (coarse, touched)]
         first, second = (method.latent(window, noise, conserve=False) for window in windows)
     assert float((windows[0].velocity - windows[1].velocity).abs().max()) > 0.3

@@ -41,6 +41,8 @@ class ScoreWeights:
         Random filters per step and scale.
     drift : float
         Weight of the penalty that anchors block means before conservation.
+    increment : float
+        Weight of changes from one step to the next.
     place : float
         Weight of means by place in the coarse cell.
     movement : float
@@ -56,6 +58,7 @@ class ScoreWeights:
     alpha: float = 0.95
     filters: int = 12
     drift: float = 0.1
+    increment: float = 0.5
     place: float = 1.0
     movement: float = 0.3
 

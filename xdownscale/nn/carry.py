@@ -20,15 +20,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from einops import rearrange
+from torch import nn
 
 from xdownscale.kernels.resize import interpolate_cells
+from xdownscale.nn.blocks import FrameConvolution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-FASTEST = 2.0
+FASTEST = 2.5
 """Largest velocity along an axis, in coarse cells per coarse frame."""
 
 
@@ -79,6 +81,34 @@ def carried_maps(
         return NoiseMaps(maps, pixels, frames, (0, 0))
     finer = (grain * pixels[0], grain * pixels[1])
     return NoiseMaps(maps, finer, 1, (memory - 1, memory), ceil(memory * FASTEST))
+
+
+class Movement(nn.Module):
+    """The velocity along which noise is carried: one guess for every cell, averaged over a neighbourhood by its trust.
+
+    Rain of a region moves together, and a cell alone, of which only block means are known, tells little.
+
+    Parameters
+    ----------
+    channels : int
+        Features of a cell.
+    """
+
+    cells, frames = 4, 1
+    """How far guesses are averaged, in coarse cells and frames to each side."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.guess = FrameConvolution(channels, 3, size=1, gain=0.0)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, L, C, M, N) to a velocity (B, L, 2, M, N) in coarse cells per coarse frame, along y and x."""
+        guess, trust = self.guess(features).float().split([2, 1], dim=2)
+        trust = torch.sigmoid(trust) + 1e-3
+        both = torch.cat([FASTEST * torch.tanh(guess / FASTEST) * trust, trust], dim=2)
+        for axis, reach in ((1, self.frames), (-2, self.cells), (-1, self.cells)):
+            both = _neighbours(both, axis, reach)
+        return both[:, :, :2] / both[:, :, 2:]
 
 
 class Shift(NamedTuple):
@@ -157,6 +187,18 @@ def carry(noise: Tensor, places: Sequence[Shift], size: tuple[int, int], *, grai
         source = anchors[:, number : number + frames].expand(-1, -1, steps, -1, -1)
         total += source.gather(-1, pixel.expand(-1, -1, -1, maps, -1)) * weight
     return rearrange(total, "b l t m (h w) -> b (l t) m h w", h=size[0])
+
+
+def _neighbours(values: Tensor, dim: int, reach: int) -> Tensor:
+    """Sums over `reach` places to each side, of those that there are; added one by one, the same bits everywhere."""
+    dim = dim % values.ndim
+    size = values.shape[dim]
+    border = values.new_zeros([reach if axis == dim else each for axis, each in enumerate(values.shape)])
+    padded = torch.cat([border, values, border], dim)
+    total = padded.narrow(dim, 0, size)
+    for first in range(1, 2 * reach + 1):
+        total = total + padded.narrow(dim, first, size)
+    return total
 
 
 def _sums(values: Tensor, dim: int, count: int) -> Tensor:

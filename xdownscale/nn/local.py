@@ -27,7 +27,7 @@ from xdownscale.nn.blocks import (
     convolve_together,
     grow_space,
 )
-from xdownscale.nn.carry import FASTEST, NoiseMaps, Shift, carried_maps, carry, shifts
+from xdownscale.nn.carry import Movement, NoiseMaps, Shift, carried_maps, carry, shifts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -250,7 +250,7 @@ class LocalNetwork(nn.Module):
         self.enter = FrameConvolution(inputs, width)
         self.encoder = nn.ModuleList(ResidualBlock(width) for _ in range(encoder_blocks))
         self.narrow = FrameConvolution(width, stages[0], size=1)
-        self.move = FrameConvolution(width, 2, size=1, gain=0.0) if any(self.maps) else None
+        self.move = Movement(width) if any(self.maps) else None
         self.decoder = nn.ModuleList(
             ResidualBlock(stages[0], maps=maps[0], style=style) for _ in range(decoder_blocks)
         )
@@ -292,14 +292,17 @@ class LocalNetwork(nn.Module):
 
         A residual block reaches two cells (two 3×3 convolutions) and one frame. A stage at r pixels per cell reaches
         one pixel of the rung below by interpolation and at most two of its own; growing the frame axis reaches one
-        frame, and so do the exchanges of the fine stages together. The velocity comes from the encoder and is grown in
-        one go: it looks no farther than the decoder.
+        frame, and so do the exchanges of the fine stages together. The velocity is grown in one go from where the
+        encoder, and its own neighbourhood, end.
         """
         trunk = len(self.encoder) + len(self.decoder)
         exchanges = len(self.rungs) - 1
+        moving = self.move is not None
+        cells = max(2 * trunk, 2 * len(self.encoder) + Movement.cells + 1 if moving else 0)
+        frames = max(len(self.decoder), Movement.frames if moving else 0)
         return Reach(
-            cells=1 + 2 * trunk + ceil(self._pixels(0)),
-            frames=1 + trunk + ceil(exchanges / self.blocks[0]),
+            cells=1 + cells + ceil(self._pixels(0)),
+            frames=1 + len(self.encoder) + frames + ceil(exchanges / self.blocks[0]),
         )
 
     def encode(self, condition: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -318,8 +321,7 @@ class LocalNetwork(nn.Module):
         x = self.enter(condition)
         for block in self.encoder:
             x = block(x)
-        velocity = None if self.move is None else FASTEST * torch.tanh(self.move(x) / FASTEST)
-        return self.narrow(x), velocity
+        return self.narrow(x), None if self.move is None else self.move(x)
 
     def follow(self, velocity: Tensor | None) -> list[list[Shift]]:
         """Where the carried noise of every stage comes from, the same for all members.
@@ -336,7 +338,7 @@ class LocalNetwork(nn.Module):
         """
         if velocity is None:
             return []
-        still = velocity.detach().float()  # what is rounded to whole pixels has no gradient
+        still = velocity.detach()  # what is rounded to whole pixels has no gradient
         return [
             shifts(still, rung, self.blocks[0], memory, grain=grain)
             for rung, memories, grain in zip(self.rungs, self.memories, self.grains, strict=True)

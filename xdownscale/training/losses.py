@@ -6,6 +6,8 @@ none trades against calibration:
 * the value of every cell, in physical units and in latent units;
 * pools of cells: what happens on 4 and 12 cells;
 * differences between neighbours on the two sides of a coarse cell's border, where conservation would show;
+* **increments** from one step to the next, of cells and pools: random filters hardly see flicker, since what two frames
+  have in common is as often added as taken away by them;
 * means by **place in the coarse cell** and step, of the value and of its roughness, over all cells of a window: what is
   the same in every cell, a lattice or a seam, is far too faint for a score of single cells, and plain here;
 * **sliced energy score of patches**: responses to random filters in space and time, fresh ones at every step. Over
@@ -86,6 +88,9 @@ def ensemble_score(
                 terms = terms + weights.pooled * _mean_score(_pool(stacked, pool), windows, weights.alpha)
         for pool in SCALES:
             pooled = stacked if pool == 1 else _pool(stacked, pool)
+            if truth.shape[1] > 1:
+                change = pooled[:, :, 1:] - pooled[:, :, :-1]
+                terms = terms + weights.increment * _mean_score(change, windows, weights.alpha)
             if min(pooled.shape[-2:]) > SIDE:
                 responses = _filtered(pooled, weights.filters, 2 if pool == 1 else 1, generator)
                 terms = terms + weights.sliced * _mean_score(responses, windows, weights.alpha)
