@@ -147,7 +147,7 @@ def test_settings_and_weights_travel_in_the_model_file(tmp_path, attention):
     back = load(downscaler.save(tmp_path / "model.safetensors"))
     assert back.method.settings == made.settings
     assert back.sha256 == downscaler.sha256
-    assert "σ_r 0.37" in repr(back)
+    assert ("σ_r 0.37, with attention)" if attention else "σ_r 0.37)") in repr(back)
     assert back.with_style("b").style == "b"
     coarse, noise = case(made)
     with torch.inference_mode():

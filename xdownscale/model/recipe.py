@@ -159,7 +159,7 @@ class Recipe:
     schedule : Schedule
     weights : ScoreWeights
     attention : Attention, optional
-        Of the denoiser of ``method="residual"``. None makes it of convolutions alone, which is several times faster.
+        Of the denoiser of ``method="residual"``. None makes it of convolutions alone: a third of the time.
     unit : float, optional
         A typical magnitude of the field, by which physical terms of the loss are divided. None takes the mean of wet
         values (rain) or the standard deviation (other fields).
