@@ -10,7 +10,8 @@ r"""The methods held against each other on real radar rain: generator, diffused 
 (those of make_weights.py without the product that is made of them) and for the same time on the wall. Of the time of
 the second a third goes to its median net, which is written as a model of its own as well. The sizes of the networks are
 those of the recipe "standard". A window costs the denoiser several times what it costs the generator, so it learns from
-smaller windows, fewer of them in a step (:data:`RESIDUAL`). Without torchrun it is one process.
+smaller windows, fewer of them in a step (:data:`RESIDUAL`). Without torchrun it is one process. With --attention a
+residual whose denoiser has attention is trained as well, and scored where its model is found.
 
 `score` holds them, and the shipped weights, against the truth: by default on the events that `make_weights.py` holds
 out, each in the style of its network, with every sampler at several costs on a smaller square; or on the three events
@@ -37,9 +38,13 @@ from verdict import averages, bound, draw, judge, plot, table
 import xdownscale
 from xdownscale import metrics
 from xdownscale.diffusion.sample import SAMPLERS
+from xdownscale.model.recipe import Attention
 
 RESIDUAL = {"cells": 8, "frames": 3}
 """The window of the residual: more than one evaluation of the denoiser looks at, a third of the recipe's."""
+
+ATTENTIVE = {"cells": 10, "frames": 5, "attention": Attention()}
+"""The window of a residual with attention, which looks further."""
 
 RESIDUAL_BATCH = 2
 """Windows of its steps: one for each process."""
@@ -69,6 +74,7 @@ def main() -> None:
     training.add_argument("folder", type=Path)
     training.add_argument("--minutes", type=float, default=14.0, help="for each method")
     training.add_argument("--out", type=Path, required=True, help="folder of models and checkpoints")
+    training.add_argument("--attention", action="store_true", help="a residual with attention as well")
     training.set_defaults(run=train)
     scoring = parts.add_parser("score", help="score them, and the shipped weights")
     scoring.add_argument("folder", type=Path)
@@ -94,7 +100,7 @@ def train(options: argparse.Namespace) -> None:
         torch.distributed.init_process_group("gloo")
     fields, held_out = ([rain_of(options.folder / name) for name in names] for names in (TRAIN, VALIDATE))
     styles = [product(Path(name)) for name in (*TRAIN, *VALIDATE)]
-    for method, recipe in recipes(60 * options.minutes).items():
+    for name, recipe in recipes(60 * options.minutes, attention=options.attention).items():
         began = time.process_time()
         model = xdownscale.train(
             fields,
@@ -102,26 +108,25 @@ def train(options: argparse.Namespace) -> None:
             temporal=3,
             styles=styles,
             recipe=recipe,
-            method=method,
+            method="generator" if name == "generator" else "residual",
             validation=held_out,
-            checkpoint=options.out / f"{method}.checkpoint",
+            checkpoint=options.out / f"{name}.checkpoint",
         )
         if not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0:
-            write(model, method, options.out)
+            write(model, name, options.out)
             print(f"{time.process_time() - began:.0f} s of processor for each process", flush=True)
 
 
-def recipes(seconds: float) -> dict[str, xdownscale.Recipe]:
-    """The recipe of each method for the same time on the wall."""
+def recipes(seconds: float, *, attention: bool = False) -> dict[str, xdownscale.Recipe]:
+    """The recipe of each method for the same time on the wall, by the name of its model."""
     standard = xdownscale.Recipe.named("standard")
     schedule = replace(
         standard.schedule, steps=100_000, seconds=seconds, check=200, patience=1000, validation=6
     )
     small = replace(schedule, batch=RESIDUAL_BATCH)
-    return {
-        "generator": replace(standard, schedule=schedule, unit=2.0),
-        "residual": replace(standard, schedule=small, unit=2.0, **RESIDUAL),
-    }
+    residual = replace(standard, schedule=small, unit=2.0, **RESIDUAL)
+    more = {"attention": replace(residual, **ATTENTIVE)} if attention else {}
+    return {"generator": replace(standard, schedule=schedule, unit=2.0), "residual": residual, **more}
 
 
 def write(model: xdownscale.Downscaler, name: str, folder: Path) -> None:
@@ -160,10 +165,16 @@ def contenders(folder: Path, shipped: str) -> list[Contender]:
     here = {
         name: xdownscale.load(folder / f"{name}.safetensors") for name in ("generator", "residual", "median")
     }
+    angle, steps, attentive = "angle", SAMPLERS["angle"].steps, folder / "attention.safetensors"
+    more = []
+    if attentive.exists():
+        named = sampled(xdownscale.load(attentive), angle, steps)
+        more = [replace(named, label=named.label.replace("residual", "residual with attention"))]
     return [
         Contender(SHIPPED, xdownscale.zoo.load(shipped)),
         Contender("generator", here["generator"]),
-        sampled(here["residual"], "angle", SAMPLERS["angle"].steps),
+        sampled(here["residual"], angle, steps),
+        *more,
         Contender("median net", here["median"]),
     ]
 

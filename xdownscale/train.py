@@ -109,7 +109,7 @@ def train(
     from xdownscale.model.device import chosen_device
     from xdownscale.model.generator import GeneratorSettings
     from xdownscale.model.mean import median_recipe, median_settings
-    from xdownscale.model.residual import Residual
+    from xdownscale.model.residual import Residual, residual_settings
     from xdownscale.training.data import gather
     from xdownscale.training.fit import fit
     from xdownscale.training.patches import PatchSampler
@@ -118,12 +118,7 @@ def train(
 
     factors = Factors.parse(spatial, temporal)
     plan = _recipe(recipe).with_steps(steps)
-    if method not in (None, "generator", "residual", "median"):
-        msg = (
-            f'method={method!r} is not known; use method="generator" or method="residual" (an ensemble), '
-            f'or method="median" (deterministic)'
-        )
-        raise FactorError(msg)
+    _check_method(method, plan)
     data = gather(
         field, validation, factors=factors, frames=plan.frames, styles=styles, static=static, dims=dims
     )
@@ -148,7 +143,9 @@ def train(
     )
     if method == "median":
         settings, plan = median_settings(settings), median_recipe(plan)
-    network = _network(settings, given, seed, residual=method == "residual")
+    if method == "residual":
+        settings = residual_settings(settings, attention=plan.attention)
+    network = _network(settings, given, seed)
     learn: Any = fit_residual if isinstance(network, Residual) else fit
     result = learn(
         network,
@@ -164,6 +161,22 @@ def train(
     network.load_state_dict(result.weights)
     network.to("cpu").eval()
     return _finished(network, data, plan, result, seed)
+
+
+def _check_method(method: str | None, plan: Recipe) -> None:
+    """Whether there is such a method, and whether the recipe is for it."""
+    if method not in (None, "generator", "residual", "median"):
+        msg = (
+            f'method={method!r} is not known; use method="generator" or method="residual" (an ensemble), '
+            f'or method="median" (deterministic)'
+        )
+        raise FactorError(msg)
+    if plan.attention is not None and method != "residual":
+        msg = (
+            f"the recipe has attention, which the method {method or 'generator'!r} has no place for. "
+            f'Train with method="residual", or with a recipe whose attention is None.'
+        )
+        raise FactorError(msg)
 
 
 def _recipe(recipe: str | Recipe | None) -> Recipe:
@@ -191,17 +204,17 @@ def _start(model: Downscaler | str | os.PathLike[str], factors: Factors, data: T
     return given.method
 
 
-def _network(settings: GeneratorSettings, given: Method | None, seed: int, *, residual: bool) -> Method:
+def _network(settings: GeneratorSettings, given: Method | None, seed: int) -> Method:
     """A network with fresh weights, or with those of another one."""
     import torch
 
     from xdownscale.model.generator import Generator
-    from xdownscale.model.residual import Residual, residual_settings
+    from xdownscale.model.residual import Residual, ResidualSettings
     from xdownscale.training.start import start_from
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = Residual(residual_settings(settings)) if residual else Generator(settings)
+        network = Residual(settings) if isinstance(settings, ResidualSettings) else Generator(settings)
     if given is not None:
         start_from(
             network.mean if isinstance(network, Residual) else network,

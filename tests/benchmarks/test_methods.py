@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import rain
 import xarray as xr
-from methods import RESIDUAL, SWEEP, middle, recipes, sampled, squares
+from methods import ATTENTIVE, RESIDUAL, SWEEP, contenders, middle, recipes, sampled, squares
 from skimage import measure
 from verdict import averages, bound, judge, mean, rank_floor, texture
 
-from tests.models import residual_model
+from tests.models import model, residual_model
 from xdownscale.model.generator import GeneratorSettings
 from xdownscale.model.methods import build
 from xdownscale.model.residual import residual_settings
@@ -115,13 +115,26 @@ def test_both_methods_get_the_same_time_and_networks_of_the_same_size():
     assert generator.schedule.seconds == residual.schedule.seconds == 60.0
     assert generator.size == residual.size
     assert replace(residual.schedule, batch=4) == generator.schedule
+    attentive = recipes(60.0, attention=True)["attention"]
+    assert replace(attentive, **RESIDUAL, attention=None) == residual
 
 
-def test_the_window_of_the_residual_holds_what_one_evaluation_looks_at():
-    settings = residual_settings(GeneratorSettings(blocks=(3, 10, 10)))
+@pytest.mark.parametrize("window", [RESIDUAL, ATTENTIVE], ids=["convolutions", "attention"])
+def test_the_window_of_the_residual_holds_what_one_evaluation_looks_at(window):
+    settings = residual_settings(GeneratorSettings(blocks=(3, 10, 10)), attention=window.get("attention"))
     reach, frames = build("residual", settings.to_json()).denoiser.reach
-    assert RESIDUAL["cells"] > 2 * reach
-    assert RESIDUAL["frames"] >= 2 * frames + 1
+    assert window["cells"] > 2 * reach
+    assert window["frames"] >= 2 * frames + 1
+
+
+def test_a_residual_with_attention_is_scored_where_there_is_one(tmp_path):
+    for name in ("generator", "residual", "median"):
+        (residual_model() if name == "residual" else model()).save(tmp_path / f"{name}.safetensors")
+    few = [each.label for each in contenders(tmp_path, "rain-10x3")]
+    residual_model().save(tmp_path / "attention.safetensors")
+    more = [each.label for each in contenders(tmp_path, "rain-10x3")]
+    assert set(more) - set(few) == {"residual with attention, angle 6"}
+    assert len(more) == len(few) + 1
 
 
 @pytest.mark.parametrize(("sampler", "steps"), SWEEP)

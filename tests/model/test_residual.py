@@ -5,11 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 
+from xdownscale.errors import FactorError
 from xdownscale.kernels.blocks import block_mean
 from xdownscale.model.conserve import PASSES
 from xdownscale.model.downscaler import Downscaler, Provenance, Variable, load
 from xdownscale.model.generator import GeneratorSettings, draw_noise
-from xdownscale.model.recipe import NetworkSize
+from xdownscale.model.recipe import Attention, NetworkSize
 from xdownscale.model.residual import DRY, Residual, ResidualSettings, latent_truth, residual_settings
 from xdownscale.model.transform import LogRain, Standard
 from xdownscale.sampling.engine import Job, sample
@@ -17,7 +18,10 @@ from xdownscale.sampling.engine import Job, sample
 SIZE = NetworkSize(maps=(2, 2, 1), width=8, encoder_blocks=1, decoder_blocks=0, stages=(8, 8, 8, 8))
 
 
-def method(blocks=(2, 4, 4), *, rain=True, styles=("training",), scale=0.7):
+ATTENTION = Attention(windows=(1,), frames=2, heads=2)
+
+
+def method(blocks=(2, 4, 4), *, rain=True, styles=("training",), scale=0.7, attention=None):
     settings = ResidualSettings(
         blocks=blocks,
         transform=LogRain() if rain else Standard(280.0, 8.0),
@@ -25,6 +29,7 @@ def method(blocks=(2, 4, 4), *, rain=True, styles=("training",), scale=0.7):
         size=SIZE,
         scale=scale,
         dilations=(1,),
+        attention=attention,
     )
     torch.manual_seed(0)
     made = Residual(settings)
@@ -100,8 +105,9 @@ def test_block_means_are_conserved_and_members_differ(rain):
     torch.testing.assert_close(block_mean(first, made.settings.blocks), coarse, rtol=1e-5, atol=1e-5)
 
 
-def test_a_crop_with_its_halo_gives_what_the_whole_gives():
-    made = method((1, 4, 4)).double()
+@pytest.mark.parametrize("attention", [None, ATTENTION], ids=["convolutions", "attention"])
+def test_a_crop_with_its_halo_gives_what_the_whole_gives(attention):
+    made = method((1, 4, 4), attention=attention).double()
     cells, frames = made.halo
     coarse, noise = case(made, (1, frames + 2, cells + 4, cells + 4))
     coarse, noise = coarse.double(), [noise[0].double()]
@@ -114,8 +120,9 @@ def test_a_crop_with_its_halo_gives_what_the_whole_gives():
     torch.testing.assert_close(inside, same, rtol=0, atol=1e-9)
 
 
-def test_tiles_agree_with_the_whole():
-    made = method((1, 4, 4))
+@pytest.mark.parametrize("attention", [None, ATTENTION], ids=["convolutions", "attention"])
+def test_tiles_agree_with_the_whole(attention):
+    made = method((1, 4, 4), attention=attention)
     coarse = case(made, (1, 4, 40, 6))[0][0].numpy()
     whole = sample(Job(made, (0, 0, 0), seed=3, members=2, core=(4, 40, 6)), coarse)
     tiled = sample(Job(made, (0, 0, 0), seed=3, members=2, core=(4, 6, 6)), coarse)
@@ -133,13 +140,14 @@ def test_styles_change_the_members():
     torch.testing.assert_close(by_default, rough)
 
 
-def test_settings_and_weights_travel_in_the_model_file(tmp_path):
-    made = method(styles=("a", "b"), scale=0.37)
+@pytest.mark.parametrize("attention", [None, ATTENTION], ids=["convolutions", "attention"])
+def test_settings_and_weights_travel_in_the_model_file(tmp_path, attention):
+    made = method(styles=("a", "b"), scale=0.37, attention=attention)
     downscaler = Downscaler(made, variable=Variable("rain", "mm h-1"), provenance=Provenance(), name="test")
     back = load(downscaler.save(tmp_path / "model.safetensors"))
     assert back.method.settings == made.settings
     assert back.sha256 == downscaler.sha256
-    assert "σ_r 0.37" in repr(back)
+    assert ("σ_r 0.37, with attention)" if attention else "σ_r 0.37)") in repr(back)
     assert back.with_style("b").style == "b"
     coarse, noise = case(made)
     with torch.inference_mode():
@@ -152,6 +160,8 @@ def test_settings_of_a_generator_become_those_of_a_residual():
     base = GeneratorSettings(blocks=(1, 4, 4), size=SIZE, styles=("a",))
     made = residual_settings(base)
     assert (made.blocks, made.size, made.styles, made.scale) == (base.blocks, base.size, base.styles, 1.0)
+    assert made.attention is None
+    assert residual_settings(base, attention=ATTENTION) == replace(made, attention=ATTENTION)
 
 
 def drawn(made, coarse, **changes):
@@ -189,6 +199,35 @@ def test_ancestral_sampling_takes_fresh_noise_at_every_step_and_others_none():
         assert not torch.allclose(made.latent(window, noise), made.latent(window, [other]))
     made.settings = replace(made.settings, sampler="ddim", steps=7)
     assert made.noise_maps[0].maps == 1
+
+
+def test_a_sample_looks_as_far_as_its_attention_as_often_as_it_is_asked():
+    plain, attentive = method(blocks=(2, 4, 4)), method(blocks=(2, 4, 4), attention=ATTENTION)
+    # six evaluations, each a pixel (half a cell) and a frame further
+    assert attentive.halo == (plain.halo[0] + 3, plain.halo[1] + 6)
+
+
+@pytest.mark.parametrize(
+    ("attention", "why"),
+    [
+        (Attention(windows=(1, 1)), "has 1 blocks"),
+        (Attention(windows=(-1,)), "0 .no attention. or more"),
+        (Attention(windows=(1,), frames=-1), "0 .no attention. or more"),
+        (Attention(windows=(1,), heads=3), "divisor of size.stages"),
+        (Attention(windows=(1,), heads=0), "divisor of size.stages"),
+    ],
+)
+def test_attention_that_does_not_fit_is_named(attention, why):
+    with pytest.raises(FactorError, match=why):
+        replace(method().settings, attention=attention)
+
+
+def test_a_file_without_attention_has_convolutions_alone():
+    made = method()
+    document = made.settings.to_json()
+    del document["attention"]
+    assert ResidualSettings.from_json(document) == made.settings
+    assert set(Residual(made.settings).state_dict()) == set(made.state_dict())
 
 
 def test_a_file_without_a_sampler_takes_the_default():

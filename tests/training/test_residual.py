@@ -8,7 +8,7 @@ import torch
 
 import xdownscale
 from xdownscale.kernels.blocks import block_mean
-from xdownscale.model.recipe import NetworkSize, Recipe, Schedule
+from xdownscale.model.recipe import Attention, NetworkSize, Recipe, Schedule
 from xdownscale.model.residual import Residual, ResidualSettings, latent_truth
 from xdownscale.model.transform import Standard
 from xdownscale.training import fit as fitting
@@ -109,6 +109,33 @@ def test_train_makes_one_that_downscales():
     assert start.factors == model.factors
     with pytest.raises(xdownscale.errors.FactorError, match="not calibrated"):
         xdownscale.calibrate(rain, model, name="mine", progress=False)
+
+
+def test_train_makes_one_with_the_attention_of_the_recipe(tmp_path):
+    rain = xdownscale.tutorial.rain((12, 32, 32))
+    attention = Attention(windows=(2, 1), frames=1, heads=2)
+    recipe = replace(RECIPE, schedule=replace(SCHEDULE, steps=4, rate=1e-2), attention=attention)
+    model = xdownscale.train(rain, 4, 2, method="residual", recipe=recipe, progress=False)
+    assert model.method.settings.attention == attention
+    back = xdownscale.load(model.save(tmp_path / "model.safetensors"))
+    assert back.method.settings.attention == attention
+    woken = [block.projections.leave for block in back.method.denoiser.trunk if hasattr(block, "projections")]
+    assert len(woken) == 3
+    assert all(each.convolution.weight.abs().max() > 0 for each in woken)
+    coarse = rain.sr.coarsen(spatial=4, temporal=2)
+    fine = coarse.sr.downscale(back, members=2)
+    np.testing.assert_allclose(
+        fine.sr.coarsen(spatial=4, temporal=2), coarse.expand_dims(member=2), rtol=1e-5, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("method", ["generator", "median", None])
+def test_attention_is_for_the_residual(method):
+    recipe = replace(RECIPE, attention=Attention())
+    with pytest.raises(xdownscale.errors.FactorError, match='method="residual"'):
+        xdownscale.train(
+            xdownscale.tutorial.rain((12, 32, 32)), 4, 2, method=method, recipe=recipe, progress=False
+        )
 
 
 def test_seconds_are_shared_out_and_steps_are_not():

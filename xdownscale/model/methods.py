@@ -29,5 +29,6 @@ def build(kind: str, settings: Mapping[str, Any]) -> Method:
 def described(method: Method) -> str:
     """A few words."""
     if isinstance(method, Residual):
-        return f"median net + diffused residual (σ_r {method.settings.scale:.3g})"
+        attention = ", with attention" if method.settings.attention else ""
+        return f"median net + diffused residual (σ_r {method.settings.scale:.3g}{attention})"
     return "one-pass generator" if method.settings.stochastic else "median net"

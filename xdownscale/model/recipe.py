@@ -25,6 +25,33 @@ class NetworkSize:
 
 
 @dataclass(frozen=True)
+class Attention:
+    """Attention in the denoiser of a diffused residual, as in :mod:`xdownscale.nn.attention`.
+
+    Parameters
+    ----------
+    windows : tuple of int
+        Pixels to each side that a pixel attends to, after each convolutional block of the denoiser; 0 for no attention
+        there. A pixel is a patch of 2 × 2 or 3 × 3 fine cells where that divides a coarse cell. The default is the
+        window of Defez et al. (2026, arXiv:2604.21903), (2n + 1)² with n = 3 in outer layers and 1 in inner ones.
+    frames : int
+        Coarse frames to each side that a frame attends to; 0 for an exchange between neighbours instead. The default
+        makes five frames of it, theirs for factors (10, 3). Training windows should have as many.
+    heads : int
+        Independent attentions, which share the width of the denoiser, ``size.stages[0]``.
+    """
+
+    windows: tuple[int, ...] = (3, 3, 1, 1)
+    frames: int = 2
+    heads: int = 4
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Attention:
+        """The inverse of :func:`dataclasses.asdict`, after a way through JSON."""
+        return cls(**{**document, "windows": tuple(document["windows"])})
+
+
+@dataclass(frozen=True)
 class ScoreWeights:
     """Weights of the terms of the loss (``training.losses``), chosen once.
 
@@ -140,6 +167,8 @@ class Recipe:
     size : NetworkSize
     schedule : Schedule
     weights : ScoreWeights
+    attention : Attention, optional
+        Of the denoiser of ``method="residual"``. None makes it of convolutions alone: a third of the time.
     unit : float, optional
         A typical magnitude of the field, by which physical terms of the loss are divided. None takes the mean of wet
         values (rain) or the standard deviation (other fields).
@@ -155,6 +184,7 @@ class Recipe:
     size: NetworkSize = field(default_factory=NetworkSize)
     schedule: Schedule = field(default_factory=Schedule)
     weights: ScoreWeights = field(default_factory=ScoreWeights)
+    attention: Attention | None = None
     unit: float | None = None
 
     @classmethod

@@ -21,9 +21,11 @@ from torch import nn
 
 from xdownscale.diffusion.denoise import Denoiser, Velocity
 from xdownscale.diffusion.sample import named_sampler
+from xdownscale.errors import FactorError
 from xdownscale.model.conserve import PASSES, conserve_cells
 from xdownscale.model.generator import Generator, GeneratorSettings, Window
 from xdownscale.model.mean import median_settings
+from xdownscale.model.recipe import Attention
 from xdownscale.nn.carry import NoiseMaps
 from xdownscale.nn.denoiser import LocalDenoiser
 
@@ -42,6 +44,10 @@ SAMPLER = "angle"
 """Six evaluations; it needs noise only where it starts, as noise of an absolute place is."""
 
 
+NO_ATTENTION = Attention(windows=(), frames=0)
+"""Convolutions alone."""
+
+
 @dataclass(frozen=True)
 class ResidualSettings(GeneratorSettings):
     """Everything that is needed for a :class:`Residual`: the settings of its median net, and how the rest is drawn.
@@ -52,26 +58,40 @@ class ResidualSettings(GeneratorSettings):
         σ_r, in latent units.
     dilations : tuple of int
         Of the denoiser's blocks. Its width is that of the generator's decoder.
+    attention : Attention, optional
+        Of the denoiser; None for convolutions alone.
     sampler : str
         How members are drawn, a name of :data:`xdownscale.diffusion.sample.SAMPLERS`.
     steps : int, optional
         Of the sampler; None takes its default.
+
+    Raises
+    ------
+    FactorError
+        For attention that the denoiser has no place for.
     """
 
     scale: float = 1.0
     dilations: tuple[int, ...] = (1, 2, 4, 1)
+    attention: Attention | None = None
     sampler: str = SAMPLER
     steps: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.attention is not None:
+            _check(self.attention, blocks=len(self.dilations), width=self.size.stages[0])
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> ResidualSettings:
         """The inverse of :meth:`to_json`."""
-        base = GeneratorSettings.from_json(document)
+        base, attention = GeneratorSettings.from_json(document), document.get("attention")
         return cls(
             **_shared(base),
             scale=document["scale"],
             dilations=tuple(document["dilations"]),
-            sampler=document.get("sampler", SAMPLER),  # files of the first versions do not say
+            # files of the first versions say nothing of attention and sampler
+            attention=None if attention is None else Attention.from_json(attention),
+            sampler=document.get("sampler", SAMPLER),
             steps=document.get("steps"),
         )
 
@@ -112,13 +132,16 @@ class Residual(nn.Module):
         super().__init__()
         self.settings = settings
         self.mean = Generator(mean_settings(settings))
-        width = settings.size.stages[0]
+        width, attention = settings.size.stages[0], settings.attention or NO_ATTENTION
         self.denoiser = LocalDenoiser(
             blocks=settings.blocks,
             features=width,
             style=settings.size.style,
             width=width,
             dilations=settings.dilations,
+            windows=attention.windows,
+            horizon=attention.frames,
+            heads=attention.heads,
         )
         self.styles = nn.Parameter(0.5 * torch.randn(len(settings.styles), settings.size.style))
 
@@ -197,14 +220,31 @@ def latent_truth(transform: Transform, truth: Tensor) -> Tensor:
     return torch.where(truth > 0, latent, DRY) if transform.nonnegative else latent
 
 
-def residual_settings(settings: GeneratorSettings) -> ResidualSettings:
-    """Settings of the method that goes with a generator's."""
-    return ResidualSettings(**_shared(settings))
+def residual_settings(settings: GeneratorSettings, *, attention: Attention | None = None) -> ResidualSettings:
+    """Settings of the method that goes with a generator's, with or without attention in its denoiser."""
+    return ResidualSettings(**_shared(settings), attention=attention)
 
 
 def mean_settings(settings: GeneratorSettings) -> GeneratorSettings:
     """Settings of the median net inside."""
     return median_settings(GeneratorSettings(**_shared(settings)))
+
+
+def _check(attention: Attention, *, blocks: int, width: int) -> None:
+    """Whether a denoiser of so many blocks and channels can have it."""
+    if len(attention.windows) > blocks:
+        msg = f"windows={attention.windows}: the denoiser has {blocks} blocks; give at most as many radii"
+        raise FactorError(msg)
+    if min(attention.windows, default=0) < 0 or attention.frames < 0:
+        msg = (
+            f"windows={attention.windows}, frames={attention.frames}: a distance is 0 (no attention) or more"
+        )
+        raise FactorError(msg)
+    if attention.heads < 1 or width % attention.heads:
+        msg = (
+            f"heads={attention.heads} cannot share {width} channels; take a divisor of size.stages[0]={width}"
+        )
+        raise FactorError(msg)
 
 
 def _shared(settings: GeneratorSettings) -> dict[str, Any]:

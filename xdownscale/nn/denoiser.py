@@ -6,7 +6,8 @@ All fine steps of a coarse frame, and small patches of fine cells, are channels 
     mean ─── fold ─ show ──┼─ blocks (dilated convolutions; scaled and shifted by the noise level) ─ leave ─ unfold
     features (coarse) ─────┘
 
-so texture is made where it is cheap, and a pixel sees all T steps at once. Coarse frames meet in one exchange. The
+so texture is made where it is cheap, and a pixel sees all T steps at once. Coarse frames meet in one exchange. Where
+attention is wanted (``attention.py``), blocks are followed by that of a window, and frames meet by that in time. The
 reach of one evaluation is known (:attr:`LocalDenoiser.reach`); a sample reaches as often as far as it is evaluated.
 """
 
@@ -18,9 +19,12 @@ import torch
 from einops import rearrange
 from torch import nn
 
+from xdownscale.nn.attention import TemporalAttention, WindowAttention
 from xdownscale.nn.blocks import FrameConvolution, FrameExchange, PixelNorm, grow_space
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
 FREQUENCIES = (1, 2, 4, 8, 16)
@@ -53,6 +57,11 @@ class LevelBlock(nn.Module):
         nn.init.zeros_(self.level.weight)
         nn.init.zeros_(self.level.bias)
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Pixels and frames to each side."""
+        return self.dilation + 1, 0 if self.exchange is None else 1
+
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Shape (B, L, C, H, W), unchanged; level (B or 1, level)."""
         h = self.norm(x if self.exchange is None else self.exchange(x))
@@ -77,6 +86,12 @@ class LocalDenoiser(nn.Module):
         Channels.
     dilations : tuple of int
         Of the blocks, in their order.
+    windows : tuple of int
+        Radius in pixels of the attention after each block, in their order; none where it is 0 or left out.
+    horizon : int
+        Frames to each side that meet by attention; 0 for the exchange between neighbours.
+    heads : int
+        Of every attention.
     """
 
     def __init__(
@@ -87,6 +102,9 @@ class LocalDenoiser(nn.Module):
         style: int,
         width: int = 64,
         dilations: tuple[int, ...] = (1, 2, 4, 1),
+        windows: tuple[int, ...] = (),
+        horizon: int = 0,
+        heads: int = 4,
     ) -> None:
         super().__init__()
         self.blocks = blocks
@@ -97,8 +115,7 @@ class LocalDenoiser(nn.Module):
         self.enter = FrameConvolution(folded, width)
         self.level = nn.Sequential(nn.Linear(2 * len(FREQUENCIES) + style, width), nn.SiLU())
         self.trunk = nn.ModuleList(
-            LevelBlock(width, level=width, dilation=each, exchange=number == len(dilations) // 2)
-            for number, each in enumerate(dilations)
+            _trunk(width, dilations=dilations, windows=windows, horizon=horizon, heads=heads)
         )
         self.gain = nn.Linear(width, width)
         self.leave = FrameConvolution(width, folded, gain=0.1)
@@ -108,9 +125,10 @@ class LocalDenoiser(nn.Module):
     @property
     def reach(self) -> tuple[float, int]:
         """Coarse cells and coarse frames to each side that one evaluation looks at."""
-        pixels = 2 + sum(block.dilation + 1 for block in self.trunk if isinstance(block, LevelBlock))
+        blocks = (block for block in self.trunk if isinstance(block, Block))
+        pixels, frames = (sum(each) for each in zip((2, 0), *(block.reach for block in blocks), strict=True))
         cells = max(pixels * side / size for side, size in zip(self.patch, self.blocks[1:], strict=True))
-        return cells, 1
+        return cells, frames
 
     def condition(self, features: Tensor, mean: Tensor) -> Tensor:
         """What is known, shared by members and noise levels.
@@ -147,7 +165,7 @@ class LocalDenoiser(nn.Module):
         level = self.level(torch.cat([torch.cos(turns), torch.sin(turns), wanted], dim=1))
         h = self.enter(self._folded(x_t)) + known
         for block in self.trunk:
-            h = block(h, level)
+            h = block(h, level) if isinstance(block, LevelBlock) else block(h)
         # how much of x_t is noise changes by orders of magnitude from level to level, and with it the answer
         return self._unfolded(self.leave(h * rearrange(torch.exp(self.gain(level)), "b c -> b 1 c 1 1")))
 
@@ -158,6 +176,24 @@ class LocalDenoiser(nn.Module):
     def _unfolded(self, pixels: Tensor) -> Tensor:
         t, (p, q) = self.blocks[0], self.patch
         return rearrange(pixels, "b l (t p q) h w -> b (l t) (h p) (w q)", t=t, p=p, q=q)
+
+
+Block = LevelBlock | WindowAttention | TemporalAttention
+"""What a trunk is made of."""
+
+
+def _trunk(
+    width: int, *, dilations: tuple[int, ...], windows: tuple[int, ...], horizon: int, heads: int
+) -> Iterator[Block]:
+    """Convolutions, each followed by its attention; frames meet in the middle."""
+    radii = (*windows, *[0] * (len(dilations) - len(windows)))
+    for number, (dilation, radius) in enumerate(zip(dilations, radii, strict=True)):
+        meet = number == len(dilations) // 2
+        if meet and horizon:
+            yield TemporalAttention(width, heads=heads, horizon=horizon)
+        yield LevelBlock(width, level=width, dilation=dilation, exchange=meet and not horizon)
+        if radius:
+            yield WindowAttention(width, heads=heads, radius=radius)
 
 
 def _side(size: int) -> int:
