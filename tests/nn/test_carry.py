@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from xdownscale.nn.carry import FASTEST, carried_maps, carry, shifts
+from xdownscale.nn.carry import FASTEST, Movement, carried_maps, carry, shifts
 
 
 def draw(maps, window, seed=0):
@@ -84,3 +84,31 @@ def test_the_fastest_flow_stays_within_what_is_drawn(memory, sign):
         assert int(place.pixel.max()) < rows * columns
         inside = place.pixel.reshape(1, 2, 3, 15, 8) % columns
         assert bool((inside.diff(dim=-1) == 2).all())  # no row is left at one end and entered at the other
+
+
+def guessing(scale):
+    """A movement whose guesses along y and x are its first two features, and its trust the third, times `scale`."""
+    movement = Movement(3)
+    with torch.no_grad():
+        movement.guess.convolution.weight.copy_(torch.diag(torch.tensor([1.0, 1.0, scale]))[:, :, None, None])
+    return movement
+
+
+def test_a_velocity_that_all_cells_guess_is_the_velocity_up_to_the_border():
+    features = torch.tensor([0.1, -0.2, 0.0]).reshape(1, 1, 3, 1, 1).expand(1, 4, 3, 12, 12)
+    velocity = guessing(1.0)(features)
+    expected = torch.tensor([0.1, -0.2]).reshape(1, 1, 2, 1, 1).expand(1, 4, 2, 12, 12)
+    torch.testing.assert_close(velocity, expected, rtol=5e-3, atol=0)  # a guess is bounded smoothly
+
+
+def test_the_trusted_cell_speaks_for_its_neighbourhood_and_no_farther():
+    features = torch.zeros(1, 7, 3, 21, 21)
+    features[:, :, 2] = -1.0
+    features[0, 3, :, 10, 10] = torch.tensor([1.0, 0.0, 1.0])
+    with torch.no_grad():
+        velocity = guessing(30.0)(features)[0, :, 0]
+    heard = (velocity.abs() > 0).nonzero()
+    assert heard.amin(0).tolist() == [2, 6, 6]
+    assert heard.amax(0).tolist() == [4, 14, 14]
+    assert float(velocity[2:5, 6:15, 6:15].min()) > 0.7  # though it is one of 243
+    assert float(velocity.abs().max()) < FASTEST

@@ -7,7 +7,7 @@ import torch
 from xdownscale.kernels.crps import crps_ensemble
 from xdownscale.model.recipe import ScoreWeights
 from xdownscale.model.transform import LogRain, Standard
-from xdownscale.training.losses import _across_borders, ensemble_score, pair_score, random_filters
+from xdownscale.training.losses import _across_borders, _by_place, ensemble_score, pair_score, random_filters
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -54,7 +54,7 @@ def test_the_true_law_scores_best():
     source = torch.Generator().manual_seed(0)
 
     def smooth(*shape):
-        white = torch.randn(*shape, 6, 30, 30, generator=source)
+        white = torch.randn(*shape, 6, 32, 32, generator=source)
         return torch.nn.functional.avg_pool2d(white.flatten(0, -4), 3, 1).unflatten(0, shape) * 3
 
     truth, members = smooth(64), smooth(2, 64)
@@ -89,6 +89,48 @@ def test_seams_between_coarse_cells_lose():
     assert (across_y == 0).all()
     assert across_x.shape == (2, 1, 1, 30, 2)
     assert (across_x.abs() == 1).all()
+
+
+def _only(members, truth, **weights):
+    nothing = dict.fromkeys(("cell", "pooled", "border", "sliced", "increment", "place"), 0.0)
+    return float(
+        ensemble_score(members, truth, transform=Standard(), unit=1.0, weights=ScoreWeights(**(nothing | weights)),
+                       windows=torch.ones(len(truth)), blocks=(3, 10, 10),
+                       generator=torch.Generator().manual_seed(0))
+    )  # fmt: skip
+
+
+def test_a_faint_lattice_is_plain_to_means_by_place_and_lost_on_cells():
+    source = torch.Generator().manual_seed(0)
+    truth, members = (torch.randn(*n, 3, 60, 60, generator=source) for n in ((16,), (2, 16)))
+    rows = torch.arange(60)
+    lattice = 0.15 * (1 - 2.0 * ((rows[:, None] + rows) % 2))
+    for score, least, most in (("place", 1.1, 2.0), ("cell", 1.0, 1.02)):
+        clean, faint = (_only(each, truth, **{score: 1.0}) for each in (members, members + lattice))
+        assert least * clean < faint < most * clean
+
+
+def test_means_by_place_see_what_is_rougher_at_one_side_of_a_cell():
+    source = torch.Generator().manual_seed(0)
+    field = torch.randn(2, 1, 3, 60, 60, generator=source)
+    field[..., ::10] *= 2
+    values, roughness = _by_place(field, (3, 10, 10)).mean((0, 1, 3)).unbind(0)
+    assert values.shape == (10, 10)
+    assert values[:, 1:].abs().max() < 0.35
+    assert roughness[:, 0].min() > 1.2 * roughness[:, 2:9].max()
+
+
+def test_flicker_loses_to_what_persists_where_the_truth_persists():
+    """The right law at every moment, drawn anew at every step: cells see no difference, increments do."""
+    source = torch.Generator().manual_seed(0)
+
+    def fields(*shape, steps):
+        return torch.randn(*shape, steps, 20, 20, generator=source).expand(*shape, 6, 20, 20)
+
+    truth, lasting, flicker = fields(32, steps=1), fields(2, 32, steps=1), fields(2, 32, steps=6)
+    assert _only(flicker, truth, cell=1.0) < 1.05 * _only(lasting, truth, cell=1.0)
+    assert _only(lasting, truth, increment=1.0) == 0
+    assert _only(flicker, truth, increment=1.0) > 0.1
 
 
 def test_the_loss_has_a_gradient_for_every_member():

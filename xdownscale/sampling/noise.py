@@ -1,8 +1,9 @@
 """Noise as a function of (seed, member, absolute time, y, x), never drawn in order.
 
-Space is cut into blocks of 16×16 coarse cells at absolute indices. Each block of each frame is filled by its own Philox
-generator (Salmon et al. 2011, doi:10.1145/2063384.2063405), whose key is (seed, member and map set) and whose counter
-starts at (time, y, x) of the block. What a window sees of a block therefore never depends on where the window begins.
+Space is cut into blocks of 16×16 coarse cells (8×8 where a cell has many pixels) at absolute indices. Each block of
+each frame is filled by its own Philox generator (Salmon et al. 2011, doi:10.1145/2063384.2063405), whose key is (seed,
+member and map set) and whose counter starts at (time, y, x) of the block. What a window sees of a block therefore never
+depends on where the window begins.
 
 Normal values are looked up: 16 random bits choose one of 65536 quantiles. That takes a quarter of the time of the
 ziggurat, and the law differs from the normal one by less than any network could tell (no value is beyond 4.3).
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
     from xdownscale.nn.carry import NoiseMaps
 
-BLOCK = 16
-"""Coarse cells along each side of a block."""
+MANY = 4
+"""Pixels along a side of a cell beyond which blocks are smaller: a window needs all of every block that it touches."""
 
 WORTH_THREADS = 1_000_000
 """Values of a window from which on threads share the drawing."""
@@ -72,17 +73,18 @@ def _window(
 ) -> NDArray[np.float32]:
     """One set of maps, cut out of the blocks that it touches."""
     rows, columns = maps.pixels
+    side = _side(maps)
     window = np.empty(maps.shape(shape), np.float32)
     first, count = start[0] * maps.frames - maps.lead[0], len(window)
     start_y, start_x = (each - maps.margin for each in start[1:])
     high, wide = (each + 2 * maps.margin for each in shape[1:])
 
     def draw(frame: int) -> None:
-        for y, x in product(_touched(start_y, high), _touched(start_x, wide)):
+        for y, x in product(_touched(start_y, high, side), _touched(start_x, wide, side)):
             block = _block(maps, key, (first + frame, y, x))
             (to_y, from_y), (to_x, from_x) = (
-                _overlap(y, start_y, high, rows),
-                _overlap(x, start_x, wide, columns),
+                _overlap(y, start_y, high, side, rows),
+                _overlap(x, start_x, wide, side, columns),
             )
             window[frame, :, to_y, to_x] = block[:, from_y, from_x]
 
@@ -100,7 +102,8 @@ def _block(maps: NoiseMaps, key: tuple[int, int], place: tuple[int, int, int]) -
     """All values of a block, always drawn together."""
     counter = np.array([0, *(index & _MASK for index in place)], np.uint64)
     random = np.random.Philox(key=np.array(key, np.uint64), counter=counter)
-    values = np.empty((maps.maps, BLOCK * maps.pixels[0], BLOCK * maps.pixels[1]), np.float32)
+    side = _side(maps)
+    values = np.empty((maps.maps, side * maps.pixels[0], side * maps.pixels[1]), np.float32)
     bits = random.random_raw(values.size // 4).astype("<u8", copy=False).view("<u2").reshape(values.shape)
     # every index is in the table; "wrap" leaves out the check
     return np.take(_quantiles(), bits, out=values, mode="wrap")
@@ -115,15 +118,20 @@ def _quantiles() -> NDArray[np.float32]:
     return np.asarray(middles / middles.std(), np.float32)
 
 
-def _touched(start: int, size: int) -> range:
+def _side(maps: NoiseMaps) -> int:
+    """Coarse cells along each side of a block."""
+    return 8 if max(maps.pixels) > MANY else 16
+
+
+def _touched(start: int, size: int, side: int) -> range:
     """Blocks that a window touches along an axis."""
-    return range(start // BLOCK, (start + size - 1) // BLOCK + 1)
+    return range(start // side, (start + size - 1) // side + 1)
 
 
-def _overlap(block: int, start: int, size: int, pixels: int) -> tuple[slice, slice]:
+def _overlap(block: int, start: int, size: int, side: int, pixels: int) -> tuple[slice, slice]:
     """Where a block lies in a window, and which part of the block that is, in pixels."""
-    low, high = max(block * BLOCK, start), min((block + 1) * BLOCK, start + size)
+    low, high = max(block * side, start), min((block + 1) * side, start + size)
     return (
         slice((low - start) * pixels, (high - start) * pixels),
-        slice((low - block * BLOCK) * pixels, (high - block * BLOCK) * pixels),
+        slice((low - block * side) * pixels, (high - block * side) * pixels),
     )
