@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 import xdownscale
 from xdownscale.errors import ModelFileError
-from xdownscale.model.artefact import read_model
+from xdownscale.model.artefact import read_model, write_model
 from xdownscale.model.downscaler import Downscaler, Provenance, Variable, load
 from xdownscale.model.generator import Generator, GeneratorSettings, StaticField
 from xdownscale.model.recipe import NetworkSize
@@ -64,6 +64,14 @@ def test_an_altered_file_is_named(downscaler, tmp_path):
     path.write_bytes(bytes(content))
     with pytest.raises(ModelFileError, match="altered"):
         load(path)
+
+
+def test_weights_of_another_network_are_named(downscaler, tmp_path):
+    tensors, document = read_model(downscaler.save(tmp_path / "m.safetensors"))
+    tensors.pop("network.move.guess.convolution.bias")
+    write_model(tmp_path / "old.safetensors", tensors, document)
+    with pytest.raises(ModelFileError, match=r"do not fit.*Train it again"):
+        load(tmp_path / "old.safetensors")
 
 
 def test_a_foreign_file_is_named(tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xdownscale.diffusion.sample import named_sampler
-from xdownscale.errors import FactorError
+from xdownscale.errors import FactorError, ModelFileError
 from xdownscale.field.factors import Factors
 from xdownscale.model.artefact import read_model, tensors_hash, write_model
 from xdownscale.model.methods import Method, build, described, kind_of
@@ -253,11 +253,18 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged, altered, or no model file.
+        If the file is missing, damaged, altered, of a version before the first release, or no model file.
     """
     tensors, document = read_model(Path(path))
     method = build(document.get("kind", "generator"), document["settings"])
-    method.load_state_dict(tensors)
+    try:
+        method.load_state_dict(tensors)
+    except RuntimeError as cause:
+        msg = (
+            f"the weights in {str(path)!r} do not fit the network that it describes: it was written by another "
+            "version, before the first release. Train it again, xdownscale.train(...)."
+        )
+        raise ModelFileError(msg) from cause
     method.eval()
     provenance = {**document["provenance"], "data": tuple(document["provenance"]["data"])}
     return Downscaler(

@@ -68,6 +68,8 @@ class ScoreWeights:
         Random filters per step and scale.
     drift : float
         Weight of the penalty that anchors block means before conservation.
+    spectral : float
+        Weight of the waves of windows of a few coarse cells (``training.spectral``), in latent units.
     increment : float
         Weight of changes from one step to the next.
     place : float
@@ -85,6 +87,7 @@ class ScoreWeights:
     alpha: float = 0.95
     filters: int = 12
     drift: float = 0.1
+    spectral: float = 0.5
     increment: float = 0.5
     place: float = 1.0
     movement: float = 0.3

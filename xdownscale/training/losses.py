@@ -13,18 +13,24 @@ none trades against calibration:
 * **sliced energy score of patches**: responses to random filters in space and time, fresh ones at every step. Over
   all filters the CRPS of projections is the energy score of the joint law of a patch (Gneiting & Raftery 2007,
   doi:10.1198/016214506000001437, eq. 22; slicing: the norm is an average over directions), so texture, increments and
-  movement are all in it and nothing is left unnamed to game.
+  movement are all in it and nothing is left unnamed to game;
+* waves of windows of a few coarse cells (``training.spectral``), whose phases show lattices locked to the cells.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from einops import reduce
 from torch.nn import functional
 
+from xdownscale.training.spectral import spectral_functionals
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from xdownscale.kernels.blocks import Blocks
@@ -71,31 +77,39 @@ def ensemble_score(
     -------
     Tensor, scalar
     """
+    physical = torch.cat([truth.unsqueeze(0), members])
+    latent = transform.forward(physical)
+    mean = partial(_mean_score, windows=windows, alpha=weights.alpha)
     total = members.new_zeros(())
-    for scale, values, target in (
-        (weights.physical, members / unit, truth / unit),
-        (weights.latent, transform.forward(members), transform.forward(truth)),
-    ):
-        if not scale:
-            continue
-        stacked = torch.cat([target.unsqueeze(0), values])
-        terms = weights.cell * _mean_score(stacked, windows, weights.alpha)
-        for jumps in _across_borders(stacked, blocks):
-            terms = terms + weights.border * _mean_score(jumps, windows, weights.alpha)
-        terms = terms + weights.place * _mean_score(_by_place(stacked, blocks), windows, weights.alpha)
-        for pool in POOLS:
-            if pool <= min(truth.shape[-2:]):
-                terms = terms + weights.pooled * _mean_score(_pool(stacked, pool), windows, weights.alpha)
-        for pool in SCALES:
-            pooled = stacked if pool == 1 else _pool(stacked, pool)
-            if truth.shape[1] > 1:
-                change = pooled[:, :, 1:] - pooled[:, :, :-1]
-                terms = terms + weights.increment * _mean_score(change, windows, weights.alpha)
-            if min(pooled.shape[-2:]) > SIDE:
-                responses = _filtered(pooled, weights.filters, 2 if pool == 1 else 1, generator)
-                terms = terms + weights.sliced * _mean_score(responses, windows, weights.alpha)
-        total = total + scale * terms
+    for scale, stacked in ((weights.physical, physical / unit), (weights.latent, latent)):
+        if scale:
+            for weight, values in _functionals(stacked, weights, blocks, generator):
+                total = total + scale * weight * mean(values)
+    if weights.spectral:
+        # in latent units alone: in physical ones all waves of a window are those of its few largest values
+        for waves in spectral_functionals(latent, blocks):
+            total = total + weights.latent * weights.spectral * mean(waves)
     return total
+
+
+def _functionals(
+    stacked: Tensor, weights: ScoreWeights, blocks: Blocks, generator: torch.Generator
+) -> Iterator[tuple[float, Tensor]]:
+    """What is scored in either unit, (1 + M, B, …), each with its weight."""
+    size = min(stacked.shape[-2:])
+    yield weights.cell, stacked
+    for jumps in _across_borders(stacked, blocks):
+        yield weights.border, jumps
+    yield weights.place, _by_place(stacked, blocks)
+    for pool in POOLS:
+        if pool <= size:
+            yield weights.pooled, _pool(stacked, pool)
+    for pool in SCALES:
+        pooled = stacked if pool == 1 else _pool(stacked, pool)
+        if pooled.shape[2] > 1:
+            yield weights.increment, pooled[:, :, 1:] - pooled[:, :, :-1]
+        if min(pooled.shape[-2:]) > SIDE:
+            yield weights.sliced, _filtered(pooled, weights.filters, 2 if pool == 1 else 1, generator)
 
 
 def pair_score(stacked: Tensor, alpha: float) -> Tensor:
