@@ -5,6 +5,7 @@ r"""The methods held against each other on real radar rain: generator, diffused 
         --json benchmarks/methods.json --plot docs/images/methods.png
     python benchmarks/methods.py score ../shared/data --models models --pictures pictures \
         --events test --json benchmarks/methods_test.json
+    python benchmarks/methods.py score ../shared/data --json benchmarks/shipped.json
 
 `train` makes a generator, and a median net with the denoiser of what it leaves, from fresh weights, on the same events
 (those of make_weights.py without the product that is made of them) and for the same time on the wall. Of the time of
@@ -15,7 +16,7 @@ residual whose denoiser has attention is trained as well, and scored where its m
 
 `score` holds them, and the shipped weights, against the truth: by default on the events that `make_weights.py` holds
 out, each in the style of its network, with every sampler at several costs on a smaller square; or on the three events
-of a network that no training run has seen.
+of a network that no training run has seen. Without --models it is the shipped weights alone.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def main() -> None:
     training.set_defaults(run=train)
     scoring = parts.add_parser("score", help="score them, and the shipped weights")
     scoring.add_argument("folder", type=Path)
-    scoring.add_argument("--models", type=Path, required=True, help="what train wrote")
+    scoring.add_argument("--models", type=Path, help="what train wrote")
     scoring.add_argument("--model", default="rain-10x3", help="the weights that ship")
     scoring.add_argument("--events", choices=("validation", "test"), default="validation")
     scoring.add_argument("--members", type=int, default=10)
@@ -160,8 +161,11 @@ class Contender:
         return ensemble, (time.perf_counter() - began) / count
 
 
-def contenders(folder: Path, shipped: str) -> list[Contender]:
+def contenders(folder: Path | None, shipped: str) -> list[Contender]:
     """Those that get the whole table."""
+    weights = [Contender(SHIPPED, xdownscale.zoo.load(shipped))]
+    if folder is None:
+        return weights
     here = {
         name: xdownscale.load(folder / f"{name}.safetensors") for name in ("generator", "residual", "median")
     }
@@ -171,7 +175,7 @@ def contenders(folder: Path, shipped: str) -> list[Contender]:
         named = sampled(xdownscale.load(attentive), angle, steps)
         more = [replace(named, label=named.label.replace("residual", "residual with attention"))]
     return [
-        Contender(SHIPPED, xdownscale.zoo.load(shipped)),
+        *weights,
         Contender("generator", here["generator"]),
         sampled(here["residual"], angle, steps),
         *more,
@@ -237,13 +241,13 @@ def score(options: argparse.Namespace) -> None:
         print(f"\n{name}\n{table(results[name])}\n{bound(results[name])}", flush=True)
         if options.pictures is not None:
             draw(truth, drawn, options.pictures, name)
-        if options.events == "validation":
+        if options.events == "validation" and options.models is not None:
             swept[name] = sweep(truth, compared, network, options)
             print(f"\n{name}, samplers\n{table(swept[name])}", flush=True)
     by_network = averages(results)
     for network, rows in by_network.items():
         print(f"\nall events of {network}\n{table(rows)}\n{bound(rows)}")
-    costs = averages(swept, by_network=False)
+    costs = averages(swept, by_network=False) if swept else {}
     if costs:
         print(f"\nsamplers, all events\n{table(costs['all'])}")
     if costs and options.plot is not None:

@@ -107,11 +107,12 @@ class Stage(nn.Module):
     def enter(self, x: Tensor, given: Given) -> Tensor:
         """Every frame for itself: grow, and take in condition and noise."""
         x = grow_space(self.narrow([x], given.style), given.before, given.after)
-        parts = [x, given.condition] if given.noise is None else [x, given.condition, given.noise]
         # features, condition and noise in one convolution: a sum of two would pass over the field twice more
         first, (weight, bias) = self.first.convolution, self.given.styled(given.style)
         h = convolve_together(
-            parts, torch.cat([first.weight, weight], dim=1), first.get_parameter("bias") + bias
+            [x, given.condition, *given.noise],
+            torch.cat([first.weight, weight], dim=1),
+            first.get_parameter("bias") + bias,
         )
         return nn.functional.silu(h, inplace=not torch.is_grad_enabled())
 
@@ -148,8 +149,8 @@ class Given(NamedTuple):
 
     condition: Tensor
     """(B, L, conditions, H, W), interpolated to this stage."""
-    noise: Tensor | None
-    """(B, L, maps, H, W), carried here."""
+    noise: tuple[Tensor, ...]
+    """Each (B, L, maps, H, W), where it has been carried to."""
     style: Tensor
     """(style,)"""
     before: tuple[int, int]
@@ -159,13 +160,13 @@ class Given(NamedTuple):
 
     def frames(self, start: int, stop: int) -> Given:
         """What a run of frames gets."""
-        noise = None if self.noise is None else self.noise[:, start:stop]
+        noise = tuple(each[:, start:stop] for each in self.noise)
         return self._replace(condition=self.condition[:, start:stop], noise=noise)
 
     def part(self, window: Window) -> Given:
         """What a window of cells gets."""
         y, x = window.of(self.after)
-        noise = None if self.noise is None else self.noise[..., y, x]
+        noise = tuple(each[..., y, x] for each in self.noise)
         return self._replace(condition=self.condition[..., y, x], noise=noise)
 
 
@@ -401,14 +402,13 @@ class LocalNetwork(nn.Module):
 
     def _noise(
         self, level: int, supply: Iterator[Tensor], moved: Iterator[Sequence[Shift]], condition: Tensor
-    ) -> Tensor | None:
-        """The noise of a stage, all memories together, where it has come to."""
+    ) -> tuple[Tensor, ...]:
+        """The noise of a stage by its memories, where it has been carried to."""
         size, grain = (condition.shape[-2], condition.shape[-1]), self.grains[level]
-        here = [
+        return tuple(
             carry(next(supply), next(moved), size, grain=grain) if memory else next(supply)
             for memory in self.memories[level]
-        ]
-        return torch.cat(here, dim=2) if here else None
+        )
 
     def _finest(self, runs: list[Tensor], given: Sequence[Given], wanted: Tensor | None) -> Tensor:
         """The last stages without gradients, block by block and run by run: what passes lies in the cache.
