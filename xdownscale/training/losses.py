@@ -9,7 +9,8 @@ none trades against calibration:
 * **sliced energy score of patches**: responses to random filters in space and time, fresh ones at every step. Over
   all filters the CRPS of projections is the energy score of the joint law of a patch (Gneiting & Raftery 2007,
   doi:10.1198/016214506000001437, eq. 22; slicing: the norm is an average over directions), so texture, increments and
-  movement are all in it and nothing is left unnamed to game.
+  movement are all in it and nothing is left unnamed to game;
+* waves of windows of a few coarse cells (``training.spectral``), whose phases show lattices locked to the cells.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional
+
+from xdownscale.training.spectral import spectral_functionals
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,6 +88,9 @@ def ensemble_score(
             if min(pooled.shape[-2:]) > SIDE:
                 responses = _filtered(pooled, weights.filters, 2 if pool == 1 else 1, generator)
                 terms = terms + weights.sliced * _mean_score(responses, windows, weights.alpha)
+        if weights.spectral:
+            for waves in spectral_functionals(stacked, blocks):
+                terms = terms + weights.spectral * _mean_score(waves, windows, weights.alpha)
         total = total + scale * terms
     return total
 
