@@ -14,7 +14,10 @@ from xdownscale.errors import FactorError
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """Widths and depths of the network, as in :class:`xdownscale.nn.local.LocalNetwork`."""
+    """Widths and depths of the network, as in :class:`xdownscale.nn.local.LocalNetwork`.
+
+    `apart` is settled when training starts (:meth:`settled`); a model file that does not know of it has it not.
+    """
 
     maps: tuple[int, int, int] = (4, 2, 1)
     width: int = 96
@@ -22,6 +25,17 @@ class NetworkSize:
     decoder_blocks: int = 3
     stages: tuple[int, int, int, int] = (64, 32, 16, 8)
     style: int = 4
+    apart: bool | None = None
+
+    def settled(self, blocks: tuple[int, int, int]) -> NetworkSize:
+        """The size with `apart` decided: where time is refined and space is not, for then no stage mixes steps.
+
+        >>> NetworkSize().settled((3, 1, 1)).apart, NetworkSize().settled((3, 10, 10)).apart
+        (True, False)
+        """
+        if self.apart is not None:
+            return self
+        return replace(self, apart=blocks[0] > 1 and max(blocks[1:]) == 1)
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,8 @@ class ScoreWeights:
         Random filters per step and scale.
     drift : float
         Weight of the penalty that anchors block means before conservation.
+    spectral : float
+        Weight of the waves of windows of a few coarse cells (``training.spectral``).
     """
 
     cell: float = 1.0
@@ -52,6 +68,7 @@ class ScoreWeights:
     alpha: float = 0.95
     filters: int = 12
     drift: float = 0.1
+    spectral: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from xdownscale.kernels.resize import resize_axis
 from xdownscale.nn.blocks import (
     FrameConvolution,
     FrameExchange,
+    GrownApart,
     ResidualBlock,
     StyledConvolution,
     grow_space,
@@ -223,6 +224,8 @@ class LocalNetwork(nn.Module):
         Channels of the decoder, then of the first, the inner and the last stage (the inner ones repeat).
     style : int
         Length of the style vector, which tells the products apart whose texture differs.
+    apart : bool
+        Whether the steps of a coarse frame may differ by more than interpolation in time (:class:`GrownApart`).
     """
 
     def __init__(
@@ -237,6 +240,7 @@ class LocalNetwork(nn.Module):
         decoder_blocks: int = 2,
         stages: tuple[int, int, int, int] = (64, 32, 16, 8),
         style: int = 4,
+        apart: bool = False,
     ) -> None:
         super().__init__()
         self.blocks = tuple(blocks)
@@ -251,6 +255,7 @@ class LocalNetwork(nn.Module):
         self.decoder = nn.ModuleList(
             ResidualBlock(stages[0], maps=maps[0], style=style) for _ in range(decoder_blocks)
         )
+        self.apart = GrownApart(stages[0], self.blocks[0]) if apart else None
         self.stages = nn.ModuleList(
             Stage(below, here, conditions=conditions, maps=count, style=style, deep=level < steps - 1)
             for level, (below, here, count) in enumerate(
@@ -335,7 +340,8 @@ class LocalNetwork(nn.Module):
         x = features
         for block in self.decoder:
             x = block(x, next(supply, None), style)
-        x = resize_axis(x, 1, self.blocks[0], dim=1)
+        grown = resize_axis(x, 1, self.blocks[0], dim=1)
+        x = grown if self.apart is None else grown + self.apart(x)
         given = [
             Given(condition, next(supply, None), style, before, after)
             for condition, (before, after) in zip(conditions, pairwise([(1, 1), *self.rungs]), strict=True)
