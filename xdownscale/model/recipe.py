@@ -50,7 +50,8 @@ class ScoreWeights:
         Weights of the two units in which every term is taken.
     alpha : float
         Share of the fair correction: slightly below 1, since a fair score of two members cannot tell a good pair from
-        one good and one arbitrary member.
+        one good and one arbitrary member. It costs spread: with c = 1 − (1 − α)/M, the best Gaussian ensemble of M
+        members has c/√(2 − c²) of the truth's, 0.952 for two members and 0.967 for three.
     filters : int
         Random filters per step and scale.
     drift : float
