@@ -180,3 +180,15 @@ def test_growing_apart_starts_with_no_effect():
     grown = GrownApart(5, 3)(x)
     assert grown.shape == (1, 6, 5, 3, 3)
     assert (grown == 0).all()
+
+
+def test_growing_apart_finds_the_slope_and_the_curvature_of_neighbours():
+    """Weights can be given by hand: the steps of a frame on the parabola through its neighbours."""
+    grow = GrownApart(1, 3)
+    at = torch.tensor([-1 / 3, 0, 1 / 3])
+    parabola = torch.stack([at * (at - 1) / 2, 1 - at**2, at * (at + 1) / 2], dim=1)
+    with torch.no_grad():
+        grow.parts.convolution.weight.copy_(parabola[:, :, None, None])
+    x = torch.arange(5.0).square().reshape(1, 5, 1, 1, 1)
+    fine = ((torch.arange(15) - 1) / 3).square()
+    torch.testing.assert_close(grow(x)[0, 3:-3, 0, 0, 0], fine[3:-3])
