@@ -86,6 +86,7 @@ def main() -> None:
     parser.add_argument("--factors", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
     parser.add_argument("--steps", type=int, default=3000, help="of training, for each network")
     parser.add_argument("--minutes", type=float, help="of training, for each method, if that is over earlier")
+    parser.add_argument("--checkpoints", type=Path, help="folder from which an interrupted training goes on")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     results: dict[str, dict[str, dict[str, float]]] = {}
@@ -98,7 +99,7 @@ def main() -> None:
         for method in options.train:
             asked = SAMPLERS["angle"].cost(SAMPLERS["angle"].steps) if method == "residual" else 1
             methods[f"{method}, {asked}"] = trained_draw(
-                posterior, method, options.steps, minutes=options.minutes
+                posterior, method, recipe_for(posterior, options.steps, options.minutes), options.checkpoints
             )
         methods |= {} if options.train else dict(sampler_draws(posterior))
         results[name] = {}
@@ -178,15 +179,15 @@ EVENTS = 1000
 
 
 def trained_draw(
-    posterior: Posterior, method: str, steps: int, *, minutes: float | None = None, events: int = EVENTS
+    posterior: Posterior, method: str, recipe: xdownscale.Recipe, checkpoints: Path | None = None
 ) -> Draw:
     """A method trained by the package on fields of the same law.
 
-    It learns from fields laid side by side, in windows of the size that it is shown when it draws.
+    It learns from fields laid side by side, in windows of the size that it is shown when it draws. Nothing is held out:
+    validation would choose weights by their CRPS, which hardly sees what is asked for here.
     """
     time, high, wide = posterior.blocks
-    fields = posterior.field.simulate(posterior.shape[0], events, np.random.default_rng(12345))
-    recipe = recipe_for(posterior, steps, minutes)
+    fields = posterior.field.simulate(posterior.shape[0], EVENTS, np.random.default_rng(12345))
     copies = math.ceil(recipe.cells * max(high, wide) / min(posterior.shape[1:]))
     model = xdownscale.train(
         [_as_temperature(np.tile(each, (1, copies, copies))) for each in fields],
@@ -194,7 +195,8 @@ def trained_draw(
         time,
         method=method,
         recipe=recipe,
-        validation=0.02,
+        validation=0.0,
+        checkpoint=None if checkpoints is None else checkpoints / f"{method}-{time}-{high}.checkpoint",
     )
 
     def draw(coarse: Array, members: int, seed: int) -> Array:
@@ -229,7 +231,7 @@ def recipe_for(posterior: Posterior, steps: int, minutes: float | None = None) -
             average=0.995,
             passes=PASSES,
             patience=1000,
-            check=500,
+            check=100,
             seconds=None if minutes is None else 60 * minutes,
         ),
     ).with_steps(steps)
