@@ -139,7 +139,7 @@ def train(
         transform=data.transform,
         static=data.static,
         styles=data.products,
-        size=plan.size if given is None else given.settings.size,
+        size=plan.size.settled(factors.blocks) if given is None else given.settings.size,
     )
     if method == "median":
         settings, plan = median_settings(settings), median_recipe(plan)

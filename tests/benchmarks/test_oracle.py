@@ -3,8 +3,19 @@
 import numpy as np
 import pytest
 from gaussian import GaussianField, Posterior
-from oracle import diffusion_draw, exact_draw, exact_powers, expected_crps, judge, powers
+from oracle import (
+    MARGIN,
+    diffusion_draw,
+    exact_draw,
+    exact_powers,
+    expected_crps,
+    judge,
+    powers,
+    recipe_for,
+    trained_draw,
+)
 
+import xdownscale
 from xdownscale.diffusion.sample import SAMPLERS
 from xdownscale.kernels.blocks import block_mean
 from xdownscale.kernels.crps import crps_ensemble
@@ -84,3 +95,26 @@ def test_powers_of_exact_members_have_their_expectation(posterior):
     coarse = block_mean(posterior.field.simulate(3, 1, random)[0], posterior.blocks)
     part = posterior.sample(coarse, 4000, random) - posterior.mean(coarse)
     np.testing.assert_allclose(powers(part[:, 1:2]), exact_powers(posterior), rtol=0.05)
+
+
+def test_networks_learn_from_whole_periods_in_windows_of_the_size_that_they_are_shown(posterior, monkeypatch):
+    seen = {}
+
+    def train(fields, spatial, temporal, **settings):
+        seen.update(settings, fields=fields, factors=(temporal, *spatial))
+
+    monkeypatch.setattr("oracle.EVENTS", 3)
+    monkeypatch.setattr(xdownscale, "train", train)
+    trained_draw(posterior, "generator", recipe_for(posterior, 10))
+    recipe, field = seen["recipe"], seen["fields"][0]
+    assert seen["factors"] == posterior.blocks
+    assert recipe.cells == 12 // 4 + 2 * MARGIN
+    assert min(field.shape[1:]) >= 4 * recipe.cells
+    np.testing.assert_array_equal(field[:, :12, :12], field[:, -12:, -12:])
+    assert field.sizes["time"] == recipe.frames == posterior.frames
+
+
+def test_the_recipe_allows_the_spread_that_the_bounds_ask_for(posterior):
+    recipe = recipe_for(posterior, 10)
+    c = 1 - (1 - recipe.weights.alpha) / recipe.schedule.members
+    assert c / np.sqrt(2 - c**2) > 0.99

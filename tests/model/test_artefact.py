@@ -90,3 +90,11 @@ def test_a_newer_format_is_named(downscaler, tmp_path):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ModelFileError, match="no model file"):
         xdownscale.load(tmp_path / "nowhere.safetensors")
+
+
+def test_a_file_from_before_steps_could_grow_apart_has_none_that_do(downscaler):
+    document = downscaler.method.settings.to_json()
+    del document["size"]["apart"]
+    settings = GeneratorSettings.from_json(document)
+    assert Generator(settings).network.apart is None
+    assert set(Generator(settings).state_dict()) == set(downscaler.method.state_dict())

@@ -87,3 +87,32 @@ def test_the_gradient_agrees_with_finite_differences(scene):
     step = 1e-4
     numeric = (run(above + step * pattern) - run(above - step * pattern)) / (2 * step)
     assert float((variable.grad * pattern).sum()) == pytest.approx(float(numeric), rel=0.1)
+
+
+@pytest.mark.parametrize("blocks", [(3, 1, 1), (1, 4, 4)])
+@pytest.mark.parametrize("passes", [0, 4, 8])
+def test_without_rectifier_the_gradient_is_exact_in_every_direction(blocks, passes):
+    """A change of block means too, which the passes take back: as if it had an effect, it would be learned from."""
+    source = torch.Generator().manual_seed(0)
+    size = [blocks[0] * 4, blocks[1] * 5, blocks[2] * 5]
+    latent, direction, probe = torch.randn(3, 1, *size, generator=source).double()
+    coarse = torch.randn(1, 4, 5, 5, generator=source).double()
+    run = lambda v: (  # noqa: E731
+        conserve_cells(v, coarse, transform=Standard(1.0, 2.0), blocks=blocks, fallback=v, passes=passes)
+        * probe
+    ).sum()
+    variable = latent.clone().requires_grad_(True)
+    run(variable).backward()
+    with torch.no_grad():  # another path of the code, linear in the field
+        change = run(latent + direction) - run(latent)
+    assert float((variable.grad * direction).sum()) == pytest.approx(float(change), rel=1e-9)
+
+
+def test_what_is_interpolated_from_blocks_is_taken_off_again():
+    """Why the steps of a frame need something of their own: interpolated features, however learned, change nothing."""
+    source = torch.Generator().manual_seed(0)
+    blocks = (3, 1, 1)
+    latent, coarse = torch.randn(1, 18, 4, 4, generator=source), torch.randn(1, 6, 4, 4, generator=source)
+    learned = interpolate_cells(torch.randn(1, 6, 4, 4, generator=source), blocks)
+    settle = lambda v: conserve_cells(v, coarse, transform=Standard(), blocks=blocks, fallback=v, passes=25)  # noqa: E731
+    torch.testing.assert_close(settle(latent + learned), settle(latent), rtol=0, atol=1e-5)

@@ -7,7 +7,8 @@ import torch
 
 from xdownscale.model.generator import Generator, GeneratorSettings, draw_noise
 from xdownscale.model.recipe import NetworkSize
-from xdownscale.nn.blocks import FrameConvolution, FrameExchange, PixelNorm
+from xdownscale.model.transform import Standard
+from xdownscale.nn.blocks import FrameConvolution, FrameExchange, GrownApart, PixelNorm
 from xdownscale.nn.local import LocalNetwork, ladder
 
 SMALL = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1, stages=(16, 8, 8, 8))
@@ -43,10 +44,11 @@ def test_pixel_norm_gives_unit_power_at_every_pixel():
     torch.testing.assert_close(power, torch.ones_like(power))
 
 
+@pytest.mark.parametrize("apart", [False, True])
 @pytest.mark.parametrize("blocks", [(3, 5, 5), (3, 1, 1), (1, 4, 4), (2, 4, 2)])
-def test_an_output_depends_on_no_more_than_its_reach(blocks):
+def test_an_output_depends_on_no_more_than_its_reach(blocks, apart):
     net = lively(LocalNetwork(blocks=blocks, inputs=1, maps=(0, 0, 0), width=8, encoder_blocks=1, decoder_blocks=1,
-                              stages=(8, 8, 8, 8)))  # fmt: skip
+                              stages=(8, 8, 8, 8), apart=apart))  # fmt: skip
     reach = net.reach
     size, frames = 2 * reach.cells + 5, 2 * reach.frames + 3
     condition = torch.zeros(1, frames, 1, size, size, dtype=torch.float64)
@@ -174,3 +176,39 @@ def test_a_zero_network_is_an_interpolation():
     window = method.prepare(coarse)
     noise = draw_noise(method.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(method(window, noise), window.base)
+
+
+def test_only_what_grows_apart_tells_the_steps_of_a_steady_frame_from_each_other():
+    """In a steady field interpolation in time gives every step the same, whatever the network."""
+    size = dataclasses.replace(SMALL, maps=(0, 0, 0))
+    for apart in (False, True):
+        settings = GeneratorSettings(
+            blocks=(3, 1, 1),
+            transform=Standard(),
+            size=dataclasses.replace(size, apart=apart),
+            conserving=False,
+        )
+        method = lively(Generator(settings))
+        coarse = torch.ones(1, 12, 5, 5, dtype=torch.float64)
+        first, second, third = method.latent(method.prepare(coarse), [None] * 4)[0, 18:21].detach()
+        assert bool(torch.allclose(first, second)) is not apart
+        assert bool(torch.allclose(second, third)) is not apart
+
+
+def test_growing_apart_starts_with_no_effect():
+    x = torch.randn(1, 2, 5, 3, 3, generator=torch.Generator().manual_seed(0))
+    grown = GrownApart(5, 3)(x)
+    assert grown.shape == (1, 6, 5, 3, 3)
+    assert (grown == 0).all()
+
+
+def test_growing_apart_finds_the_slope_and_the_curvature_of_neighbours():
+    """Weights can be given by hand: the steps of a frame on the parabola through its neighbours."""
+    grow = GrownApart(1, 3)
+    at = torch.tensor([-1 / 3, 0, 1 / 3])
+    parabola = torch.stack([at * (at - 1) / 2, 1 - at**2, at * (at + 1) / 2], dim=1)
+    with torch.no_grad():
+        grow.parts.convolution.weight.copy_(parabola[:, :, None, None])
+    x = torch.arange(5.0).square().reshape(1, 5, 1, 1, 1)
+    fine = ((torch.arange(15) - 1) / 3).square()
+    torch.testing.assert_close(grow(x)[0, 3:-3, 0, 0, 0], fine[3:-3])

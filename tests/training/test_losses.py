@@ -17,6 +17,21 @@ def test_pairs_equal_the_sorted_kernel(count):
     torch.testing.assert_close(pair_score(stacked, 0.95), expected)
 
 
+@pytest.mark.parametrize(("alpha", "count"), [(0.95, 2), (0.95, 3), (1.0, 2)])
+def test_a_partly_fair_score_is_least_for_too_little_spread(alpha, count):
+    """E|N(0, s²)| = s·√(2/π): the score of Gaussian members of spread f is √(1 + f²) − c·f/√2, least at c/√(2 − c²)."""
+    c = 1 - (1 - alpha) / count
+    best = c / np.sqrt(2 - c**2)
+    spread = np.linspace(0.8, 1.2, 4001)
+    expected = np.sqrt(1 + spread**2) - c * spread / np.sqrt(2)
+    assert spread[expected.argmin()] == pytest.approx(best, abs=2e-4)
+    source = torch.Generator().manual_seed(0)
+    drawn = torch.randn(1 + count, 400_000, generator=source)
+    drawn[1:] *= best
+    found = float(pair_score(drawn, alpha).mean()) / np.sqrt(2 / np.pi)
+    assert found == pytest.approx(expected.min(), rel=5e-3)
+
+
 def test_filters_have_unit_size_and_mostly_no_mean():
     filters = random_filters(16, torch.Generator().manual_seed(0))
     loud = torch.tensor([1.0, 1.0, 1.0, 3.0]).repeat(4)

@@ -9,10 +9,14 @@ One rule for every variable, on the latent value v with P = inverse(v):
 
 Dry cells give exactly zero. A wet cell in which nothing was predicted takes the interpolated field.
 
-Gradient: all passes but the last, and the scale of the exact step, are treated as constants. At convergence one
-differentiable pass is the first-order solution of the implicit equation m(v + δ) = c, so nothing is lost but the cost
-of remembering the passes; and where the passes have not converged, c/m is large and its gradient, c/m², would drown the
-rest. A shift of v over a whole cell changes nothing in the result, so training must anchor it (:func:`drift`).
+Gradient without a rectifier: exact. Block means are linear in the offsets, so the passes need the means of v alone.
+
+Gradient with a rectifier: all passes but the last, and the scale of the exact step, are treated as constants. One
+differentiable pass is nearly the first-order solution of the implicit equation m(v + δ) = c, so little is lost but the
+cost of remembering the passes; and where the passes have not converged, c/m is large and its gradient, c/m², would
+drown the rest.
+
+A shift of v over a whole cell changes nothing in the result, so training must anchor it (:func:`drift`).
 """
 
 from __future__ import annotations
@@ -79,6 +83,10 @@ def conserve_cells(
         return offset.clamp(-LARGEST, LARGEST) if transform.nonnegative else offset
 
     latent = transform.bound(latent)
+    if torch.is_grad_enabled() and not transform.nonnegative:
+        missing = step(block_mean(transform.inverse(latent), blocks))
+        moved = latent + interpolate_cells(_total_offset(missing, blocks, passes), blocks)
+        return exact_step(transform.inverse(moved), coarse, blocks=blocks, fallback=fallback, ratio=False)
     with torch.no_grad():
         shift = torch.zeros_like(coarse)
         for _ in range(passes - 1):
@@ -94,6 +102,15 @@ def conserve_cells(
     return exact_step(
         transform.inverse(latent), coarse, blocks=blocks, fallback=fallback, ratio=transform.nonnegative
     )
+
+
+def _total_offset(missing: Tensor, blocks: Blocks, passes: int) -> Tensor:
+    """The offsets of all passes if means are linear in them: Σₖ (1 − M·I)ᵏ·missing; I interpolates, M takes means."""
+    total = torch.zeros_like(missing)
+    for _ in range(passes):
+        total = total + missing
+        missing = missing - block_mean(interpolate_cells(missing, blocks), blocks)
+    return total
 
 
 def _runs(latent: Tensor, shift: Tensor, blocks: Blocks) -> Iterator[tuple[slice, slice, Tensor]]:

@@ -137,6 +137,7 @@ class Generator(nn.Module):
             decoder_blocks=size.decoder_blocks,
             stages=size.stages,
             style=size.style,
+            apart=bool(size.apart),
         )
         self.styles = nn.Parameter(0.5 * torch.randn(len(settings.styles), size.style))
 

@@ -75,6 +75,33 @@ class FrameExchange(nn.Module):
         return torch.cat([earlier, later, here[:, :, 2 * share :]], dim=2)
 
 
+class GrownApart(nn.Module):
+    """What each fine step of a coarse frame has of its own, from the features of the frame and its two neighbours.
+
+    Interpolation in time cannot tell steps apart: what it makes of any features is what conservation takes off again
+    (a smooth offset, interpolated from the same lattice, brings block means back). Where no later operation mixes
+    frames, a slope within a coarse frame could hardly be learned. Starts with no effect.
+
+    Parameters
+    ----------
+    channels : int
+        Channels in and out.
+    steps : int
+        Fine steps of a coarse frame.
+    """
+
+    def __init__(self, channels: int, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+        self.parts = FrameConvolution(3 * channels, steps * channels, size=1, gain=0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (B, L, C, H, W) to (B, steps·L, C, H, W); beyond the ends the last frame is repeated."""
+        before, after = torch.cat([x[:, :1], x[:, :-1]], dim=1), torch.cat([x[:, 1:], x[:, -1:]], dim=1)
+        parts = self.parts(torch.cat([before, x, after], dim=2))
+        return rearrange(parts, "b l (t c) h w -> b (l t) c h w", t=self.steps)
+
+
 class PixelNorm(nn.Module):
     """Divide by the root mean square of the channels of a pixel: no pixel knows of another one.
 

@@ -22,6 +22,7 @@ from xdownscale.kernels.resize import resize_axis
 from xdownscale.nn.blocks import (
     FrameConvolution,
     FrameExchange,
+    GrownApart,
     ResidualBlock,
     StyledConvolution,
     convolve_together,
@@ -226,6 +227,8 @@ class LocalNetwork(nn.Module):
         Channels of the decoder, then of the first, the inner and the last stage (the inner ones repeat).
     style : int
         Length of the style vector, which tells the products apart whose texture differs.
+    apart : bool
+        Whether the steps of a coarse frame may differ by more than interpolation in time (:class:`GrownApart`).
     """
 
     def __init__(
@@ -240,6 +243,7 @@ class LocalNetwork(nn.Module):
         decoder_blocks: int = 2,
         stages: tuple[int, int, int, int] = (64, 32, 16, 8),
         style: int = 4,
+        apart: bool = False,
     ) -> None:
         super().__init__()
         self.blocks = tuple(blocks)
@@ -260,6 +264,7 @@ class LocalNetwork(nn.Module):
             for level, count in enumerate(self.maps[decoder_blocks:])
         ]
         self.grains = [*[GRAINS] * (steps - 1), FINEST_GRAIN]
+        self.apart = GrownApart(stages[0], self.blocks[0]) if apart else None
         self.stages = nn.ModuleList(
             Stage(
                 below,
@@ -382,7 +387,8 @@ class LocalNetwork(nn.Module):
         x = features
         for block in self.decoder:
             x = block(x, next(supply, None), style)
-        x = resize_axis(x, 1, self.blocks[0], dim=1)
+        grown = resize_axis(x, 1, self.blocks[0], dim=1)
+        x = grown if self.apart is None else grown + self.apart(x)
         given = [
             Given(condition, self._noise(level, supply, moved, condition), style, before, after)
             for level, (condition, (before, after)) in enumerate(
