@@ -3,16 +3,16 @@
 import pytest
 import torch
 
-from xdownscale.nn.carry import FASTEST, Movement, carried_maps, carry, shifts
+from xdownscale.nn.carry import FASTEST, Carried, Movement, carried_maps, shifts
 
 
 def draw(maps, window, seed=0):
     return torch.randn(1, *maps.shape(window), generator=torch.Generator().manual_seed(seed))
 
 
-def moved(velocity, noise, pixels, frames, memory, grain=1):
-    size = tuple(s * p for s, p in zip(velocity.shape[-2:], pixels, strict=True))
-    return carry(noise, shifts(velocity, pixels, frames, memory, grain=grain), size, grain=grain)
+def moved(velocity, noise, pixels, frames, memory):
+    places = shifts(velocity, pixels, frames, memory)
+    return Carried(noise, places, frames, slice(0, frames * velocity.shape[1])).values()
 
 
 def uniform(window, y, x):
@@ -25,7 +25,8 @@ def uniform(window, y, x):
 def test_weights_keep_the_variance_at_every_moment(memory, frames):
     places = shifts(torch.zeros(1, 2, 2, 1, 1), (1, 1), frames, memory)
     assert len(places) == 2 * memory
-    torch.testing.assert_close(sum(place.weight**2 for place in places), torch.ones(frames, 1, 1))
+    weights = torch.tensor([place.weight for place in places])
+    torch.testing.assert_close(weights.square().sum(0), torch.ones(frames))
 
 
 @pytest.mark.parametrize("memory", [1, 2])
@@ -36,18 +37,18 @@ def test_one_who_moves_along_sees_it_persist_and_one_who_stands_does_not(memory)
     # every frame later it lies 8 pixels further along y and 4 back along x
     along = (field[1:, :, 8:, :-4] * field[:-1, :, :-8, 4:]).mean()
     still = (field[1:] * field[:-1]).mean()
-    weights = torch.stack([place.weight for place in shifts(torch.zeros(1, 1, 2, 1, 1), (1, 1), 1, memory)])
+    weights = torch.tensor([place.weight for place in shifts(torch.zeros(1, 1, 2, 1, 1), (1, 1), 1, memory)])
     assert float(along) == pytest.approx(float((weights[1:] * weights[:-1]).sum()), abs=0.03)
     assert abs(float(still)) < 0.03
 
 
-@pytest.mark.parametrize(("memory", "grain"), [(1, 1), (1, 2), (2, 2)])
-def test_it_is_white_wherever_it_goes(memory, grain):
+@pytest.mark.parametrize("memory", [1, 2])
+def test_it_is_white_wherever_it_goes(memory):
     window, pixels, frames = (3, 24, 24), (5, 5), 3
     y, x = torch.meshgrid(torch.linspace(0, 3, 24), torch.linspace(0, 3, 24), indexing="ij")
     velocity = torch.stack([torch.sin(x + y), 1.5 * torch.cos(x)]).expand(1, 3, 2, 24, 24)
-    noise = draw(carried_maps(2, pixels, frames, memory, grain=grain), window)
-    field = moved(velocity, noise, pixels, frames, memory, grain)
+    noise = draw(carried_maps(2, pixels, frames, memory), window)
+    field = moved(velocity, noise, pixels, frames, memory)
     assert field.shape == (1, 9, 2, 120, 120)
     assert float(field.mean()) == pytest.approx(0, abs=0.02)
     assert float(field.var()) == pytest.approx(1, abs=0.02)
@@ -55,35 +56,34 @@ def test_it_is_white_wherever_it_goes(memory, grain):
         assert abs(float(shifted.mean())) < 0.06  # some values are met twice where the flow diverges
 
 
-def test_half_a_pixel_is_seen_with_two_values_a_pixel():
-    window, pixels = (1, 4, 4), (2, 2)
-    maps = carried_maps(1, pixels, 1, 1, grain=2)
-    rows = torch.arange(maps.shape(window)[2], dtype=torch.float32)
-    noise = rows[:, None].expand(1, *maps.shape(window)).contiguous()
-    weight = 0.5**0.5
-    still = moved(uniform(window, 0.0, 0.0), noise, pixels, 1, 1, 2)
-    # half a pixel along y is a quarter of a cell; at the middle of a frame that is half a frame's way
-    first, second = shifts(uniform(window, 0.5, 0.0), pixels, 1, 1, grain=2)
-    early = carry(noise, [first], (8, 8), grain=2)
-    late = carry(noise[:, 1:], [second], (8, 8), grain=2)
-    torch.testing.assert_close(
-        still / 2, early + weight * 2 * 1
-    )  # one value up, a sum of four over the root of four
-    torch.testing.assert_close(still / 2, late - weight * 2 * 1)
+def test_noise_without_memory_is_that_of_the_frame():
+    noise = draw(carried_maps(2, (3, 3), 3, 0), (2, 4, 4))
+    assert torch.equal(moved(uniform((2, 4, 4), 1.0, 1.0), noise, (3, 3), 3, 0), noise)
+
+
+def test_parts_are_what_the_whole_has_there():
+    window, pixels = (3, 6, 6), (2, 3)
+    velocity = 2 * torch.randn(1, 3, 2, 6, 6, generator=torch.Generator().manual_seed(1)).tanh()
+    noise = draw(carried_maps(2, pixels, 3, 1), window)
+    whole = Carried(noise, shifts(velocity, pixels, 3, 1), 3, slice(0, 9))
+    part = whole._replace(frames=slice(4, 6), y=slice(2, 7), x=slice(9, 18))
+    assert torch.equal(part.values(), whole.values()[:, 4:6, :, 2:7, 9:18])
 
 
 @pytest.mark.parametrize("memory", [1, 2])
 @pytest.mark.parametrize("sign", [-1.0, 1.0])
 def test_the_fastest_flow_stays_within_what_is_drawn(memory, sign):
     window, pixels, frames = (2, 3, 4), (5, 2), 3
-    maps = carried_maps(1, pixels, frames, memory, grain=2)
-    places = shifts(uniform(window, sign * FASTEST, -sign * FASTEST), pixels, frames, memory, grain=2)
-    rows, columns = (size - 1 for size in maps.shape(window)[2:])
+    maps = carried_maps(1, pixels, frames, memory)
+    places = shifts(uniform(window, sign * FASTEST, -sign * FASTEST), pixels, frames, memory)
+    rows, columns = maps.shape(window)[2:]
     for place in places:
         assert int(place.pixel.min()) >= 0
         assert int(place.pixel.max()) < rows * columns
-        inside = place.pixel.reshape(1, 2, 3, 15, 8) % columns
-        assert bool((inside.diff(dim=-1) == 2).all())  # no row is left at one end and entered at the other
+        assert place.pixel.shape == (1, 6, 15, 8)
+        assert bool(
+            ((place.pixel % columns).diff(dim=-1) == 1).all()
+        )  # no row is left at one end and entered at the other
 
 
 def guessing(scale):

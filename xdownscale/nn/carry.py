@@ -8,9 +8,8 @@ memory of P coarse frames a moment τ sees the 2P anchors that are nearer than P
 so n_τ is as white in space and of the same variance as the a_j, and one who moves along with u sees it change as slowly
 as k does. k(s) = cos(πs/2) for P = 1 and √⅔·cos²(πs/4) for P = 2. A memory of 0 is fresh noise for every frame.
 
-Interpolated noise would be smooth where it happens to fall between pixels and rough elsewhere; a shift is therefore
-rounded. To whole pixels would be too coarse where a pixel has kilometres, so `grain` values are drawn along the sides
-of a pixel, and noise is their sum over the pixel, wherever it begins.
+Interpolated noise would be smooth where it happens to fall between pixels and rough elsewhere; shifts are therefore
+rounded to whole pixels.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from math import ceil, cos, pi, sqrt
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from einops import rearrange
 from torch import nn
 
 from xdownscale.kernels.resize import interpolate_cells
@@ -59,9 +57,7 @@ class NoiseMaps(NamedTuple):
         )
 
 
-def carried_maps(
-    maps: int, pixels: tuple[int, int], frames: int, memory: int, *, grain: int = 1
-) -> NoiseMaps:
+def carried_maps(maps: int, pixels: tuple[int, int], frames: int, memory: int) -> NoiseMaps:
     """What must be drawn for noise of a memory.
 
     Parameters
@@ -74,13 +70,10 @@ def carried_maps(
         Fine frames per coarse frame, T.
     memory : int
         P, in coarse frames.
-    grain : int
-        Values along each side of a pixel.
     """
     if memory == 0:
         return NoiseMaps(maps, pixels, frames, (0, 0))
-    finer = (grain * pixels[0], grain * pixels[1])
-    return NoiseMaps(maps, finer, 1, (memory - 1, memory), ceil(memory * FASTEST))
+    return NoiseMaps(maps, pixels, 1, (memory - 1, memory), ceil(memory * FASTEST))
 
 
 class Movement(nn.Module):
@@ -115,15 +108,13 @@ class Shift(NamedTuple):
     """Where the noise of every pixel was at one of its anchors."""
 
     pixel: Tensor
-    """(B, L, T, 1, H·W), index into a frame of the anchor, of sums over a pixel."""
-    weight: Tensor
-    """(T, 1, 1), k(τ − t_j) of the T fine frames."""
+    """(B, T·L, H, W), index into a frame of the anchor."""
+    weight: list[float]
+    """k(τ − t_j) of the T fine frames of a coarse one."""
 
 
-def shifts(
-    velocity: Tensor, pixels: tuple[int, int], frames: int, memory: int, *, grain: int = 1
-) -> list[Shift]:
-    """Where noise comes from, for each of the 2P anchors.
+def shifts(velocity: Tensor, pixels: tuple[int, int], frames: int, memory: int) -> list[Shift]:
+    """Where noise comes from, for each of the 2P anchors; nothing for a memory of 0.
 
     Parameters
     ----------
@@ -133,60 +124,68 @@ def shifts(
         Pixels per coarse cell along y and x.
     frames : int
         T.
-    memory, grain : int
-        P, and values along each side of a pixel.
+    memory : int
+        P.
     """
-    batch, length, _, *size = velocity.shape
+    size = velocity.shape[-2:]
     margin = ceil(memory * FASTEST)
-    columns = (size[1] + 2 * margin) * pixels[1] * grain - (grain - 1)
-    u_y, u_x = (
-        interpolate_cells(velocity[:, :, axis], (frames, *pixels)).unflatten(1, (length, frames))
-        for axis in range(2)
-    )
+    columns = (size[1] + 2 * margin) * pixels[1]
+    u_y, u_x = (interpolate_cells(velocity[:, :, axis], (frames, *pixels)) for axis in range(2))
     y, x = (
-        grain * (torch.arange(s * p, device=velocity.device) + margin * p)
+        torch.arange(s * p, device=velocity.device, dtype=torch.int32) + margin * p
         for s, p in zip(size, pixels, strict=True)
     )
     here = y[:, None] * columns + x
     found = []
     for anchor in range(1 - memory, memory + 1):
         since = [(step + 0.5) / frames - anchor for step in range(frames)]
-        time = rearrange(u_y.new_tensor(since), "t -> t 1 1")
-        pixel = here.new_empty(batch, length, frames, 1, here.numel())
-        for frame in range(length):  # one by one, so that what passes lies in the cache
+        pixel = here.new_empty(u_y.shape)
+        for frame in range(u_y.shape[1]):  # one by one, so that what passes lies in the cache
+            time = since[frame % frames]
             # small whole numbers, exact in single precision
-            way = (u_y[:, frame] * (time * (grain * pixels[0]))).round_().mul_(columns)
-            way += (u_x[:, frame] * (time * (grain * pixels[1]))).round_()
-            pixel[:, frame, :, 0] = (here - way.long()).flatten(-2)
-        found.append(Shift(pixel, time.new_tensor([_kernel(s, memory) for s in since])[:, None, None]))
+            way = (u_y[:, frame] * (time * pixels[0])).round_().mul_(columns)
+            way += (u_x[:, frame] * (time * pixels[1])).round_()
+            pixel[:, frame] = here - way.int()
+        found.append(Shift(pixel, [_kernel(s, memory) for s in since]))
     return found
 
 
-def carry(noise: Tensor, places: Sequence[Shift], size: tuple[int, int], *, grain: int = 1) -> Tensor:
-    """Noise that has moved with the flow.
+class Carried(NamedTuple):
+    """Noise of a stretch of frames and a rectangle of pixels, which is carried there when it is asked for."""
 
-    Parameters
-    ----------
-    noise : Tensor
-        As :func:`carried_maps` asks for: (B, L + 2P − 1, maps, rows, columns) at the anchors.
-    places : sequence of Shift
-        From :func:`shifts`.
-    size : tuple of int
-        Rows and columns of the result.
-    grain : int
-        Values along each side of a pixel.
+    noise: Tensor
+    """(B, L + 2P − 1, maps, rows, columns) at the anchors, as :func:`carried_maps` asks; or fresh for each frame."""
+    places: Sequence[Shift]
+    """From :func:`shifts`."""
+    steps: int
+    """T."""
+    frames: slice
+    """Fine frames."""
+    y: slice = slice(None)
+    """Rows."""
+    x: slice = slice(None)
+    """Columns."""
 
-    Returns
-    -------
-    Tensor, shape (B, T·L, maps, *size)
-    """
-    anchors = rearrange(_sums(_sums(noise, -2, grain), -1, grain), "b a m h w -> b a 1 m (h w)")
-    maps, (batch, frames, steps, _, count) = noise.shape[2], places[0].pixel.shape
-    total = noise.new_zeros(batch, frames, steps, maps, count)
-    for number, (pixel, weight) in enumerate(places):
-        source = anchors[:, number : number + frames].expand(-1, -1, steps, -1, -1)
-        total += source.gather(-1, pixel.expand(-1, -1, -1, maps, -1)) * weight
-    return rearrange(total, "b l t m (h w) -> b (l t) m h w", h=size[0])
+    def values(self) -> Tensor:
+        """The noise where it has come to, shape (B, frames, maps, rows, columns)."""
+        if not self.places:
+            return self.noise[:, self.frames, :, self.y, self.x]
+        flat = self.noise.flatten(-2)
+        return torch.stack([self._frame(flat, n) for n in range(self.frames.start, self.frames.stop)], dim=1)
+
+    def _frame(self, flat: Tensor, number: int) -> Tensor:
+        coarse, step = divmod(number, self.steps)
+        parts = []
+        for anchor, (pixel, weight) in enumerate(self.places):
+            here = pixel[:, number, self.y, self.x]
+            index = here.flatten(-2).long().unsqueeze(1).expand(-1, flat.shape[2], -1)
+            parts.append(
+                (flat[:, coarse + anchor].gather(-1, index) * weight[step]).unflatten(-1, here.shape[1:])
+            )
+        total = parts[0]
+        for part in parts[1:]:
+            total += part
+        return total
 
 
 def _neighbours(values: Tensor, dim: int, reach: int) -> Tensor:
@@ -199,17 +198,6 @@ def _neighbours(values: Tensor, dim: int, reach: int) -> Tensor:
     for first in range(1, 2 * reach + 1):
         total = total + padded.narrow(dim, first, size)
     return total
-
-
-def _sums(values: Tensor, dim: int, count: int) -> Tensor:
-    """Sums of `count` neighbours at every place, at unchanged variance."""
-    if count == 1:
-        return values
-    size = values.shape[dim] - count + 1
-    total = values.narrow(dim, 0, size)
-    for first in range(1, count):
-        total = total + values.narrow(dim, first, size)
-    return total / sqrt(count)
 
 
 def _kernel(since: float, memory: int) -> float:

@@ -28,7 +28,7 @@ from xdownscale.nn.blocks import (
     convolve_together,
     grow_space,
 )
-from xdownscale.nn.carry import Movement, NoiseMaps, Shift, carried_maps, carry, shifts
+from xdownscale.nn.carry import Carried, Movement, NoiseMaps, Shift, carried_maps, shifts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -48,9 +48,6 @@ RUN, FEW = 3, 128 * 128
 
 MEMORIES, FINEST_MEMORIES = (1, 2, 0), (0, 1)
 """Memories of the noise of the inner stages and of the last one, in coarse frames (``carry.py``)."""
-
-GRAINS, FINEST_GRAIN = 2, 1
-"""Values along the sides of their pixels."""
 
 
 class Reach(NamedTuple):
@@ -111,7 +108,7 @@ class Stage(nn.Module):
         # features, condition and noise in one convolution: a sum of two would pass over the field twice more
         first, (weight, bias) = self.first.convolution, self.given.styled(given.style)
         h = convolve_together(
-            [x, given.condition, *given.noise],
+            [x, given.condition, *(each.values() for each in given.noise)],
             torch.cat([first.weight, weight], dim=1),
             first.get_parameter("bias") + bias,
         )
@@ -150,8 +147,8 @@ class Given(NamedTuple):
 
     condition: Tensor
     """(B, L, conditions, H, W), interpolated to this stage."""
-    noise: tuple[Tensor, ...]
-    """Each (B, L, maps, H, W), where it has been carried to."""
+    noise: tuple[Carried, ...]
+    """By its memory."""
     style: Tensor
     """(style,)"""
     before: tuple[int, int]
@@ -161,13 +158,13 @@ class Given(NamedTuple):
 
     def frames(self, start: int, stop: int) -> Given:
         """What a run of frames gets."""
-        noise = tuple(each[:, start:stop] for each in self.noise)
+        noise = tuple(each._replace(frames=slice(start, stop)) for each in self.noise)
         return self._replace(condition=self.condition[:, start:stop], noise=noise)
 
     def part(self, window: Window) -> Given:
         """What a window of cells gets."""
         y, x = window.of(self.after)
-        noise = tuple(each[..., y, x] for each in self.noise)
+        noise = tuple(each._replace(y=y, x=x) for each in self.noise)
         return self._replace(condition=self.condition[..., y, x], noise=noise)
 
 
@@ -263,7 +260,6 @@ class LocalNetwork(nn.Module):
             () if count == 0 else MEMORIES if level < steps - 1 else FINEST_MEMORIES
             for level, count in enumerate(self.maps[decoder_blocks:])
         ]
-        self.grains = [*[GRAINS] * (steps - 1), FINEST_GRAIN]
         self.apart = GrownApart(stages[0], self.blocks[0]) if apart else None
         self.stages = nn.ModuleList(
             Stage(
@@ -284,9 +280,9 @@ class LocalNetwork(nn.Module):
         """The noise that one member needs, in the order of :meth:`decode`."""
         coarse = [NoiseMaps(count, (1, 1), 1) for count in self.maps[: len(self.decoder)] if count]
         fine = [
-            carried_maps(count, rung, self.blocks[0], memory, grain=grain)
-            for count, rung, memories, grain in zip(
-                self.maps[len(self.decoder) :], self.rungs, self.memories, self.grains, strict=True
+            carried_maps(count, rung, self.blocks[0], memory)
+            for count, rung, memories in zip(
+                self.maps[len(self.decoder) :], self.rungs, self.memories, strict=True
             )
             for memory in memories
         ]
@@ -340,16 +336,15 @@ class LocalNetwork(nn.Module):
         Returns
         -------
         list of list of Shift
-            For every set of carried maps, in the order of :attr:`noise_maps`.
+            For every set of maps of the stages, in the order of :attr:`noise_maps`.
         """
         if velocity is None:
             return []
         still = velocity.detach()  # what is rounded to whole pixels has no gradient
         return [
-            shifts(still, rung, self.blocks[0], memory, grain=grain)
-            for rung, memories, grain in zip(self.rungs, self.memories, self.grains, strict=True)
+            shifts(still, rung, self.blocks[0], memory)
+            for rung, memories in zip(self.rungs, self.memories, strict=True)
             for memory in memories
-            if memory
         ]
 
     def decode(
@@ -390,9 +385,17 @@ class LocalNetwork(nn.Module):
         grown = resize_axis(x, 1, self.blocks[0], dim=1)
         x = grown if self.apart is None else grown + self.apart(x)
         given = [
-            Given(condition, self._noise(level, supply, moved, condition), style, before, after)
-            for level, (condition, (before, after)) in enumerate(
-                zip(conditions, pairwise([(1, 1), *self.rungs]), strict=True)
+            Given(
+                condition,
+                tuple(
+                    Carried(next(supply), next(moved), self.blocks[0], slice(0, x.shape[1])) for _ in memories
+                ),
+                style,
+                before,
+                after,
+            )
+            for condition, memories, (before, after) in zip(
+                conditions, self.memories, pairwise([(1, 1), *self.rungs]), strict=True
             )
         ]
         if torch.is_grad_enabled():
@@ -405,16 +408,6 @@ class LocalNetwork(nn.Module):
         for stage, each in zip(self._stages[:coarser], given[:coarser], strict=True):
             runs = stage.run_by_run(runs, each)
         return self._finest(list(runs), given[max(0, coarser) :], wanted)
-
-    def _noise(
-        self, level: int, supply: Iterator[Tensor], moved: Iterator[Sequence[Shift]], condition: Tensor
-    ) -> tuple[Tensor, ...]:
-        """The noise of a stage by its memories, where it has been carried to."""
-        size, grain = (condition.shape[-2], condition.shape[-1]), self.grains[level]
-        return tuple(
-            carry(next(supply), next(moved), size, grain=grain) if memory else next(supply)
-            for memory in self.memories[level]
-        )
 
     def _finest(self, runs: list[Tensor], given: Sequence[Given], wanted: Tensor | None) -> Tensor:
         """The last stages without gradients, block by block and run by run: what passes lies in the cache.

@@ -11,7 +11,6 @@ ziggurat, and the law differs from the normal one by less than any network could
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
 
 MANY = 4
 """Pixels along a side of a cell beyond which blocks are smaller: a window needs all of every block that it touches."""
-
-WORTH_THREADS = 1_000_000
-"""Values of a window from which on threads share the drawing."""
 
 _MASK = 2**64 - 1
 
@@ -79,22 +75,16 @@ def _window(
     start_y, start_x = (each - maps.margin for each in start[1:])
     high, wide = (each + 2 * maps.margin for each in shape[1:])
 
-    def draw(frame: int) -> None:
-        for y, x in product(_touched(start_y, high, side), _touched(start_x, wide, side)):
-            block = _block(maps, key, (first + frame, y, x))
-            (to_y, from_y), (to_x, from_x) = (
-                _overlap(y, start_y, high, side, rows),
-                _overlap(x, start_x, wide, side, columns),
-            )
-            window[frame, :, to_y, to_x] = block[:, from_y, from_x]
-
-    # frames know nothing of each other, and numpy lets go of the interpreter while it draws
-    if window.size < WORTH_THREADS:
-        for frame in range(count):
-            draw(frame)
-    else:
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            list(pool.map(draw, range(count)))
+    # one thread: most of a block's time is spent where Python lets only one of them work
+    for frame, (y, x) in product(
+        range(count), product(_touched(start_y, high, side), _touched(start_x, wide, side))
+    ):
+        block = _block(maps, key, (first + frame, y, x))
+        (to_y, from_y), (to_x, from_x) = (
+            _overlap(y, start_y, high, side, rows),
+            _overlap(x, start_x, wide, side, columns),
+        )
+        window[frame, :, to_y, to_x] = block[:, from_y, from_x]
     return window
 
 
