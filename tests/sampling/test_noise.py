@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from xdownscale.nn.carry import NoiseMaps
-from xdownscale.sampling.noise import noise_window
+from xdownscale.sampling.noise import _Source, noise_window
 
 MAPS = [NoiseMaps(2, (1, 1), 1), NoiseMaps(1, (5, 4), 3), NoiseMaps(1, (2, 3), 1, (1, 2), 4)]
 
@@ -24,6 +24,19 @@ def test_overlapping_windows_hold_the_same_values(move):
         t, y, x = ((move[i] - (-5, -20, -20)[i]) * s for i, s in enumerate((m.frames, *m.pixels)))
         size = b.shape
         assert torch.equal(a[:, t : t + size[1], :, y : y + size[3], x : x + size[4]], b)
+
+
+def test_a_source_that_moves_on_gives_what_a_new_one_gives():
+    source = _Source((7, 2**64 - 1))
+    for words, count in [
+        ((0, 5, 2**64 - 1, 3), 44),
+        ((0, -1, 0, 0), 16),
+        ((9, 0, 0, 1), 4),
+        ((9, 0, 0, 1), 64),
+    ]:
+        counter = np.array([word % 2**64 for word in words], np.uint64)
+        fresh = np.random.Philox(key=np.array([7, 2**64 - 1], np.uint64), counter=counter)
+        assert np.array_equal(source.bits(words, count), fresh.random_raw(count // 4).view("<u2"))
 
 
 def test_members_seeds_and_map_sets_differ():
