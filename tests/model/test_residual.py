@@ -54,7 +54,7 @@ def test_a_denoiser_that_says_nothing_adds_white_noise_of_the_scale():
     with torch.inference_mode():
         window = made.prepare(coarse)
         torch.testing.assert_close(
-            made.latent(window, noise), window.mean + 0.7 * noise[0][:, 1:-1, 0], rtol=1e-4, atol=1e-5
+            made.latent(window, noise), window.mean + 0.7 * noise[0][:, :, 0], rtol=1e-4, atol=1e-5
         )
 
 

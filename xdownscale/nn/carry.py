@@ -171,21 +171,18 @@ class Carried(NamedTuple):
         if not self.places:
             return self.noise[:, self.frames, :, self.y, self.x]
         flat = self.noise.flatten(-2)
-        return torch.stack([self._frame(flat, n) for n in range(self.frames.start, self.frames.stop)], dim=1)
+        frames = [self._frame(flat, number) for number in range(self.frames.start, self.frames.stop)]
+        return frames[0].unsqueeze(1) if len(frames) == 1 else torch.stack(frames, dim=1)
 
     def _frame(self, flat: Tensor, number: int) -> Tensor:
         coarse, step = divmod(number, self.steps)
-        parts = []
+        shape = self.places[0].pixel[:, number, self.y, self.x].shape
+        total = flat.new_zeros(shape[0], flat.shape[2], shape[1] * shape[2])
         for anchor, (pixel, weight) in enumerate(self.places):
-            here = pixel[:, number, self.y, self.x]
-            index = here.flatten(-2).long().unsqueeze(1).expand(-1, flat.shape[2], -1)
-            parts.append(
-                (flat[:, coarse + anchor].gather(-1, index) * weight[step]).unflatten(-1, here.shape[1:])
-            )
-        total = parts[0]
-        for part in parts[1:]:
-            total += part
-        return total
+            index = pixel[:, number, self.y, self.x].flatten(-2).long().unsqueeze(1)
+            source = flat[:, coarse + anchor]
+            total += source.gather(-1, index.expand(-1, source.shape[1], -1)).mul_(weight[step])
+        return total.unflatten(-1, shape[1:])
 
 
 def _neighbours(values: Tensor, dim: int, reach: int) -> Tensor:
