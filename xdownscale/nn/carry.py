@@ -127,6 +127,8 @@ def shifts(velocity: Tensor, pixels: tuple[int, int], frames: int, memory: int) 
     memory : int
         P.
     """
+    if memory == 0:
+        return []
     size = velocity.shape[-2:]
     margin = ceil(memory * FASTEST)
     columns = (size[1] + 2 * margin) * pixels[1]
