@@ -8,7 +8,14 @@ import torch
 from xdownscale.model.generator import Generator, GeneratorSettings, draw_noise
 from xdownscale.model.recipe import NetworkSize
 from xdownscale.model.transform import Standard
-from xdownscale.nn.blocks import FrameConvolution, FrameExchange, GrownApart, PixelNorm
+from xdownscale.nn.blocks import (
+    FrameConvolution,
+    FrameExchange,
+    GrownApart,
+    PixelNorm,
+    sharp_swish,
+    swish,
+)
 from xdownscale.nn.local import LocalNetwork, ladder
 
 SMALL = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1, stages=(16, 8, 8, 8))
@@ -21,6 +28,23 @@ def lively(module: torch.nn.Module) -> torch.nn.Module:
         for weight in module.parameters():
             weight.add_(0.05 * torch.randn(weight.shape, generator=source))
     return module.double()
+
+
+@pytest.mark.parametrize("activation", [swish, sharp_swish])
+def test_activations_have_the_same_bits_wherever_a_field_ends(activation):
+    """Processors take many values at a time, and the rest one by one: none may be rounded otherwise."""
+    x = 3 * torch.randn(4096, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        whole = activation(x.clone())
+        for size in range(1, 70):
+            assert torch.equal(activation(x[:size].clone()), whole[:size])
+
+
+def test_the_smooth_activation_is_the_same_with_and_without_gradients():
+    x = torch.linspace(-20, 20, 1001)
+    with torch.no_grad():
+        without = swish(x)
+    torch.testing.assert_close(swish(x.requires_grad_()).detach(), without)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from xdownscale.kernels.resize import interpolate_cells, resize_axis
 from xdownscale.model.conserve import PASSES, conserve_cells
 from xdownscale.model.recipe import NetworkSize
 from xdownscale.model.transform import LogRain, Transform, transform_from_json, transform_to_json
+from xdownscale.nn.blocks import repeated
 from xdownscale.nn.local import LocalNetwork
 
 if TYPE_CHECKING:
@@ -61,6 +62,17 @@ class Window(NamedTuple):
     """Interpolated coarse field on the fine grid (B, T·L, H, W), physical units."""
     style: Tensor
     """The texture that is wanted, (style,)."""
+
+    def repeated(self, members: int) -> Window:
+        """The same for so many members at once, without a copy; of a single window."""
+        return self._replace(
+            coarse=repeated(self.coarse, members),
+            features=repeated(self.features, members),
+            velocity=None if self.velocity is None else repeated(self.velocity, members),
+            places=[[each.repeated(members) for each in level] for level in self.places],
+            conditions=[repeated(each, members) for each in self.conditions],
+            base=repeated(self.base, members),
+        )
 
 
 @dataclass(frozen=True)

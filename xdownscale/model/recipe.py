@@ -89,6 +89,8 @@ class ScoreWeights:
         Weight of changes from one step to the next.
     place : float
         Weight of means by place in the coarse cell.
+    levels : float
+        Weight of edges and pieces of level sets (``training.levels``).
     movement : float
         Weight of the error of the velocity along which noise is carried.
     """
@@ -105,6 +107,7 @@ class ScoreWeights:
     spectral: float = 0.5
     increment: float = 0.5
     place: float = 1.0
+    levels: float = 1.0
     movement: float = 0.3
 
 

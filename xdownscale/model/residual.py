@@ -26,6 +26,7 @@ from xdownscale.model.conserve import PASSES, conserve_cells
 from xdownscale.model.generator import Generator, GeneratorSettings, Window
 from xdownscale.model.mean import median_settings
 from xdownscale.model.recipe import Attention
+from xdownscale.nn.blocks import repeated
 from xdownscale.nn.carry import NoiseMaps
 from xdownscale.nn.denoiser import LocalDenoiser
 
@@ -118,6 +119,14 @@ class ResidualWindow(NamedTuple):
     def base(self) -> Tensor:
         """The interpolated coarse field."""
         return self.window.base
+
+    def repeated(self, members: int) -> ResidualWindow:
+        """The same for so many members at once, without a copy; of a single window."""
+        return self._replace(
+            window=self.window.repeated(members),
+            mean=repeated(self.mean, members),
+            known=repeated(self.known, members),
+        )
 
 
 class Residual(nn.Module):

@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from xdownscale.kernels.resize import interpolate_cells
-from xdownscale.nn.blocks import FrameConvolution
+from xdownscale.nn.blocks import FrameConvolution, repeated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,7 +97,7 @@ class Movement(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, L, C, M, N) to a velocity (B, L, 2, M, N) in coarse cells per coarse frame, along y and x."""
         guess, trust = self.guess(features).float().split([2, 1], dim=2)
-        trust = torch.sigmoid(trust) + 1e-3
+        trust = 1 / (1 + torch.exp(-trust)) + 1e-3  # torch.sigmoid rounds differently at the end of a field
         both = torch.cat([FASTEST * torch.tanh(guess / FASTEST) * trust, trust], dim=2)
         for axis, reach in ((1, self.frames), (-2, self.cells), (-1, self.cells)):
             both = _neighbours(both, axis, reach)
@@ -111,6 +111,10 @@ class Shift(NamedTuple):
     """(B, T·L, H, W), index into a frame of the anchor."""
     weight: list[float]
     """k(τ − t_j) of the T fine frames of a coarse one."""
+
+    def repeated(self, members: int) -> Shift:
+        """The same for so many members, without a copy."""
+        return self._replace(pixel=repeated(self.pixel, members))
 
 
 def shifts(velocity: Tensor, pixels: tuple[int, int], frames: int, memory: int) -> list[Shift]:

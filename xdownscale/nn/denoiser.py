@@ -20,7 +20,14 @@ from einops import rearrange
 from torch import nn
 
 from xdownscale.nn.attention import TemporalAttention, WindowAttention
-from xdownscale.nn.blocks import FrameConvolution, FrameExchange, PixelNorm, grow_space
+from xdownscale.nn.blocks import (
+    FrameConvolution,
+    FrameExchange,
+    PixelNorm,
+    convolve_frames,
+    grow_space,
+    swish,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,10 +72,10 @@ class LevelBlock(nn.Module):
     def forward(self, x: Tensor, level: Tensor) -> Tensor:
         """Shape (B, L, C, H, W), unchanged; level (B or 1, level)."""
         h = self.norm(x if self.exchange is None else self.exchange(x))
-        frames = rearrange(nn.functional.silu(h), "b l c h w -> (b l) c h w")
-        h = rearrange(self.first(frames), "(b l) c h w -> b l c h w", l=x.shape[1])
+        first, bias = self.first.weight, self.first.get_parameter("bias")
+        h = convolve_frames(swish(h), first, bias, dilation=self.dilation)
         scale, shift = rearrange(self.level(level), "b c -> b 1 c 1 1").chunk(2, dim=2)
-        return x + self.second(nn.functional.silu(h * (1 + scale) + shift))
+        return x + self.second(swish(h * (1 + scale) + shift))
 
 
 class LocalDenoiser(nn.Module):

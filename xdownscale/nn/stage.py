@@ -14,6 +14,7 @@ from xdownscale.nn.blocks import (
     StyledConvolution,
     convolve_together,
     grow_space,
+    sharp_swish,
 )
 
 if TYPE_CHECKING:
@@ -66,13 +67,13 @@ class Stage(nn.Module):
             torch.cat([first.weight, weight], dim=1),
             first.get_parameter("bias") + bias,
         )
-        return nn.functional.silu(h, inplace=not torch.is_grad_enabled())
+        return sharp_swish(h)
 
     def mix(self, h: Tensor, exchanged: Tensor) -> Tensor:
         """What frames make of their neighbours."""
         if self.second is None:
             return h
-        return nn.functional.silu(h + self.second(exchanged), inplace=not torch.is_grad_enabled())
+        return sharp_swish(h + self.second(exchanged))
 
     def run_by_run(self, runs: Iterable[Tensor], given: Given) -> Iterator[Tensor]:
         """The same as :meth:`forward` for a stream of short runs of frames, so that features stay in the cache."""

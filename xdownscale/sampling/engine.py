@@ -45,6 +45,10 @@ def core_for(shape: tuple[int, int, int], method: Method | None = None) -> tuple
     return int(min(MOST_FRAMES, frames / share)), rows, columns
 
 
+TOGETHER = 2**16
+"""Fine cells of a frame up to which members of a small tile pass at once: one by one, most of the time is calls."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One ensemble of one field.
@@ -172,19 +176,25 @@ def sample_tile(
         ground = torch.from_numpy(np.ascontiguousarray(static[:, rows, columns])).unsqueeze(0).to(job.device)
     with torch.inference_mode():
         window: Any = job.method.prepare(torch.from_numpy(here).unsqueeze(0).to(job.device), ground)
-        for member in members:
-            noise = noise_window(
-                job.method.noise_maps,
-                seed=job.seed,
-                member=member,
-                start=(start[0], start[1], start[2]),
-                shape=(here.shape[0], here.shape[1], here.shape[2]),
-            )
-            latent = job.method.latent(window, [z.to(job.device) for z in noise], conserve=job.conserve)
-            values = job.method.finish(window, latent, conserve=job.conserve)[0].cpu()
+        count = max(1, TOGETHER // (here.shape[1] * blocks[1] * here.shape[2] * blocks[2]))
+        for some in (members[first : first + count] for first in range(0, len(members), count)):
+            each = [
+                noise_window(
+                    job.method.noise_maps,
+                    seed=job.seed,
+                    member=member,
+                    start=(start[0], start[1], start[2]),
+                    shape=(here.shape[0], here.shape[1], here.shape[2]),
+                )
+                for member in some
+            ]
+            noise = [torch.cat(maps).to(job.device) for maps in zip(*each, strict=True)]
+            shared = window.repeated(len(some))
+            latent = job.method.latent(shared, noise, conserve=job.conserve)
+            ensemble = job.method.finish(shared, latent, conserve=job.conserve).cpu()
             if bool(missing.any()):
-                values = torch.where(block_repeat(missing, blocks), torch.nan, values)
-            yield values[place].numpy()
+                ensemble = torch.where(block_repeat(missing, blocks), torch.nan, ensemble)
+            yield from (values[place].numpy() for values in ensemble)
 
 
 def _one_member(

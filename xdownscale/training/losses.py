@@ -14,7 +14,8 @@ none trades against calibration:
   all filters the CRPS of projections is the energy score of the joint law of a patch (Gneiting & Raftery 2007,
   doi:10.1198/016214506000001437, eq. 22; slicing: the norm is an average over directions), so texture, increments and
   movement are all in it and nothing is left unnamed to game;
-* waves of windows of a few coarse cells (``training.spectral``), whose phases show lattices locked to the cells.
+* waves of windows of a few coarse cells (``training.spectral``), whose phases show lattices locked to the cells;
+* edges and pieces of **level sets** (``training.levels``), in which crumbs and holes show that nothing else counts.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import torch
 from einops import reduce
 from torch.nn import functional
 
+from xdownscale.training.levels import level_functionals
 from xdownscale.training.spectral import spectral_functionals
 
 if TYPE_CHECKING:
@@ -89,26 +91,40 @@ def ensemble_score(
         # in latent units alone: in physical ones all waves of a window are those of its few largest values
         for waves in spectral_functionals(latent, blocks):
             total = total + weights.latent * weights.spectral * mean(waves)
+    if weights.levels:
+        shapes = level_functionals(latent, nonnegative=transform.nonnegative)
+        total = total + weights.levels * mean(shapes)
     return total
 
 
 def _functionals(
     stacked: Tensor, weights: ScoreWeights, blocks: Blocks, generator: torch.Generator
 ) -> Iterator[tuple[float, Tensor]]:
-    """What is scored in either unit, (1 + M, B, …), each with its weight."""
-    size = min(stacked.shape[-2:])
-    yield weights.cell, stacked
-    for jumps in _across_borders(stacked, blocks):
-        yield weights.border, jumps
-    yield weights.place, _by_place(stacked, blocks)
-    for pool in POOLS:
-        if pool <= size:
-            yield weights.pooled, _pool(stacked, pool)
+    """What is scored in either unit, (1 + M, B, …), each with its weight; nothing that weighs nothing."""
+    if weights.cell:
+        yield weights.cell, stacked
+    if weights.border:
+        for jumps in _across_borders(stacked, blocks):
+            yield weights.border, jumps
+    if weights.place:
+        yield weights.place, _by_place(stacked, blocks)
+    if weights.pooled:
+        for pool in POOLS:
+            if pool <= min(stacked.shape[-2:]):
+                yield weights.pooled, _pool(stacked, pool)
+    if weights.increment or weights.sliced:
+        yield from _at_scales(stacked, weights, generator)
+
+
+def _at_scales(
+    stacked: Tensor, weights: ScoreWeights, generator: torch.Generator
+) -> Iterator[tuple[float, Tensor]]:
+    """What is scored of cells and of their pools alike: increments, and patches."""
     for pool in SCALES:
         pooled = stacked if pool == 1 else _pool(stacked, pool)
-        if pooled.shape[2] > 1:
+        if weights.increment and pooled.shape[2] > 1:
             yield weights.increment, pooled[:, :, 1:] - pooled[:, :, :-1]
-        if min(pooled.shape[-2:]) > SIDE:
+        if weights.sliced and min(pooled.shape[-2:]) > SIDE:
             yield weights.sliced, _filtered(pooled, weights.filters, 2 if pool == 1 else 1, generator)
 
 

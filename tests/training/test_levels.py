@@ -1,0 +1,65 @@
+"""Level sets in the loss: the exact functionals of sets, averaged over levels; crumbs and holes that no cell shows."""
+
+import numpy as np
+import pytest
+import torch
+
+from xdownscale.kernels.minkowski import minkowski_functionals
+from xdownscale.model.recipe import ScoreWeights
+from xdownscale.model.transform import LogRain
+from xdownscale.training.levels import BANDS, COUNT, LENGTH, level_functionals
+from xdownscale.training.losses import ensemble_score
+
+
+@pytest.mark.parametrize("nonnegative", [True, False])
+def test_a_band_is_the_mean_of_the_exact_functionals_of_its_level_sets(nonnegative):
+    """Values are multiples of 0.1, so ten levels between them stand for all levels of a band."""
+    values = np.random.default_rng(0).integers(0 if nonnegative else -25, 50, size=(3, 9, 11)) / 10
+    found = level_functionals(torch.from_numpy(values), nonnegative=nonnegative)
+    bands = [low for low in BANDS if low >= 0 or not nonnegative]
+    assert found.shape == (3, 2, len(bands))
+    for number, low in enumerate(bands):
+        sets = values >= (low + 0.05 + 0.1 * np.arange(10))[:, None, None, None]
+        euler = minkowski_functionals(sets)[..., 2].mean(0) / 99
+        padded = np.pad(sets, [(0, 0), (0, 0), (1, 1), (1, 1)])
+        edge = sum(np.diff(padded, axis=axis).sum((-2, -1)) for axis in (-2, -1)).mean(0) / 99
+        np.testing.assert_allclose(found[:, 0, number], LENGTH * edge, atol=1e-9)
+        np.testing.assert_allclose(found[:, 1, number], COUNT * euler, atol=1e-9)
+
+
+def _score(members, truth, **weights):
+    none = dict.fromkeys(
+        ("cell", "pooled", "border", "sliced", "spectral", "increment", "place", "levels"), 0.0
+    )
+    return float(
+        ensemble_score(
+            members,
+            truth,
+            transform=LogRain(),
+            unit=2.0,
+            weights=ScoreWeights(**{**none, **weights}),
+            windows=torch.ones(len(truth)),
+            blocks=(3, 10, 10),
+            generator=torch.Generator().manual_seed(0),
+        )
+    )
+
+
+def test_crumbs_show_that_cells_hardly_tell():
+    """Members and truth are smooth rain of one law; then members get a wet cell here and there."""
+    source = torch.Generator().manual_seed(0)
+    noise = torch.randn(3, 4, 3, 80, 80, generator=source)
+    smooth = torch.nn.functional.avg_pool2d(noise.flatten(0, 2)[:, None], 9, 1, 4).unflatten(0, (3, 4, 3))[
+        :, :, :, 0
+    ]
+    fields = (40 * smooth).clamp_min(0)
+    crumbs = 2.0 * (torch.rand(2, 4, 3, 80, 80, generator=source) < 0.005)
+    truth, clean, strewn = fields[0], fields[1:], fields[1:] + crumbs
+
+    def loss_of_crumbs(**weights):
+        before, after = (_score(members, truth, **weights) for members in (clean, strewn))
+        return (after - before) / abs(before)
+
+    found = {name: loss_of_crumbs(**{name: 1.0}) for name in ("cell", "pooled", "levels")}
+    assert found["levels"] > 0.1
+    assert found["levels"] > 5 * max(found["cell"], found["pooled"]), found
