@@ -13,8 +13,8 @@ Trained models are kept in `--models`, and what is there is not trained again, s
 =================  ====================================================================================================
 full               the loss of the recipe
 without ...        one of: cells, pools, differences across borders, patches (sliced), waves of windows (spectral),
-                   changes from step to step (increment), means by place in the coarse cell; or one of the two units in
-                   which terms are taken (physical, latent)
+                   changes from step to step (increment), means by place in the coarse cell, edges and pieces of level
+                   sets (levels); or one of the two units in which terms are taken (physical, latent)
 3 members          three members for each window instead of two
 =================  ====================================================================================================
 """
@@ -41,7 +41,7 @@ from xdownscale.model.recipe import Recipe
 LEARNED = [name for name in TRAIN if "eccc" not in name]
 """The training events of make_weights.py but for the longest, so that the fields fit beside another program."""
 
-TERMS = ("cell", "pooled", "border", "sliced", "spectral", "increment", "place", "physical", "latent")
+TERMS = ("cell", "pooled", "border", "sliced", "spectral", "increment", "place", "levels", "physical", "latent")
 """Weights that are set to zero in turn."""
 
 SHOWN = (

@@ -76,7 +76,9 @@ def main() -> None:
     training.add_argument("--minutes", type=float, default=14.0, help="for each method")
     training.add_argument("--out", type=Path, required=True, help="folder of models and checkpoints")
     training.add_argument("--attention", action="store_true", help="a residual with attention as well")
-    training.add_argument("--only", nargs="+", help="models of those to train, for two runs beside each other")
+    training.add_argument(
+        "--only", nargs="+", help="models of those to train, for two runs beside each other"
+    )
     training.set_defaults(run=train)
     scoring = parts.add_parser("score", help="score them, and the shipped weights")
     scoring.add_argument("folder", type=Path)

@@ -30,6 +30,17 @@ def test_weights_keep_the_variance_at_every_moment(memory, frames):
 
 
 @pytest.mark.parametrize("memory", [1, 2])
+@pytest.mark.parametrize("frames", [1, 2, 3, 6])
+def test_texture_changes_as_fast_across_a_border_of_coarse_frames_as_anywhere(memory, frames):
+    """Correlation of a frame with the next one, which within a coarse frame sees the same anchors."""
+    places = shifts(torch.zeros(1, 2, 2, 1, 1), (1, 1), frames, memory)
+    weights = torch.tensor([place.weight for place in places], dtype=torch.float64)
+    within = (weights[:, 1:] * weights[:, :-1]).sum(0)
+    across = (weights[1:, -1] * weights[:-1, 0]).sum()
+    torch.testing.assert_close(within, across.expand_as(within), atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("memory", [1, 2])
 def test_one_who_moves_along_sees_it_persist_and_one_who_stands_does_not(memory):
     window, pixels = (4, 16, 16), (4, 4)
     noise = draw(carried_maps(3, pixels, 1, memory), window)

@@ -6,7 +6,9 @@ memory of P coarse frames a moment τ sees the 2P anchors that are nearer than P
     n_τ(x) = Σ_j k(τ − t_j) a_j(x − (τ − t_j) u(x)),        Σ_j k(τ − t_j)² = 1 for every τ,
 
 so n_τ is as white in space and of the same variance as the a_j, and one who moves along with u sees it change as slowly
-as k does. k(s) = cos(πs/2) for P = 1 and √⅔·cos²(πs/4) for P = 2. A memory of 0 is fresh noise for every frame.
+as k does. k(s) = √⅔·cos²(πs/4) for P = 2, and the cosine of an angle from one anchor to the next for P = 1
+(:func:`_angles`). Every frame is then as like the last one, across a border of coarse frames too. A memory of 0 is
+fresh noise for every frame.
 
 Interpolated noise would be smooth where it happens to fall between pixels and rough elsewhere; shifts are therefore
 rounded to whole pixels.
@@ -152,7 +154,7 @@ def shifts(velocity: Tensor, pixels: tuple[int, int], frames: int, memory: int) 
             way = (u_y[:, frame] * (time * pixels[0])).round_().mul_(columns)
             way += (u_x[:, frame] * (time * pixels[1])).round_()
             pixel[:, frame] = here - way.int()
-        found.append(Shift(pixel, [_kernel(s, memory) for s in since]))
+        found.append(Shift(pixel, _weights(anchor, frames, memory)))
     return found
 
 
@@ -203,7 +205,23 @@ def _neighbours(values: Tensor, dim: int, reach: int) -> Tensor:
     return total
 
 
-def _kernel(since: float, memory: int) -> float:
+def _weights(anchor: int, frames: int, memory: int) -> list[float]:
+    """k(τ − t_j) of the fine frames of a coarse one, for an anchor counted from the border before it."""
     if memory == 1:
-        return cos(pi * since / 2)
-    return sqrt(2 / 3) * cos(pi * since / 4) ** 2
+        angles = _angles(frames)
+        return [cos(angle) for angle in (angles if anchor == 0 else reversed(angles))]
+    return [sqrt(2 / 3) * cos(pi * ((step + 0.5) / frames - anchor) / 4) ** 2 for step in range(frames)]
+
+
+def _angles(frames: int) -> list[float]:
+    """The angles θ_i from one anchor to the next, in equal steps φ and symmetric, with cos φ = cos²θ_0.
+
+    Two frames within a coarse one share both anchors and correlate by cos(θ_i − θ_j); two frames on either side of a
+    border share one, by cos²θ_0. Texture is to change there as fast as anywhere.
+    """
+    middle = (frames - 1) / 2
+    low, high = 0.0, pi / 4 / max(middle, 0.5)
+    for _ in range(60):  # by halves: the first angle falls, and cos φ with it, as steps get wider
+        step = (low + high) / 2
+        low, high = (step, high) if cos(step) > cos(pi / 4 - middle * step) ** 2 else (low, step)
+    return [pi / 4 + (i - middle) * low for i in range(frames)]
