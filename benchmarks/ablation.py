@@ -41,7 +41,18 @@ from xdownscale.model.recipe import Recipe
 LEARNED = [name for name in TRAIN if "eccc" not in name]
 """The training events of make_weights.py but for the longest, so that the fields fit beside another program."""
 
-TERMS = ("cell", "pooled", "border", "sliced", "spectral", "increment", "place", "levels", "physical", "latent")
+TERMS = (
+    "cell",
+    "pooled",
+    "border",
+    "sliced",
+    "spectral",
+    "increment",
+    "place",
+    "levels",
+    "physical",
+    "latent",
+)
 """Weights that are set to zero in turn."""
 
 SHOWN = (

@@ -3,28 +3,47 @@
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from xdownscale.kernels.minkowski import minkowski_functionals
 from xdownscale.model.recipe import ScoreWeights
 from xdownscale.model.transform import LogRain
-from xdownscale.training.levels import BANDS, COUNT, LENGTH, level_functionals
+from xdownscale.training.levels import BANDS, EDGE, EULER, SIDES, SMALL, level_functionals
 from xdownscale.training.losses import ensemble_score
 
 
 @pytest.mark.parametrize("nonnegative", [True, False])
 def test_a_band_is_the_mean_of_the_exact_functionals_of_its_level_sets(nonnegative):
     """Values are multiples of 0.1, so ten levels between them stand for all levels of a band."""
-    values = np.random.default_rng(0).integers(0 if nonnegative else -25, 50, size=(3, 9, 11)) / 10
+    values = np.random.default_rng(0).integers(0 if nonnegative else -25, 50, size=(3, 13, 14)) / 10
+    values = ndimage.uniform_filter(values, (0, 2, 2)).round(1)
     found = level_functionals(torch.from_numpy(values), nonnegative=nonnegative)
     bands = [low for low in BANDS if low >= 0 or not nonnegative]
-    assert found.shape == (3, 2, len(bands))
+    assert found.shape == (3, 6, len(bands))
     for number, low in enumerate(bands):
         sets = values >= (low + 0.05 + 0.1 * np.arange(10))[:, None, None, None]
-        euler = minkowski_functionals(sets)[..., 2].mean(0) / 99
-        padded = np.pad(sets, [(0, 0), (0, 0), (1, 1), (1, 1)])
-        edge = sum(np.diff(padded, axis=axis).sum((-2, -1)) for axis in (-2, -1)).mean(0) / 99
-        np.testing.assert_allclose(found[:, 0, number], LENGTH * edge, atol=1e-9)
-        np.testing.assert_allclose(found[:, 1, number], COUNT * euler, atol=1e-9)
+        expected = [EDGE * edges(sets), EULER * minkowski_functionals(sets)[..., 2] / sets[0, 0].size]
+        for side, factor in zip(SIDES, SMALL, strict=True):
+            expected += [factor * each for each in crumbs_and_pinholes(sets, side)]
+        np.testing.assert_allclose(found[:, :, number].T, np.mean(expected, axis=1), atol=1e-9)
+
+
+def edges(sets):
+    """Sides of cells between a set and what is not of it, per cell."""
+    padded = np.pad(sets, [(0, 0), (0, 0), (1, 1), (1, 1)])
+    return sum(np.diff(padded, axis=axis).sum((-2, -1)) for axis in (-2, -1)) / sets[0, 0].size
+
+
+def crumbs_and_pinholes(sets, side):
+    """Share of inner cells that an opening takes away, and that a closing fills, by scipy."""
+    square, inner = np.ones((1, 1, side, side), bool), slice(side - 1, 1 - side)
+    opened, closed = ndimage.binary_opening(sets, square), ndimage.binary_closing(sets, square)
+    return [(each[..., inner, inner]).mean((-2, -1)) for each in (sets & ~opened, closed & ~sets)]
+
+
+def test_small_frames_have_no_room_for_squares():
+    assert level_functionals(torch.zeros(2, 6, 20), nonnegative=True).shape == (2, 2, 5)
+    assert level_functionals(torch.zeros(2, 7, 20), nonnegative=True).shape == (2, 4, 5)
 
 
 def _score(members, truth, **weights):

@@ -90,7 +90,7 @@ class ScoreWeights:
     place : float
         Weight of means by place in the coarse cell.
     levels : float
-        Weight of edges and pieces of level sets (``training.levels``).
+        Weight of edges, pieces, crumbs and pinholes of level sets (``training.levels``).
     movement : float
         Weight of the error of the velocity along which noise is carried.
     """

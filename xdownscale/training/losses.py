@@ -15,7 +15,7 @@ none trades against calibration:
   doi:10.1198/016214506000001437, eq. 22; slicing: the norm is an average over directions), so texture, increments and
   movement are all in it and nothing is left unnamed to game;
 * waves of windows of a few coarse cells (``training.spectral``), whose phases show lattices locked to the cells;
-* edges and pieces of **level sets** (``training.levels``), in which crumbs and holes show that nothing else counts.
+* edges, pieces, crumbs and pinholes of **level sets** (``training.levels``), which nothing else counts.
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 POOLS = (4, 12)
 SCALES = (1, 2, 4)
 SIDE, FRAMES = 5, 3
+EVERY = 3
+"""Level sets of every third frame from a random one are scored: they are dear, and frames are alike."""
 
 
 def ensemble_score(
@@ -92,7 +94,9 @@ def ensemble_score(
         for waves in spectral_functionals(latent, blocks):
             total = total + weights.latent * weights.spectral * mean(waves)
     if weights.levels:
-        shapes = level_functionals(latent, nonnegative=transform.nonnegative)
+        first = int(torch.randint(0, EVERY, (), generator=generator, device=generator.device))
+        frames = latent[:, :, first % latent.shape[2] :: EVERY]
+        shapes = level_functionals(frames, nonnegative=transform.nonnegative)
         total = total + weights.levels * mean(shapes)
     return total
 
