@@ -107,7 +107,9 @@ def test_seams_between_coarse_cells_lose():
 
 
 def _only(members, truth, **weights):
-    nothing = dict.fromkeys(("cell", "pooled", "border", "sliced", "spectral", "increment", "place"), 0.0)
+    nothing = dict.fromkeys(
+        ("cell", "pooled", "border", "sliced", "spectral", "increment", "place", "levels"), 0.0
+    )
     return float(
         ensemble_score(members, truth, transform=Standard(), unit=1.0, weights=ScoreWeights(**(nothing | weights)),
                        windows=torch.ones(len(truth)), blocks=(3, 10, 10),

@@ -140,6 +140,7 @@ def test_the_loss_takes_it_by_its_weight_and_has_a_gradient():
             sliced=0,
             increment=0,
             place=0,
+            levels=0,
             physical=0,
             alpha=1.0,
             spectral=spectral,
