@@ -13,6 +13,7 @@ from xdownscale.nn.blocks import (
     FrameExchange,
     GrownApart,
     PixelNorm,
+    convolve_frames,
     sharp_swish,
     swish,
 )
@@ -38,6 +39,26 @@ def test_activations_have_the_same_bits_wherever_a_field_ends(activation):
         whole = activation(x.clone())
         for size in range(1, 70):
             assert torch.equal(activation(x[:size].clone()), whole[:size])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_frame_is_convolved_to_the_same_bits_beside_any_number_of_others(threads, size):
+    """Members and frames pass in groups of any size; torch would choose among two ways by it."""
+    source = torch.Generator().manual_seed(0)
+    frame, weight = (
+        torch.randn(1, 1, 18, 9, 8, generator=source),
+        torch.randn(12, 18, size, size, generator=source),
+    )
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        alone = convolve_frames(frame, weight, torch.zeros(8))
+        for count in (2, 10, 16, 25):
+            beside = convolve_frames(frame.expand(count, 1, 16, 9, 8), weight, torch.zeros(8))
+            assert torch.equal(beside, alone.expand_as(beside))
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_the_smooth_activation_is_the_same_with_and_without_gradients():

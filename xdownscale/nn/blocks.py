@@ -237,6 +237,10 @@ def convolve_frames(x: Tensor, weight: Tensor, bias: Tensor | None, *, dilation:
     if count < 3 and x.shape[-1] * x.shape[-2] < least:
         # convolutions of one small frame are summed in another order than those of a large one
         frames = _channels_innermost(torch.cat([frames, *[frames[:1]] * (3 - count)]))
+    if (
+        weight.shape[-1] == 1
+    ):  # torch takes dilated ones down one way, others by threads and the number of frames
+        dilation = 2
     reach = dilation * (weight.shape[-1] // 2)
     result = nn.functional.conv2d(frames, weight, bias, padding=reach, dilation=dilation)[:count, :channels]
     return rearrange(result, "(b l) c h w -> b l c h w", l=x.shape[1])
