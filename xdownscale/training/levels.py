@@ -81,10 +81,10 @@ def level_functionals(latent: Tensor, *, nonnegative: bool) -> Tensor:
     for low in BANDS:
         if nonnegative and low < 0:
             continue
-        v, e, f = (
-            sum(_ramp(values, low).sum((-2, -1)) / cells for values in parts)
-            for parts in ((latent,), (rows, columns), (squares,))
+        v, down, across, f = (
+            _ramp(values, low).sum((-2, -1)) / cells for values in (latent, rows, columns, squares)
         )
+        e = down + across
         each = [EDGE * (4 * v - 2 * e), EULER * (v - e + f)]
         for factor, inner, opened, closed in small:
             inside, without, filled = (
