@@ -76,9 +76,6 @@ def main() -> None:
     training.add_argument("--minutes", type=float, default=14.0, help="for each method")
     training.add_argument("--out", type=Path, required=True, help="folder of models and checkpoints")
     training.add_argument("--attention", action="store_true", help="a residual with attention as well")
-    training.add_argument(
-        "--only", nargs="+", help="models of those to train, for two runs beside each other"
-    )
     training.set_defaults(run=train)
     scoring = parts.add_parser("score", help="score them, and the shipped weights")
     scoring.add_argument("folder", type=Path)
@@ -104,10 +101,7 @@ def train(options: argparse.Namespace) -> None:
         torch.distributed.init_process_group("gloo")
     fields, held_out = ([rain_of(options.folder / name) for name in names] for names in (TRAIN, VALIDATE))
     styles = [product(Path(name)) for name in (*TRAIN, *VALIDATE)]
-    wanted = recipes(60 * options.minutes, attention=options.attention)
-    for name, recipe in wanted.items():
-        if name not in (options.only or wanted):
-            continue
+    for name, recipe in recipes(60 * options.minutes, attention=options.attention).items():
         began = time.process_time()
         model = xdownscale.train(
             fields,
