@@ -71,6 +71,7 @@ SHOWN = (
     "perimeter at 0.1 mm/h: ratio",
     "perimeter at 1 mm/h: ratio",
     "p99.9: ratio",
+    "axes over diagonals: ratio",
     "lattice",
 )
 """Rows of the table, out of everything that is recorded."""

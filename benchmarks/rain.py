@@ -56,6 +56,18 @@ def diagonals(field: xr.DataArray) -> float:
     return float(one / other)
 
 
+def axes(field: xr.DataArray) -> float:
+    """Power of waves of 2 to 4 cells along the axes over that of diagonal ones: a lattice that rings of waves hide."""
+    values = field.values.reshape(-1, *field.shape[-2:])
+    window = np.hanning(values.shape[1])[:, None] * np.hanning(values.shape[2])
+    tapered = (values - values.mean((1, 2), keepdims=True)) * window
+    power = np.square(np.abs(np.fft.rfft2(tapered))).mean(0)
+    y, x = np.fft.fftfreq(values.shape[1])[:, None], np.fft.rfftfreq(values.shape[2])
+    short = (np.hypot(y, x) >= 1 / 4) & (np.hypot(y, x) <= 1 / 2)
+    diagonal = np.rint(np.arctan2(abs(y), x) * 4 / np.pi) == 1
+    return float(power[short & ~diagonal].mean() / power[short & diagonal].mean())
+
+
 def components(field: xr.DataArray, threshold: float) -> float:
     """Pieces of the area where a threshold is reached, joined along sides: their mean number in a frame."""
     frames = field.values.reshape(-1, *field.shape[-2:]) >= threshold

@@ -68,6 +68,7 @@ def texture(field: xr.DataArray) -> dict[str, float]:
     for direction in ("space", "time"):
         rows[f"border jumps in {direction}"] = float(jumps.sel(direction=direction))
     rows["diagonals"] = rain.diagonals(field)
+    rows["axes over diagonals"] = rain.axes(field)
     return rows
 
 

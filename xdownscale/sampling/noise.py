@@ -1,9 +1,9 @@
 """Noise as a function of (seed, member, absolute time, y, x), never drawn in order.
 
-Space is cut into blocks of 16×16 coarse cells (8×8 where a cell has many pixels) at absolute indices. Each block of
-each frame is filled by its own Philox generator (Salmon et al. 2011, doi:10.1145/2063384.2063405), whose key is (seed,
-member and map set) and whose counter starts at (time, y, x) of the block. What a window sees of a block therefore never
-depends on where the window begins.
+Space is cut into strips along y, 16 coarse cells wide (8 where a cell has many pixels), at absolute indices. Each strip of
+each frame is read from its own place in the stream of a Philox generator (Salmon et al. 2011,
+doi:10.1145/2063384.2063405), whose key is (seed, member and map set) and whose counter is (row, strip, time). What a
+window sees of a strip therefore never depends on where the window begins, and rows outside of it need not be drawn.
 
 Normal values are looked up: 16 random bits choose one of 65536 quantiles. That takes a quarter of the time of the
 ziggurat, and the law differs from the normal one by less than any network could tell (no value is beyond 4.3).
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from xdownscale.nn.carry import NoiseMaps
 
 MANY = 5
-"""Pixels along a side of a cell beyond which blocks are smaller: a window needs all of every block that it touches."""
+"""Pixels along a side of a cell beyond which strips are narrower: a window needs the whole width of those that it touches."""
+
+FIRST = 2**40
+"""Number of the row where y = 0, so that rows before it have numbers as well."""
 
 _MASK = 2**64 - 1
 
@@ -69,23 +72,18 @@ def _window(
 ) -> NDArray[np.float32]:
     """One set of maps, cut out of the blocks that it touches."""
     rows, columns = maps.pixels
-    side = _side(maps)
+    width = _width(maps)
     window = np.empty(maps.shape(shape), np.float32)
-    first, count = start[0] * maps.frames - maps.lead[0], len(window)
+    first = start[0] * maps.frames - maps.lead[0]
     start_y, start_x = (each - maps.margin for each in start[1:])
-    high, wide = (each + 2 * maps.margin for each in shape[1:])
+    wide = shape[2] + 2 * maps.margin
 
     source = _Source(key)
-    # one thread: most of a block's time is spent where Python lets only one of them work
-    for frame, (y, x) in product(
-        range(count), product(_touched(start_y, high, side), _touched(start_x, wide, side))
-    ):
-        block = _block(maps, source, (first + frame, y, x))
-        (to_y, from_y), (to_x, from_x) = (
-            _overlap(y, start_y, high, side, rows),
-            _overlap(x, start_x, wide, side, columns),
-        )
-        window[frame, :, to_y, to_x] = block[:, from_y, from_x]
+    # one thread: most of a strip's time is spent where Python lets only one of them work
+    for frame, strip in product(range(len(window)), _touched(start_x, wide, width)):
+        values = _strip(maps, source, (first + frame, strip), start_y * rows, window.shape[2])
+        to, of = _overlap(strip, start_x, wide, width, columns)
+        window[frame, :, :, to] = values[..., of].swapaxes(0, 1)
     return window
 
 
@@ -105,11 +103,14 @@ class _Source:
         return np.asarray(raw).astype("<u8", copy=False).view("<u2")
 
 
-def _block(maps: NoiseMaps, source: _Source, place: tuple[int, int, int]) -> NDArray[np.float32]:
-    """All values of a block, always drawn together."""
-    side = _side(maps)
-    values = np.empty((maps.maps, side * maps.pixels[0], side * maps.pixels[1]), np.float32)
-    bits = source.bits((0, *place), values.size).reshape(values.shape)
+def _strip(
+    maps: NoiseMaps, source: _Source, place: tuple[int, int], start: int, rows: int
+) -> NDArray[np.float32]:
+    """Values (rows, maps, columns) of the strip (frame, number) from a row of pixels on."""
+    frame, strip = place
+    values = np.empty((rows, maps.maps, _width(maps) * maps.pixels[1]), np.float32)
+    row = values[0].size // 16  # what one row takes of the counter, which gives 16 values at a time
+    bits = source.bits(((FIRST + start) * row, strip, frame, 0), values.size).reshape(values.shape)
     # every index is in the table; "wrap" leaves out the check
     return np.take(_quantiles(), bits, out=values, mode="wrap")
 
@@ -123,20 +124,21 @@ def _quantiles() -> NDArray[np.float32]:
     return np.asarray(middles / middles.std(), np.float32)
 
 
-def _side(maps: NoiseMaps) -> int:
-    """Coarse cells along each side of a block."""
-    return 8 if max(maps.pixels) > MANY else 16
+def _width(maps: NoiseMaps) -> int:
+    """Coarse cells along x of a strip; its rows are whole multiples of 16 pixels."""
+    columns = maps.pixels[1]
+    return 8 if columns > MANY and columns % 2 == 0 else 16
 
 
-def _touched(start: int, size: int, side: int) -> range:
-    """Blocks that a window touches along an axis."""
-    return range(start // side, (start + size - 1) // side + 1)
+def _touched(start: int, size: int, width: int) -> range:
+    """Strips that a window touches."""
+    return range(start // width, (start + size - 1) // width + 1)
 
 
-def _overlap(block: int, start: int, size: int, side: int, pixels: int) -> tuple[slice, slice]:
-    """Where a block lies in a window, and which part of the block that is, in pixels."""
-    low, high = max(block * side, start), min((block + 1) * side, start + size)
+def _overlap(strip: int, start: int, size: int, width: int, pixels: int) -> tuple[slice, slice]:
+    """Where a strip lies in a window, and which part of the strip that is, in pixels."""
+    low, high = max(strip * width, start), min((strip + 1) * width, start + size)
     return (
         slice((low - start) * pixels, (high - start) * pixels),
-        slice((low - block * side) * pixels, (high - block * side) * pixels),
+        slice((low - strip * width) * pixels, (high - strip * width) * pixels),
     )

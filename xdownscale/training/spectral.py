@@ -1,6 +1,6 @@
 """Functionals of a field in wave space, whose CRPS is the spectral CRPS of ``training.losses``.
 
-The CRPS of any functional of the field is minimised by the truth's own law. Windows of two or more coarse cells, which
+The CRPS of any functional of the field is minimised by the truth's own law. Windows of four coarse cells, which
 overlap by half, are tapered and transformed to waves; a loudness |k|^{3/2} brings the waves of natural fields, whose
 power falls like |k|⁻³, to about one size. There are three functionals:
 
@@ -9,7 +9,8 @@ power falls like |k|⁻³, to about one size. There are three functionals:
   is locked to the cells (a checkerboard, the marks of interpolation) has one phase in all of n windows and survives the
   mean, where texture that lies anywhere shrinks to 1/√n. Window by window such a lattice is a small shift within a
   large spread, whose loss is of second order; here the spread is small, and it stands out;
-* **bands**: the root of the mean power of rings of waves in a frame, whatever the phases.
+* **bands**: the root of the mean power in a frame of waves of about one length and one direction (along x, diagonal,
+  along y), whatever the phases. Whole rings would set a lattice along the axes off against a gap on the diagonals.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xdownscale.kernels.blocks import Blocks
+
+CELLS = 4
+"""Coarse cells along the side of a window: waves of two cells, the first that block means do not fix, are told apart
+from longer ones in no shorter window."""
 
 LEAST = 8
 """Fine cells along the side of a window at least: fewer hold no waves to tell apart."""
@@ -41,8 +46,8 @@ class Waves(NamedTuple):
     """Which entries of a half-plane transform (sy, sx // 2 + 1) they are."""
     loudness: Tensor
     """|k|^{3/2}, mean 1, shape (waves,)."""
-    ring: Tensor
-    """Number of the ring that each belongs to: |k| in waves per window, rounded, from 0 for the longest."""
+    band: Tensor
+    """(waves, bands): the share of each wave in the mean of its band."""
 
 
 def spectral_functionals(stacked: Tensor, blocks: Blocks) -> list[Tensor]:
@@ -58,14 +63,14 @@ def spectral_functionals(stacked: Tensor, blocks: Blocks) -> list[Tensor]:
     Returns
     -------
     list of Tensor
-        Shapes (1 + M, B, T, windows along y, along x, waves, 2), the same without windows, and (1 + M, B, T, rings), in
+        Shapes (1 + M, B, T, windows along y, along x, waves, 2), the same without windows, and (1 + M, B, T, bands), in
         units of the field. Empty where the field is smaller than a window.
 
     Examples
     --------
     >>> fields = torch.randn(3, 1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
-    >>> [tuple(each.shape) for each in spectral_functionals(fields, (1, 4, 4))]
-    [(3, 1, 1, 3, 3, 33, 2), (3, 1, 1, 33, 2), (3, 1, 1, 4)]
+    >>> [tuple(each.shape) for each in spectral_functionals(fields, (1, 2, 2))]
+    [(3, 1, 1, 3, 3, 33, 2), (3, 1, 1, 33, 2), (3, 1, 1, 14)]
     """
     sides = window_sides(blocks)
     if any(side > size for side, size in zip(sides, stacked.shape[-2:], strict=True)):
@@ -73,18 +78,17 @@ def spectral_functionals(stacked: Tensor, blocks: Blocks) -> list[Tensor]:
     waves = waves_of(sides, stacked)
     local = waves.loudness[:, None] * transformed(stacked, sides, waves.chosen)
     power = local.square().sum(-1).mean((3, 4))
-    bands = [power[..., waves.ring == n].mean(-1) for n in range(int(waves.ring.max()) + 1)]
-    return [local, local.mean((3, 4)), (torch.stack(bands, dim=-1) + TINY).sqrt()]
+    return [local, local.mean((3, 4)), (power @ waves.band + TINY).sqrt()]
 
 
 def window_sides(blocks: Blocks) -> tuple[int, int]:
-    """Fine cells along the sides of a window: an even number of coarse cells, so that half a window is whole cells.
+    """Fine cells along the sides of a window: :data:`CELLS` coarse cells, or twice, three times … as many.
 
     >>> window_sides((3, 10, 4)), window_sides((3, 3, 1))
-    ((20, 8), (12, 8))
+    ((40, 16), (12, 8))
     """
-    _, high, wide = blocks
-    return 2 * ceil(LEAST / (2 * high)) * high, 2 * ceil(LEAST / (2 * wide)) * wide
+    high, wide = (CELLS * size * ceil(LEAST / (CELLS * size)) for size in blocks[1:])
+    return high, wide
 
 
 def transformed(stacked: Tensor, sides: tuple[int, int], chosen: Tensor) -> Tensor:
@@ -115,5 +119,17 @@ def waves_of(sides: tuple[int, int], like: Tensor) -> Waves:
     chosen = (~mirrored | (rows <= high // 2)) & ((y != 0) | (x != 0))
     length = torch.hypot(y, x)[chosen]
     loudness = length**SLOPE
-    ring = (length * max(sides)).round().long().clamp(1, min(sides) // 2) - 1
-    return Waves(chosen.to(like.device), (loudness / loudness.mean()).to(like), ring.to(like.device))
+    return Waves(chosen.to(like.device), (loudness / loudness.mean()).to(like), _bands(y[chosen], x[chosen], max(sides)).to(like))
+
+
+def _bands(y: Tensor, x: Tensor, side: int) -> Tensor:
+    """Shares (waves, bands) of waves (y, x): a band has one |k|, in whole waves per side, and an eighth of the circle.
+
+    >>> _bands(torch.tensor([0.0, 0.1, 0.1, 0.1]), torch.tensor([0.2, 0.2, 0.1, 0.0]), 10).shape
+    torch.Size([4, 4])
+    """
+    ring = (torch.hypot(y, x) * side).round()
+    direction = (torch.atan2(y.abs(), x.abs()) * (4 / pi)).round()
+    _, number = torch.unique(3 * ring + direction, return_inverse=True)
+    members = torch.nn.functional.one_hot(number).to(y)
+    return members / members.sum(0)
