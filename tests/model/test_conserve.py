@@ -5,6 +5,7 @@ import torch
 
 from xdownscale.kernels.blocks import block_mean, block_repeat
 from xdownscale.kernels.resize import interpolate_cells
+from xdownscale.model import conserve
 from xdownscale.model.conserve import conserve_cells, drift, exact_step
 from xdownscale.model.transform import LogRain, Standard
 
@@ -58,6 +59,25 @@ def test_passes_leave_less_of_a_border_than_the_exact_step_alone(scene):
 
     assert border(8) < 1.05
     assert border(8) - 1 < 0.25 * (border(0) - 1)
+
+
+def test_momentum_is_worth_more_than_two_passes(scene, monkeypatch):
+    latent, coarse, base = scene
+    coarse = coarse + 0.5
+    monkeypatch.setattr(conserve, "exact_step", lambda fine, *_, **__: fine)
+
+    def missing(passes):
+        fine = conserve_cells(
+            latent, coarse, transform=LogRain(), blocks=BLOCKS, fallback=base, passes=passes
+        )
+        return float((block_mean(fine, BLOCKS) / coarse).log().abs().mean())
+
+    five = missing(5)
+    assert five == missing(conserve.PASSES)
+    monkeypatch.setattr(conserve, "STRIDE", 1.0)
+    monkeypatch.setattr(conserve, "MOMENTUM", 0.0)
+    assert five < 0.5 * missing(5)
+    assert five < missing(7)
 
 
 def test_a_shift_of_the_latent_field_changes_nothing_and_is_what_drift_sees(scene):

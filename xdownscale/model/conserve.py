@@ -4,7 +4,9 @@ One rule for every variable, on the latent value v with P = inverse(v):
 
 1. several passes add to v a smooth offset, interpolated in space and time from the cells' offset between wanted and
    obtained block mean. It moves the edge of the rain area as well as its amount. (Scaling P instead blows up the thin
-   rims of cells that the network left nearly dry: bright rings in every member.)
+   rims of cells that the network left nearly dry: bright rings in every member.) All but the last go further than that,
+   and on where the last one went (the heavy ball of Polyak 1964, doi:10.1016/0041-5553(64)90137-5): five come about
+   as near as eight plain ones.
 2. one exact cell-wise step on P: the ratio c/m for a non-negative field, the difference c − m otherwise.
 
 Dry cells give exactly zero. A wet cell in which nothing was predicted takes the interpolated field.
@@ -36,8 +38,11 @@ if TYPE_CHECKING:
     from xdownscale.kernels.blocks import Blocks
     from xdownscale.model.transform import Transform
 
-PASSES = 8
+PASSES = 5
 """Passes of the smooth offset; each reaches one coarse cell and one coarse frame further."""
+
+STRIDE, MOMENTUM = 1.25, 0.2
+"""Share of the offset that a pass takes, and of the last move that it repeats."""
 
 RUN = 2**17
 """Fine values that are moved together, of whole coarse frames."""
@@ -88,9 +93,10 @@ def conserve_cells(
         moved = latent + interpolate_cells(_total_offset(missing, blocks, passes), blocks)
         return exact_step(transform.inverse(moved), coarse, blocks=blocks, fallback=fallback, ratio=False)
     with torch.no_grad():
-        shift = torch.zeros_like(coarse)
+        shift, move = torch.zeros_like(coarse), torch.zeros_like(coarse)
         for _ in range(passes - 1):
-            shift = shift + step(_means_after(latent, shift, transform, blocks))
+            move = STRIDE * step(_means_after(latent, shift, transform, blocks)) + MOMENTUM * move
+            shift = shift + move
     if not torch.is_grad_enabled():
         if passes:
             shift = shift + step(_means_after(latent, shift, transform, blocks))
@@ -105,12 +111,13 @@ def conserve_cells(
 
 
 def _total_offset(missing: Tensor, blocks: Blocks, passes: int) -> Tensor:
-    """The offsets of all passes if means are linear in them: Σₖ (1 − M·I)ᵏ·missing; I interpolates, M takes means."""
-    total = torch.zeros_like(missing)
-    for _ in range(passes):
-        total = total + missing
-        missing = missing - block_mean(interpolate_cells(missing, blocks), blocks)
-    return total
+    """The offsets of all passes if means are linear in them: a polynomial of M·I; I interpolates, M takes means."""
+    total, move = torch.zeros_like(missing), torch.zeros_like(missing)
+    for _ in range(passes - 1):
+        move = STRIDE * missing + MOMENTUM * move
+        total = total + move
+        missing = missing - block_mean(interpolate_cells(move, blocks), blocks)
+    return total + missing if passes else total
 
 
 def _runs(latent: Tensor, shift: Tensor, blocks: Blocks) -> Iterator[tuple[slice, slice, Tensor]]:
