@@ -192,6 +192,7 @@ def summarise(results: dict[str, dict[str, float]], blocks: np.ndarray) -> dict[
     shapes = [f"{what} at {at} mm/h" for what in ("perimeter", "components") for at in ("0.1", "1", "5")]
     for what in (
         "lag-1", "lag-2", "p99.9", "border jumps in space", "border jumps in time", "wet fraction", "diagonals",
+        "axes over diagonals",
         *shapes,
     ):  # fmt: skip
         truth, members = mean[f"{what} truth"], mean[f"{what} members"]

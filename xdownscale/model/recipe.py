@@ -84,7 +84,7 @@ class ScoreWeights:
     drift : float
         Weight of the penalty that anchors block means before conservation.
     spectral : float
-        Weight of the waves of windows of a few coarse cells (``training.spectral``), in latent units.
+        Weight of the waves of windows of four coarse cells (``training.spectral``), in latent units.
     increment : float
         Weight of changes from one step to the next.
     place : float

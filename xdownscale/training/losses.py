@@ -14,7 +14,7 @@ none trades against calibration:
   all filters the CRPS of projections is the energy score of the joint law of a patch (Gneiting & Raftery 2007,
   doi:10.1198/016214506000001437, eq. 22; slicing: the norm is an average over directions), so texture, increments and
   movement are all in it and nothing is left unnamed to game;
-* waves of windows of a few coarse cells (``training.spectral``), whose phases show lattices locked to the cells;
+* waves of windows of four coarse cells (``training.spectral``), whose phases show lattices locked to the cells;
 * edges, pieces, crumbs and pinholes of **level sets** (``training.levels``), which nothing else counts.
 """
 
