@@ -3,13 +3,13 @@ r"""Give the finest noise of a trained generator the same power in every directi
     python benchmarks/round_noise.py ../shared/data model.safetensors --out rounder.safetensors
 
 The noise of the last stage becomes texture by two convolutions of 3 × 3 with a gate between them. Trained with a loss
-that saw wavelengths but no directions, those of the shipped weights had come to favour the shortest waves along the axes and to
-leave diagonal ones out, a lattice. Training leaves such a place slowly, so the first of the two convolutions is solved for here,
-once; training goes on from there.
+that saw wavelengths but no directions, those of the shipped weights had come to favour the shortest waves along the axes and
+to leave diagonal ones out, a lattice. Training leaves such a place slowly, so the first of the two convolutions is
+solved for here, once; training goes on from there.
 
 With the gates g_c of a pixel, the kernels l_c that leave the stage and those n_c that noise enters by, all transformed,
-a wave k of white noise has the response Σ_c g_c l_c(k) n_c(k). Sought are kernels n whose mean power over pixels is what
-it was before on average over each ring of waves, and which are not far from what they were.
+a wave k of white noise has the response Σ_c g_c l_c(k) n_c(k). Sought are kernels n whose mean power over pixels is
+what it was before on average over each ring of waves, and which are not far from what they were.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ def rounded(given: Tensor, leave: Tensor, gates: Tensor, *, steps: int = 1500, n
     ring = (torch.hypot(y, x) * SIDE).round().long().clamp(max=SIDE // 2 + 2)
     share = torch.nn.functional.one_hot(ring.flatten()).to(given)
     before = given.detach()
-    wanted = (power(before).flatten(1) @ (share / share.sum(0).clamp_min(1)) @ share.T).unflatten(1, (SIDE, SIDE))
+    wanted = (power(before).flatten(1) @ (share / share.sum(0).clamp_min(1)) @ share.T).unflatten(
+        1, (SIDE, SIDE)
+    )
     found = before.clone().requires_grad_(True)
     optimiser = torch.optim.Adam([found], lr=3e-3)
     for _ in range(steps):

@@ -237,7 +237,6 @@ class Generator(nn.Module):
             window.coarse,
             transform=self.settings.transform,
             blocks=self.settings.blocks,
-            fallback=window.base,
             passes=passes,
         )
 

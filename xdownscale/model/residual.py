@@ -207,7 +207,6 @@ class Residual(nn.Module):
             window.window.coarse,
             transform=self.settings.transform,
             blocks=self.settings.blocks,
-            fallback=window.base,
             passes=passes,
         )
 

@@ -1,7 +1,7 @@
 """Noise as a function of (seed, member, absolute time, y, x), never drawn in order.
 
-Space is cut into strips along y, 16 coarse cells wide (8 where a cell has many pixels), at absolute indices. Each strip of
-each frame is read from its own place in the stream of a Philox generator (Salmon et al. 2011,
+Space is cut into strips along y, 16 coarse cells wide (8 where a cell has many pixels), at absolute indices. Each strip
+of each frame is read from its own place in the stream of a Philox generator (Salmon et al. 2011,
 doi:10.1145/2063384.2063405), whose key is (seed, member and map set) and whose counter is (row, strip, time). What a
 window sees of a strip therefore never depends on where the window begins, and rows outside of it need not be drawn.
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from xdownscale.nn.carry import NoiseMaps
 
 MANY = 5
-"""Pixels along a side of a cell beyond which strips are narrower: a window needs the whole width of those that it touches."""
+"""Pixels along a side of a cell beyond which strips are narrower: a window needs the whole width of those it touches."""
 
 FIRST = 2**40
 """Number of the row where y = 0, so that rows before it have numbers as well."""

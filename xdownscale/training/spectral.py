@@ -119,7 +119,11 @@ def waves_of(sides: tuple[int, int], like: Tensor) -> Waves:
     chosen = (~mirrored | (rows <= high // 2)) & ((y != 0) | (x != 0))
     length = torch.hypot(y, x)[chosen]
     loudness = length**SLOPE
-    return Waves(chosen.to(like.device), (loudness / loudness.mean()).to(like), _bands(y[chosen], x[chosen], max(sides)).to(like))
+    return Waves(
+        chosen.to(like.device),
+        (loudness / loudness.mean()).to(like),
+        _bands(y[chosen], x[chosen], max(sides)).to(like),
+    )
 
 
 def _bands(y: Tensor, x: Tensor, side: int) -> Tensor:
