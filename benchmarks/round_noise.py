@@ -3,9 +3,9 @@ r"""Give the finest noise of a trained generator the same power in every directi
     python benchmarks/round_noise.py ../shared/data model.safetensors --out rounder.safetensors
 
 The noise of the last stage becomes texture by two convolutions of 3 × 3 with a gate between them. Trained with a loss
-that saw wavelengths but no directions, those of the shipped weights had come to favour the shortest waves along the axes and
-to leave diagonal ones out, a lattice. Training leaves such a place slowly, so the first of the two convolutions is
-solved for here, once; training goes on from there.
+that saw wavelengths but no directions, those of the shipped weights had come to favour the shortest waves along the
+axes and to leave diagonal ones out, a lattice. Training leaves such a place slowly, so the first of the two is solved
+for here, once; training goes on from there.
 
 With the gates g_c of a pixel, the kernels l_c that leave the stage and those n_c that noise enters by, all transformed,
 a wave k of white noise has the response Σ_c g_c l_c(k) n_c(k). Sought are kernels n whose mean power over pixels is

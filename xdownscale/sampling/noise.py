@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from xdownscale.nn.carry import NoiseMaps
 
 MANY = 5
-"""Pixels along a side of a cell beyond which strips are narrower: a window needs the whole width of those it touches."""
+"""Pixels along a side of a cell beyond which strips are narrower: a window needs the whole width of each."""
 
 FIRST = 2**40
 """Number of the row where y = 0, so that rows before it have numbers as well."""
