@@ -85,6 +85,7 @@ def main() -> None:
     scoring.add_argument("--members", type=int, default=10)
     scoring.add_argument("--cells", type=int, default=35, help="coarse cells along a side of the square")
     scoring.add_argument("--frames", type=int, default=4, help="coarse frames in the middle of each event")
+    scoring.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     scoring.add_argument("--sweep-members", type=int, default=2)
     scoring.add_argument("--sweep-cells", type=int, default=14)
     scoring.add_argument("--pictures", type=Path)
@@ -226,7 +227,7 @@ def middle(field: xr.DataArray, steps: int) -> xr.DataArray:
 
 def score(options: argparse.Namespace) -> None:
     """Score, print, draw, record."""
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(options.threads)
     compared = contenders(options.models, options.model)
     results: dict[str, dict[str, dict[str, float]]] = {}
     swept: dict[str, dict[str, dict[str, float]]] = {}
@@ -261,7 +262,7 @@ def score(options: argparse.Namespace) -> None:
         models={each.label: {"sha256": each.model.sha256, **trained(each.model)} for each in compared},
         setting={
             key: getattr(options, key)
-            for key in ("members", "cells", "frames", "sweep_members", "sweep_cells")
+            for key in ("members", "cells", "frames", "threads", "sweep_members", "sweep_cells")
         },
     )
 
