@@ -1,6 +1,6 @@
 r"""The methods held against each other on real radar rain: generator, diffused residual, median net.
 
-    OMP_NUM_THREADS=1 torchrun --nproc_per_node 2 benchmarks/methods.py train ../shared/data --minutes 14 --out models
+    OMP_NUM_THREADS=1 torchrun --nproc_per_node 2 benchmarks/methods.py train ../shared/data --minutes 12 --attention --out models
     python benchmarks/methods.py score ../shared/data --models models --pictures pictures \
         --json benchmarks/methods.json --plot docs/images/methods.png
     python benchmarks/methods.py score ../shared/data --models models --pictures pictures \
@@ -73,7 +73,7 @@ def main() -> None:
     parts = parser.add_subparsers(dest="part", required=True)
     training = parts.add_parser("train", help="train both methods for the same time")
     training.add_argument("folder", type=Path)
-    training.add_argument("--minutes", type=float, default=14.0, help="for each method")
+    training.add_argument("--minutes", type=float, default=12.0, help="for each method")
     training.add_argument("--out", type=Path, required=True, help="folder of models and checkpoints")
     training.add_argument("--attention", action="store_true", help="a residual with attention as well")
     training.set_defaults(run=train)
