@@ -1,11 +1,11 @@
 r"""The methods held against each other on real radar rain: generator, diffused residual, median net.
 
-    OMP_NUM_THREADS=1 torchrun --nproc_per_node 2 benchmarks/methods.py train ../shared/data --minutes 12 --attention --out models
-    python benchmarks/methods.py score ../shared/data --models models --pictures pictures \
-        --json benchmarks/methods.json --plot docs/images/methods.png
-    python benchmarks/methods.py score ../shared/data --models models --pictures pictures \
-        --events test --json benchmarks/methods_test.json
-    python benchmarks/methods.py score ../shared/data --json benchmarks/shipped.json
+    OMP_NUM_THREADS=1 torchrun --nproc_per_node 2 benchmarks/methods.py train ../shared/data \
+        --minutes 12 --attention --out models
+    python benchmarks/methods.py score ../shared/data --threads 1 --models models \
+        --pictures pictures --json benchmarks/methods.json --plot docs/images/methods.png
+    python benchmarks/methods.py score ../shared/data --threads 1 --models models \
+        --pictures pictures --events test --json benchmarks/methods_test.json
 
 `train` makes a generator, and a median net with the denoiser of what it leaves, from fresh weights, on the same events
 (those of make_weights.py without the product that is made of them) and for the same time on the wall. Of the time of
