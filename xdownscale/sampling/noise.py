@@ -70,7 +70,7 @@ def noise_window(
 def _window(
     maps: NoiseMaps, key: tuple[int, int], start: tuple[int, int, int], shape: tuple[int, int, int]
 ) -> NDArray[np.float32]:
-    """One set of maps, cut out of the blocks that it touches."""
+    """One set of maps, cut out of the strips that it touches."""
     rows, columns = maps.pixels
     width = _width(maps)
     window = np.empty(maps.shape(shape), np.float32)
