@@ -16,6 +16,7 @@ without ...        one of: cells, pools, differences across borders, patches (sl
                    changes from step to step (increment), means by place in the coarse cell, edges and pieces of level
                    sets (levels); or one of the two units in which terms are taken (physical, latent)
 3 members          three members for each window instead of two
+nothing late       waves and level sets from the first step on, instead of the middle one
 =================  ====================================================================================================
 """
 
@@ -129,6 +130,7 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
         "full": recipe,
         **{f"without {term}": weighted(**{term: 0.0}) for term in TERMS},
         f"{more.schedule.members} members": more,
+        "nothing late": weighted(late=0.0),
     }
 
 

@@ -147,6 +147,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--initial", help="a model whose weights are the start")
     parser.add_argument("--rate", type=float, help="peak learning rate instead of the recipe's")
+    parser.add_argument("--seed", type=int, default=0, help="of windows and noise; another one for each leg")
     parser.add_argument("--style", help="the product whose texture is the default; the mean of all without")
     options = parser.parse_args()
     if "RANK" in os.environ:
@@ -173,6 +174,7 @@ def main() -> None:
         model=options.initial,
         validation=[rain_of(path) for path in held_out],
         checkpoint=options.checkpoint,
+        seed=options.seed,
     )
     if torch.distributed.is_initialized() and torch.distributed.get_rank() > 0:
         return

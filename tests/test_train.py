@@ -150,6 +150,8 @@ def test_weights_of_a_model_are_a_start(fine):
         for name, value in further.method.state_dict().items()
     ]
     assert 0 < max(moved) < 0.1
+    assert first.provenance.recipe["weights"]["late"] > 0
+    assert further.provenance.recipe["weights"]["late"] == 0  # it learns on from the whole loss
     median = train(fine, model=first, method="median")
     assert not median.stochastic
     with pytest.raises(FactorError, match="no start"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -134,6 +135,8 @@ def train(
     wanted = not isinstance(validation, (int, float)) or validation > 0
     judging = _judging(windows, data.held_out) if wanted else None
     given = None if model is None else _start(model, factors, data)
+    if given is not None:
+        plan = replace(plan, weights=replace(plan.weights, late=0.0))
     settings = GeneratorSettings(
         blocks=factors.blocks,
         transform=data.transform,

@@ -106,15 +106,23 @@ def test_seams_between_coarse_cells_lose():
     assert (across_x.abs() == 1).all()
 
 
-def _only(members, truth, **weights):
+def _only(members, truth, seed=0, **weights):
     nothing = dict.fromkeys(
         ("cell", "pooled", "border", "sliced", "spectral", "increment", "place", "levels"), 0.0
     )
     return float(
         ensemble_score(members, truth, transform=Standard(), unit=1.0, weights=ScoreWeights(**(nothing | weights)),
                        windows=torch.ones(len(truth)), blocks=(3, 10, 10),
-                       generator=torch.Generator().manual_seed(0))
+                       generator=torch.Generator().manual_seed(seed))
     )  # fmt: skip
+
+
+def test_waves_and_level_sets_take_turns_and_are_what_both_would_be_on_average():
+    source = torch.Generator().manual_seed(0)
+    truth, members = (torch.randn(*n, 1, 40, 40, generator=source) for n in ((2,), (2, 2)))
+    waves, shapes = (_only(members, truth, **{term: 1.0}) for term in ("spectral", "levels"))
+    both = {_only(members, truth, seed=seed, spectral=1.0, levels=1.0) for seed in range(8)}
+    assert sorted(both) == pytest.approx(sorted([2 * waves, 2 * shapes]))
 
 
 def test_a_faint_lattice_is_plain_to_means_by_place_and_lost_on_cells():
@@ -148,6 +156,17 @@ def test_flicker_loses_to_what_persists_where_the_truth_persists():
     assert _only(flicker, truth, cell=1.0) < 1.05 * _only(lasting, truth, cell=1.0)
     assert _only(lasting, truth, increment=1.0) == 0
     assert _only(flicker, truth, increment=1.0) > 0.1
+
+
+def test_steps_across_a_border_that_are_smaller_than_those_within_lose():
+    """Random walks whose every third step is a quarter shorter and the others longer: plain in their mean sizes."""
+    source = torch.Generator().manual_seed(0)
+    truth, members = (torch.randn(*n, 9, 20, 20, generator=source) for n in ((32,), (2, 32)))
+    gain = torch.tensor([1.1, 1.1, 0.75] * 3)[:, None, None]
+    right, uneven = (
+        _only(each.cumsum(-3), truth.cumsum(-3), increment=1.0) for each in (members, gain * members)
+    )
+    assert uneven > 1.1 * right
 
 
 def test_the_loss_has_a_gradient_for_every_member():

@@ -150,7 +150,7 @@ class _Loop:
         for number in range(rank, len(batch.fine), ranks):
             # windows go one by one: their features fit into the cache, and the gradient is the same
             part = batch.part(slice(number, number + 1))
-            loss = self.loss(self.model, part, self._generator(self.step, number))
+            loss = self.loss(self.model, part, self._generator(self.step, number), share)
             (loss / len(batch.fine)).backward()
             total += float(loss.detach())
         self._share_gradients(ranks)

@@ -7,7 +7,8 @@ none trades against calibration:
 * pools of cells: what happens on 4 and 12 cells;
 * differences between neighbours on the two sides of a coarse cell's border, where conservation would show;
 * **increments** from one step to the next, of cells and pools: random filters hardly see flicker, since what two frames
-  have in common is as often added as taken away by them;
+  have in common is as often added as taken away by them; and the mean size of every step's increments over a window,
+  where flicker, and a step across a border of coarse frames that is unlike the steps within, stand out;
 * means by **place in the coarse cell** and step, of the value and of its roughness, over all cells of a window: what is
   the same in every cell, a lattice or a seam, is far too faint for a score of single cells, and plain here;
 * **sliced energy score of patches**: responses to random filters in space and time, fresh ones at every step. Over
@@ -89,16 +90,28 @@ def ensemble_score(
         if scale:
             for weight, values in _functionals(stacked, weights, blocks, generator):
                 total = total + scale * weight * mean(values)
-    if weights.spectral:
+    spectral, levels = _in_turn(weights.latent * weights.spectral, weights.levels, generator)
+    if spectral:
         # in latent units alone: in physical ones all waves of a window are those of its few largest values
         for waves in spectral_functionals(latent, blocks):
-            total = total + weights.latent * weights.spectral * mean(waves)
-    if weights.levels:
+            total = total + spectral * mean(waves)
+    if levels:
         first = int(torch.randint(0, EVERY, (), generator=generator, device=generator.device))
         frames = latent[:, :, first % latent.shape[2] :: EVERY]
         shapes = level_functionals(frames, nonnegative=transform.nonnegative)
-        total = total + weights.levels * mean(shapes)
+        total = total + levels * mean(shapes)
     return total
+
+
+def _in_turn(one: float, other: float, generator: torch.Generator) -> tuple[float, float]:
+    """Weights of which one, by lot, is doubled and the other 0: half of the cost for the same expectation.
+
+    Waves and level sets together take a third of a training step.
+    """
+    if not (one and other):
+        return one, other
+    lot = int(torch.randint(0, 2, (), generator=generator, device=generator.device))
+    return 2 * one * (1 - lot), 2 * other * lot
 
 
 def _functionals(
@@ -127,7 +140,9 @@ def _at_scales(
     for pool in SCALES:
         pooled = stacked if pool == 1 else _pool(stacked, pool)
         if weights.increment and pooled.shape[2] > 1:
-            yield weights.increment, pooled[:, :, 1:] - pooled[:, :, :-1]
+            changes = pooled[:, :, 1:] - pooled[:, :, :-1]
+            yield weights.increment, changes
+            yield weights.increment, changes.abs().mean((-2, -1))
         if weights.sliced and min(pooled.shape[-2:]) > SIDE:
             yield weights.sliced, _filtered(pooled, weights.filters, 2 if pool == 1 else 1, generator)
 

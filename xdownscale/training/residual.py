@@ -84,8 +84,8 @@ def left_over(model: Residual, windows: Batch, device: str = "cpu") -> float:
     return max((squares / weights) ** 0.5, 1e-6)
 
 
-def denoising_loss(method: Residual, batch: Batch, source: torch.Generator) -> Tensor:
-    """The error of the denoiser at a few noise levels, for one window."""
+def denoising_loss(method: Residual, batch: Batch, source: torch.Generator, _share: float) -> Tensor:
+    """The error of the denoiser at a few noise levels, for one window; the same all through a run."""
     with torch.no_grad():
         window, _, truth = opened(method, batch, source.device)
         remainder = method.remainder(window, truth)

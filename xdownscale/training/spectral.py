@@ -9,8 +9,9 @@ power falls like |k|⁻³, to about one size. There are three functionals:
   is locked to the cells (a checkerboard, the marks of interpolation) has one phase in all of n windows and survives the
   mean, where texture that lies anywhere shrinks to 1/√n. Window by window such a lattice is a small shift within a
   large spread, whose loss is of second order; here the spread is small, and it stands out;
-* **bands**: the root of the mean power in a frame of waves of about one length and one direction (along x, diagonal,
-  along y), whatever the phases. Whole rings would set a lattice along the axes off against a gap on the diagonals.
+* **bands**: the root of the mean power in a frame of waves of about one length and one direction (along x, along y, and
+  the two diagonals), whatever the phases. Whole rings would set a lattice along the axes off against a gap on the
+  diagonals, and both diagonals together streaks that lean one way against those that lean the other.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def spectral_functionals(stacked: Tensor, blocks: Blocks) -> list[Tensor]:
     --------
     >>> fields = torch.randn(3, 1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     >>> [tuple(each.shape) for each in spectral_functionals(fields, (1, 2, 2))]
-    [(3, 1, 1, 3, 3, 33, 2), (3, 1, 1, 33, 2), (3, 1, 1, 14)]
+    [(3, 1, 1, 3, 3, 33, 2), (3, 1, 1, 33, 2), (3, 1, 1, 19)]
     """
     sides = window_sides(blocks)
     if any(side > size for side, size in zip(sides, stacked.shape[-2:], strict=True)):
@@ -127,13 +128,13 @@ def waves_of(sides: tuple[int, int], like: Tensor) -> Waves:
 
 
 def _bands(y: Tensor, x: Tensor, side: int) -> Tensor:
-    """Shares (waves, bands) of waves (y, x): a band has one |k|, in whole waves per side, and an eighth of the circle.
+    """Shares (waves, bands) of waves (y, x): of one |k|, in whole waves per side, and one direction of four.
 
     >>> _bands(torch.tensor([0.0, 0.1, 0.1, 0.1]), torch.tensor([0.2, 0.2, 0.1, 0.0]), 10).shape
     torch.Size([4, 4])
     """
     ring = (torch.hypot(y, x) * side).round()
-    direction = (torch.atan2(y.abs(), x.abs()) * (4 / pi)).round()
-    _, number = torch.unique(3 * ring + direction, return_inverse=True)
+    direction = (torch.atan2(y, x) * (4 / pi)).round().remainder(4)
+    _, number = torch.unique(4 * ring + direction, return_inverse=True)
     members = torch.nn.functional.one_hot(number).to(y)
     return members / members.sum(0)

@@ -63,7 +63,7 @@ def fit_style(
     optimiser = torch.optim.Adam([vector], lr=RATE)
     trail = []
     for step in tqdm(range(steps), disable=not progress, unit="step", desc="calibrate"):
-        loss = score(method, windows.batch(step, 1), _source(seed * 1_000_003 + step), vector)
+        loss = score(method, windows.batch(step, 1), _source(seed * 1_000_003 + step), style=vector)
         optimiser.zero_grad()
         (vector.grad,) = torch.autograd.grad(loss, vector)
         optimiser.step()
@@ -74,7 +74,9 @@ def fit_style(
     def judge(style: Tensor) -> float:
         parts = [judged.part(slice(n, n + 1)) for n in range(len(judged.fine))]
         with torch.no_grad():
-            losses = [float(score(method, part, _source(seed + n), style)) for n, part in enumerate(parts)]
+            losses = [
+                float(score(method, part, _source(seed + n), style=style)) for n, part in enumerate(parts)
+            ]
         return sum(losses) / len(losses)
 
     return found, judge(start), judge(found)

@@ -40,8 +40,11 @@ class Drawn(NamedTuple):
 class WindowScore(Protocol):
     """What a training run minimises."""
 
-    def __call__(self, method: Any, batch: Batch, source: torch.Generator) -> Tensor:
-        """A number for windows of one product, with gradients, from random numbers of `source`."""
+    def __call__(self, method: Any, batch: Batch, source: torch.Generator, share: float, /) -> Tensor:
+        """A number for windows of one product, with gradients, from random numbers of `source`.
+
+        `share` of the run is over.
+        """
         ...
 
 
@@ -129,10 +132,15 @@ class WindowLoss:
     unit: float
 
     def __call__(
-        self, method: Method, batch: Batch, source: torch.Generator, style: Tensor | None = None
+        self,
+        method: Method,
+        batch: Batch,
+        source: torch.Generator,
+        share: float = 1.0,
+        style: Tensor | None = None,
     ) -> Tensor:
         """Score of the members of windows of one product, and the penalty on their drift; arguments as in `draw`."""
-        schedule, weights = self.recipe.schedule, self.recipe.weights
+        schedule, weights = self.recipe.schedule, self.recipe.weights.at(share)
         drawn = draw(
             method, batch, members=schedule.members, passes=schedule.passes, source=source, style=style
         )
