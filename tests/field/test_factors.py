@@ -33,6 +33,7 @@ def test_factors_of_one_change_no_dimension():
         ("10", 1, "spatial"),
         (1, -1, "temporal"),
         ((1, 2, 3), 1, "pair"),
+        ({"y": 10, "x": 5}, 1, r"\(10, 5\) for \(y, x\)"),
     ],
 )
 def test_anything_but_whole_numbers_of_at_least_one_is_refused(spatial, temporal, said):
