@@ -112,6 +112,17 @@ def with_grain(model: xdownscale.Downscaler, style: str, gain: float) -> xdownsc
     )
 
 
+def mean_of(models: list[xdownscale.Downscaler]) -> xdownscale.Downscaler:
+    """A model with the mean weights of several that are legs of one run, so that their weights mean the same."""
+    method = copy.deepcopy(models[0].method)
+    weights = [model.method.state_dict() for model in models]
+    method.load_state_dict({name: sum(each[name] for each in weights) / len(weights) for name in weights[0]})
+    first = models[0]
+    return xdownscale.Downscaler(
+        method, variable=first.variable, provenance=first.provenance, name=first.name
+    )
+
+
 def register(options: argparse.Namespace) -> None:
     """Enter the file in the registry beside it, if there is one."""
     registry = options.out.parent / "registry.json"
@@ -145,7 +156,9 @@ def main() -> None:
     parser.add_argument("--name", default="rain-10x3")
     parser.add_argument("--checkpoint", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--initial", help="a model whose weights are the start")
+    parser.add_argument(
+        "--initial", nargs="+", help="a model whose weights are the start, or the mean of several"
+    )
     parser.add_argument("--rate", type=float, help="peak learning rate instead of the recipe's")
     parser.add_argument("--seed", type=int, default=0, help="of windows and noise; another one for each leg")
     parser.add_argument("--style", help="the product whose texture is the default; the mean of all without")
@@ -171,7 +184,9 @@ def main() -> None:
         styles=[product(path) for path in (*training, *held_out)],
         recipe=dataclasses.replace(recipe, schedule=schedule, unit=2.0),
         method=options.method,
-        model=options.initial,
+        model=None
+        if options.initial is None
+        else mean_of([xdownscale.zoo.load(each) for each in options.initial]),
         validation=[rain_of(path) for path in held_out],
         checkpoint=options.checkpoint,
         seed=options.seed,

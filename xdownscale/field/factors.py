@@ -91,6 +91,8 @@ def _whole(value: Any, name: str) -> int:
         number = 0
     if number < 1 or isinstance(value, bool):
         pair = ", or spatial=(10, 5) for (y, x)" if name == "spatial" else ""
-        msg = f"{name} factors are whole numbers of at least 1, got {value!r}. Pass for example {name}=3{pair}."
+        msg = (
+            f"{name} factors are whole numbers of at least 1, got {value!r}. Pass for example {name}=3{pair}."
+        )
         raise FactorError(msg)
     return number
