@@ -158,17 +158,6 @@ def test_flicker_loses_to_what_persists_where_the_truth_persists():
     assert _only(flicker, truth, increment=1.0) > 0.1
 
 
-def test_steps_across_a_border_that_are_smaller_than_those_within_lose():
-    """Random walks whose every third step is a quarter shorter and the others longer: plain in their mean sizes."""
-    source = torch.Generator().manual_seed(0)
-    truth, members = (torch.randn(*n, 9, 20, 20, generator=source) for n in ((32,), (2, 32)))
-    gain = torch.tensor([1.1, 1.1, 0.75] * 3)[:, None, None]
-    right, uneven = (
-        _only(each.cumsum(-3), truth.cumsum(-3), increment=1.0) for each in (members, gain * members)
-    )
-    assert uneven > 1.1 * right
-
-
 def test_the_loss_has_a_gradient_for_every_member():
     members = torch.rand(2, 1, 3, 24, 24, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
     truth = torch.rand(1, 3, 24, 24, generator=torch.Generator().manual_seed(1))

@@ -7,8 +7,7 @@ none trades against calibration:
 * pools of cells: what happens on 4 and 12 cells;
 * differences between neighbours on the two sides of a coarse cell's border, where conservation would show;
 * **increments** from one step to the next, of cells and pools: random filters hardly see flicker, since what two frames
-  have in common is as often added as taken away by them; and the mean size of every step's increments over a window,
-  where flicker, and a step across a border of coarse frames that is unlike the steps within, stand out;
+  have in common is as often added as taken away by them;
 * means by **place in the coarse cell** and step, of the value and of its roughness, over all cells of a window: what is
   the same in every cell, a lattice or a seam, is far too faint for a score of single cells, and plain here;
 * **sliced energy score of patches**: responses to random filters in space and time, fresh ones at every step. Over
@@ -140,9 +139,7 @@ def _at_scales(
     for pool in SCALES:
         pooled = stacked if pool == 1 else _pool(stacked, pool)
         if weights.increment and pooled.shape[2] > 1:
-            changes = pooled[:, :, 1:] - pooled[:, :, :-1]
-            yield weights.increment, changes
-            yield weights.increment, changes.abs().mean((-2, -1))
+            yield weights.increment, pooled[:, :, 1:] - pooled[:, :, :-1]
         if weights.sliced and min(pooled.shape[-2:]) > SIDE:
             yield weights.sliced, _filtered(pooled, weights.filters, 2 if pool == 1 else 1, generator)
 
