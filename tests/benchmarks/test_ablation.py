@@ -69,7 +69,7 @@ def test_a_run_makes_every_row_and_trains_nothing_twice(tmp_path, monkeypatch, c
         "2",
         "--only",
         "full",
-        "without spectral",
+        "without cell",
         "--json",
         str(tmp_path / "a.json"),
     ]
@@ -81,7 +81,7 @@ def test_a_run_makes_every_row_and_trains_nothing_twice(tmp_path, monkeypatch, c
     again = capsys.readouterr().out
     assert first.endswith(again)
     rows = again.strip().splitlines()
-    assert [row.split("|")[1].strip() for row in rows[2:]] == ["full", "without spectral"]
+    assert [row.split("|")[1].strip() for row in rows[2:]] == ["full", "without cell"]
     assert all(len(row.split("|")) == len(SHOWN) + 3 for row in rows)
     assert rows[2].split("|")[2:] != rows[3].split("|")[2:]
 
