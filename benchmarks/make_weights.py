@@ -99,7 +99,8 @@ def settle_grain(model: xdownscale.Downscaler, rain: xr.DataArray, style: str) -
 
 def with_grain(model: xdownscale.Downscaler, style: str, gain: float) -> xdownscale.Downscaler:
     """The model with the finest noise of one style scaled."""
-    method = copy.deepcopy(model.method)
+    softer = copy.deepcopy(model)
+    method = softer.method
     with torch.no_grad():
         given = method.network.stages[-1].given
         noise = slice(1 + len(method.settings.static), None)
@@ -107,20 +108,17 @@ def with_grain(model: xdownscale.Downscaler, style: str, gain: float) -> xdownsc
         row = method.settings.styles.index(style)
         wanted[row] = (gain - 1) * (1 + method.styles[row] @ given.scale[:, noise])
         given.scale[:, noise] += torch.linalg.lstsq(method.styles, wanted).solution
-    return xdownscale.Downscaler(
-        method, variable=model.variable, provenance=model.provenance, name=model.name
-    )
+    return softer
 
 
 def mean_of(models: list[xdownscale.Downscaler]) -> xdownscale.Downscaler:
     """A model with the mean weights of several that are legs of one run, so that their weights mean the same."""
-    method = copy.deepcopy(models[0].method)
+    mean = copy.deepcopy(models[0])
     weights = [model.method.state_dict() for model in models]
-    method.load_state_dict({name: sum(each[name] for each in weights) / len(weights) for name in weights[0]})
-    first = models[0]
-    return xdownscale.Downscaler(
-        method, variable=first.variable, provenance=first.provenance, name=first.name
+    mean.method.load_state_dict(
+        {name: sum(each[name] for each in weights) / len(weights) for name in weights[0]}
     )
+    return mean
 
 
 def register(options: argparse.Namespace) -> None:
@@ -160,7 +158,9 @@ def main() -> None:
         "--initial", nargs="+", help="a model whose weights are the start, or the mean of several"
     )
     parser.add_argument("--rate", type=float, help="peak learning rate instead of the recipe's")
-    parser.add_argument("--seed", type=int, default=0, help="of windows and noise; another one for each leg")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of windows, those of validation too, and of noise"
+    )
     parser.add_argument("--style", help="the product whose texture is the default; the mean of all without")
     options = parser.parse_args()
     if "RANK" in os.environ:
@@ -177,6 +177,7 @@ def main() -> None:
     training, held_out = (
         files(options.folder, names, options.amounts) for names in (options.train, options.validate)
     )
+    initial = mean_of([xdownscale.zoo.load(each) for each in options.initial]) if options.initial else None
     model = xdownscale.train(
         [rain_of(path) for path in training],
         spatial=options.spatial,
@@ -184,9 +185,7 @@ def main() -> None:
         styles=[product(path) for path in (*training, *held_out)],
         recipe=dataclasses.replace(recipe, schedule=schedule, unit=2.0),
         method=options.method,
-        model=None
-        if options.initial is None
-        else mean_of([xdownscale.zoo.load(each) for each in options.initial]),
+        model=initial,
         validation=[rain_of(path) for path in held_out],
         checkpoint=options.checkpoint,
         seed=options.seed,

@@ -15,11 +15,9 @@ import copy
 from dataclasses import replace
 from pathlib import Path
 
-import rain
 import torch
-from ablation import score
-from make_weights import VALIDATE, product, rain_of
-from methods import middle, squares
+from ablation import events, score
+from make_weights import VALIDATE, product
 
 import xdownscale
 
@@ -35,6 +33,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("model", type=Path)
+    parser.add_argument("--validate", nargs="+", default=VALIDATE)
     parser.add_argument("--gains", nargs="+", type=float, default=list(GAINS))
     parser.add_argument("--cells", type=int, default=20, help="coarse cells along a side of what is scored")
     parser.add_argument("--frames", type=int, default=4, help="coarse frames in the middle of each event")
@@ -42,16 +41,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     model = xdownscale.load(options.model)
-    truths = {
-        name: middle(
-            rain.covered(squares(rain_of(options.folder / name)), 10 * options.cells), 3 * options.frames
-        )
-        for name in VALIDATE
-    }
+    truths = list(events(options))
     scores: dict[float, dict[str, float]] = {}
     for gain in options.gains:
         louder = with_gain(model, gain)
-        found = [score(louder, truth, product(Path(name)), options.members) for name, truth in truths.items()]
+        found = [score(louder, truth, product(file), options.members) for file, truth in truths]
         scores[gain] = {name: sum(each[row] for each in found) / len(found) for name, row in SHOWN.items()}
         print(
             f"gain {gain}",
@@ -67,16 +61,15 @@ def main() -> None:
 
 def with_gain(model: xdownscale.Downscaler, gain: float) -> xdownscale.Downscaler:
     """The model with the noise of the decoder and of all stages but the last scaled."""
-    method = copy.deepcopy(model.method)
+    louder = copy.deepcopy(model)
+    method = louder.method
     noise = slice(1 + len(method.settings.static), None)
     with torch.no_grad():
         for block in method.network.decoder:
             block.noise.convolution.weight *= gain
         for stage in method.network.stages[:-1]:
             stage.given.convolution.weight[:, noise] *= gain
-    return xdownscale.Downscaler(
-        method, variable=model.variable, provenance=model.provenance, name=model.name
-    )
+    return louder
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def test_a_run_makes_every_row_and_trains_nothing_twice(tmp_path, monkeypatch, c
         "--models",
         str(tmp_path),
         "--steps",
-        "1",
+        "2",
     ]
     asked += [
         "--cells",
@@ -69,7 +69,7 @@ def test_a_run_makes_every_row_and_trains_nothing_twice(tmp_path, monkeypatch, c
         "2",
         "--only",
         "full",
-        "without cell",
+        "without spectral",
         "--json",
         str(tmp_path / "a.json"),
     ]
@@ -81,11 +81,11 @@ def test_a_run_makes_every_row_and_trains_nothing_twice(tmp_path, monkeypatch, c
     again = capsys.readouterr().out
     assert first.endswith(again)
     rows = again.strip().splitlines()
-    assert [row.split("|")[1].strip() for row in rows[2:]] == ["full", "without cell"]
+    assert [row.split("|")[1].strip() for row in rows[2:]] == ["full", "without spectral"]
     assert all(len(row.split("|")) == len(SHOWN) + 3 for row in rows)
     assert rows[2].split("|")[2:] != rows[3].split("|")[2:]
 
 
 def test_the_table_has_a_row_for_each_variant():
-    rows = {name: dict.fromkeys(SHOWN, 1.0) for name in ("full", "without cell")}
+    rows = {name: dict.fromkeys(SHOWN, 1.0) for name in ("full", "without spectral")}
     assert table(rows).count("\n") == 3

@@ -8,7 +8,7 @@ import xdownscale
 
 
 def deviation(model):
-    """Of members from each other, for even rain, before block means are made right."""
+    """Of members from each other, for even rain, in quarters of coarse cells."""
     coarse = xr.DataArray(
         np.full((2, 8, 8), 2.0, np.float32),
         dims=("time", "y", "x"),

@@ -108,14 +108,18 @@ def test_every_wave_counts_in_one_band_and_shares_add_up_to_one():
     torch.testing.assert_close(band.sum(0), torch.ones(band.shape[1]))
 
 
-@pytest.mark.parametrize(("name", "waves"), [("diagonals to the axes", 4), ("one diagonal to the other", 2)])
-def test_bands_see_power_that_went_from_some_directions_to_others(drawn, name, waves):
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("diagonals to the axes", lambda angle: torch.cos(4 * angle)),
+        ("one diagonal to the other", lambda angle: torch.sin(2 * angle)),
+    ],
+)
+def test_bands_see_power_that_went_from_some_directions_to_others(drawn, name, change):
     """A lattice, or streaks, with the right power at every wavelength: half of that of some directions is elsewhere."""
     truth, members, _ = drawn
     y, x = torch.meshgrid(torch.fft.fftfreq(SIDE), torch.fft.fftfreq(SIDE), indexing="ij")
-    angle = torch.atan2(y, x)
-    # the mean over directions of either is one
-    turned = 1 + 0.5 * (torch.cos(4 * angle) if waves == 4 else torch.sin(2 * angle))
+    turned = 1 + 0.5 * change(torch.atan2(y, x))  # its mean over directions is one
     leaning = torch.fft.ifft2(torch.fft.fft2(members) * turned.sqrt()).real
     right, wrong = scores(members, truth), scores(leaning, truth)
     assert wrong[2] > 1.25 * right[2], name

@@ -94,8 +94,8 @@ class ScoreWeights:
     movement : float
         Weight of the error of the velocity along which noise is carried.
     late : float
-        Share of a run after which waves and level sets join the loss. They take a fourth of a step's time, and are for
-        a network that knows the means. A run that goes on from a trained model has them from the beginning.
+        Share of a run after which waves and level sets join the loss. They are dear, and for a network that knows the
+        means. A run that goes on from a trained model has them from the beginning.
     """
 
     cell: float = 1.0

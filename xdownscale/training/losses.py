@@ -105,7 +105,7 @@ def ensemble_score(
 def _in_turn(one: float, other: float, generator: torch.Generator) -> tuple[float, float]:
     """Weights of which one, by lot, is doubled and the other 0: half of the cost for the same expectation.
 
-    Waves and level sets together take a third of a training step.
+    At every step they would be more than a fourth of its time.
     """
     if not (one and other):
         return one, other
