@@ -112,11 +112,17 @@ def with_grain(model: xdownscale.Downscaler, style: str, gain: float) -> xdownsc
 
 
 def mean_of(models: list[xdownscale.Downscaler]) -> xdownscale.Downscaler:
-    """A model with the mean weights of several that are legs of one run, so that their weights mean the same."""
+    """A model with the mean weights of several that are legs of one run, so that their weights mean the same.
+
+    The first one has all weights. Those that a leg before had not yet count as zero: they come in with no effect.
+    """
     mean = copy.deepcopy(models[0])
     weights = [model.method.state_dict() for model in models]
     mean.method.load_state_dict(
-        {name: sum(each[name] for each in weights) / len(weights) for name in weights[0]}
+        {
+            name: sum(each.get(name, torch.zeros_like(value)) for each in weights) / len(weights)
+            for name, value in weights[0].items()
+        }
     )
     return mean
 

@@ -10,9 +10,10 @@ r"""The methods held against each other on real radar rain: generator, diffused 
 `train` makes a generator, and a median net with the denoiser of what it leaves, from fresh weights, on the same events
 (those of make_weights.py without the product that is made of them) and for the same time on the wall. Of the time of
 the second a third goes to its median net, which is written as a model of its own as well. The sizes of the networks are
-those of the recipe "standard". A window costs the denoiser several times what it costs the generator, so it learns from
-smaller windows, fewer of them in a step (:data:`RESIDUAL`). Without torchrun it is one process. With --attention a
-residual whose denoiser has attention is trained as well, and scored where its model is found.
+those of the recipe "standard". In so short a time the number of steps is what counts, so both learn from two windows in
+a step, and from smaller ones than the recipe's (:data:`GENERATOR`, :data:`RESIDUAL`: one costs the denoiser several
+times what it costs the generator). Without torchrun it is one process. With --attention a residual whose denoiser has
+attention is trained as well, and scored where its model is found.
 
 `score` holds them, and the shipped weights, against the truth: by default on the events that `make_weights.py` holds
 out, each in the style of its network, with every sampler at several costs on a smaller square; or on the three events
@@ -41,14 +42,17 @@ from xdownscale import metrics
 from xdownscale.diffusion.sample import SAMPLERS
 from xdownscale.model.recipe import Attention
 
+GENERATOR = {"cells": 10, "frames": 3}
+"""The window of the generator, half of the recipe's."""
+
 RESIDUAL = {"cells": 8, "frames": 3}
 """The window of the residual: more than one evaluation of the denoiser looks at, a third of the recipe's."""
 
 ATTENTIVE = {"cells": 10, "frames": 5, "attention": Attention()}
 """The window of a residual with attention, which looks further."""
 
-RESIDUAL_BATCH = 2
-"""Windows of its steps: one for each process."""
+BATCH = 2
+"""Windows of a step: one for each process."""
 
 SHIPPED = "shipped generator, trained longer"
 
@@ -123,12 +127,18 @@ def recipes(seconds: float, *, attention: bool = False) -> dict[str, xdownscale.
     """The recipe of each method for the same time on the wall, by the name of its model."""
     standard = xdownscale.Recipe.named("standard")
     schedule = replace(
-        standard.schedule, steps=100_000, seconds=seconds, check=200, patience=1000, validation=6
+        standard.schedule,
+        steps=100_000,
+        seconds=seconds,
+        batch=BATCH,
+        check=200,
+        patience=1000,
+        validation=6,
     )
-    small = replace(schedule, batch=RESIDUAL_BATCH)
-    residual = replace(standard, schedule=small, unit=2.0, **RESIDUAL)
+    short = replace(standard, schedule=schedule, unit=2.0)
+    residual = replace(short, **RESIDUAL)
     more = {"attention": replace(residual, **ATTENTIVE)} if attention else {}
-    return {"generator": replace(standard, schedule=schedule, unit=2.0), "residual": residual, **more}
+    return {"generator": replace(short, **GENERATOR), "residual": residual, **more}
 
 
 def write(model: xdownscale.Downscaler, name: str, folder: Path) -> None:

@@ -1,5 +1,7 @@
 """``train``: what it learns from, what it refuses, and the papers of what it returns."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -156,3 +158,14 @@ def test_weights_of_a_model_are_a_start(fine):
     assert not median.stochastic
     with pytest.raises(FactorError, match="no start"):
         xdownscale.train(fine, spatial=2, temporal=2, model=first, recipe=RECIPE)
+
+
+def test_a_start_from_before_steps_could_grow_apart_learns_to(fine):
+    before = train(fine, recipe=replace(RECIPE, size=replace(SIZE, apart=False)))
+    still = replace(RECIPE, schedule=replace(RECIPE.schedule, rate=0.0))
+    after = train(fine, model=before, recipe=still)
+    assert after.method.settings.size.apart
+    assert not before.method.settings.size.apart
+    coarse = fine.sr.coarsen(spatial=4, temporal=2)
+    ours, theirs = (coarse.sr.downscale(model, members=2, seed=1) for model in (after, before))
+    xr.testing.assert_equal(ours, theirs)

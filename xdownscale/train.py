@@ -134,15 +134,17 @@ def train(
     training = windows(data.sources)
     wanted = not isinstance(validation, (int, float)) or validation > 0
     judging = _judging(windows, data.held_out) if wanted else None
-    given = None if model is None else _start(model, factors, data)
+    given, size = None if model is None else _start(model, factors, data), plan.size
     if given is not None:
+        # a model from before steps could grow apart gets weights for it, with no effect to begin with
+        size = replace(given.settings.size, apart=None)
         plan = replace(plan, weights=replace(plan.weights, late=0.0))
     settings = GeneratorSettings(
         blocks=factors.blocks,
         transform=data.transform,
         static=data.static,
         styles=data.products,
-        size=plan.size.settled(factors.blocks) if given is None else given.settings.size,
+        size=size.settled(factors.blocks),
     )
     if method == "median":
         settings, plan = median_settings(settings), median_recipe(plan)

@@ -28,14 +28,12 @@ class NetworkSize:
     apart: bool | None = None
 
     def settled(self, blocks: tuple[int, int, int]) -> NetworkSize:
-        """The size with `apart` decided: where time is refined and space is not, for then no stage mixes steps.
+        """The size with `apart` decided: where time is refined, for interpolation in time cannot tell steps apart.
 
-        >>> NetworkSize().settled((3, 1, 1)).apart, NetworkSize().settled((3, 10, 10)).apart
+        >>> NetworkSize().settled((3, 10, 10)).apart, NetworkSize().settled((1, 4, 4)).apart
         (True, False)
         """
-        if self.apart is not None:
-            return self
-        return replace(self, apart=blocks[0] > 1 and max(blocks[1:]) == 1)
+        return self if self.apart is not None else replace(self, apart=blocks[0] > 1)
 
 
 @dataclass(frozen=True)

@@ -134,8 +134,6 @@ class StyledConvolution(nn.Module):
         Length of the style vector.
     size : int
         Side of the kernel, odd.
-    gain : float
-        Factor on the initial weights.
     even : bool
         Start with kernels that prefer no direction: a texture that leans at the start hardly ever straightens up.
     """
@@ -147,11 +145,10 @@ class StyledConvolution(nn.Module):
         *,
         style: int,
         size: int = 3,
-        gain: float = 1.0,
         even: bool = False,
     ) -> None:
         super().__init__()
-        self.convolution = FrameConvolution(inputs, outputs, size=size, gain=gain, even=even).convolution
+        self.convolution = FrameConvolution(inputs, outputs, size=size, even=even).convolution
         self.scale = nn.Parameter(torch.zeros(style, inputs))
         self.shift = nn.Parameter(torch.zeros(style, outputs))
 
@@ -208,7 +205,7 @@ class ResidualBlock(nn.Module):
         self.exchange = FrameExchange()
         self.norm = PixelNorm(channels)
         self.first = FrameConvolution(channels, channels)
-        self.noise = StyledConvolution(3 * maps, channels, style=style, size=1, gain=0.3) if maps else None
+        self.noise = StyledConvolution(3 * maps, channels, style=style, size=1) if maps else None
         self.second = FrameConvolution(channels, channels, gain=0.2)
 
     def forward(self, x: Tensor, noise: Tensor | None = None, style: Tensor | None = None) -> Tensor:

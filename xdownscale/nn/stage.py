@@ -48,7 +48,7 @@ class Stage(nn.Module):
         super().__init__()
         self.narrow = StyledConvolution(inputs, channels, style=style, size=1)
         self.first = FrameConvolution(channels, channels, even=True)
-        self.given = StyledConvolution(conditions + maps, channels, style=style, gain=0.3, even=True)
+        self.given = StyledConvolution(conditions + maps, channels, style=style, even=True)
         self.exchange = FrameExchange() if deep else None
         self.second = FrameConvolution(channels, channels, gain=0.5, even=True) if deep else None
 

@@ -23,12 +23,13 @@ a minimum over squares, then a maximum over the squares that hold a cell; a clos
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -71,11 +72,8 @@ def level_functionals(latent: Tensor, *, nonnegative: bool) -> Tensor:
     rows = torch.minimum(latent[..., 1:, :], latent[..., :-1, :])
     columns = torch.minimum(latent[..., 1:], latent[..., :-1])
     squares = torch.minimum(rows[..., 1:], rows[..., :-1])
-    small = [
-        (factor, *opened_and_closed(latent, side))
-        for side, factor in zip(SIDES, SMALL, strict=True)
-        if min(latent.shape[-2:]) > 2 * side
-    ]
+    sides = [side for side in SIDES if min(latent.shape[-2:]) > 2 * side]
+    small = [(factor, *each) for factor, each in zip(SMALL, opened_and_closed(latent, sides), strict=False)]
     cells = latent.shape[-2] * latent.shape[-1]
     found = []
     for low in BANDS:
@@ -95,18 +93,20 @@ def level_functionals(latent: Tensor, *, nonnegative: bool) -> Tensor:
     return torch.stack(found, dim=-1)
 
 
-def opened_and_closed(values: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Values (..., H, W), and their opening and closing by squares, all without a border of `side` − 1 cells.
+def opened_and_closed(values: Tensor, sides: Sequence[int]) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Values (..., H, W), their opening and closing, without a border of side − 1 cells; by side, smallest first.
 
-    Squares of n + 1 are squares of two, n times over.
+    Squares of n + 1 are squares of two, n times over, so those of the side before are on the way.
     """
     low = high = values
-    for _ in range(side - 1):
-        low, high = _of_four(low, torch.minimum), _of_four(high, torch.maximum)
-    for _ in range(side - 1):
-        low, high = _of_four(low, torch.maximum), _of_four(high, torch.minimum)
-    inner = slice(side - 1, 1 - side)
-    return values[..., inner, inner], low, high
+    for before, side in pairwise((1, *sides)):
+        for _ in range(side - before):
+            low, high = _of_four(low, torch.minimum), _of_four(high, torch.maximum)
+        opened, closed = low, high
+        for _ in range(side - 1):
+            opened, closed = _of_four(opened, torch.maximum), _of_four(closed, torch.minimum)
+        inner = slice(side - 1, 1 - side)
+        yield values[..., inner, inner], opened, closed
 
 
 def _of_four(values: Tensor, taken: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
