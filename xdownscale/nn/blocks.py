@@ -80,7 +80,8 @@ class GrownApart(nn.Module):
 
     Interpolation in time cannot tell steps apart: what it makes of any features is what conservation takes off again
     (a smooth offset, interpolated from the same lattice, brings block means back). Where no later operation mixes
-    frames, a slope within a coarse frame could hardly be learned. Starts with no effect.
+    frames, a slope within a coarse frame could hardly be learned; where some do, they cannot tell the first step of
+    a frame from the last. Starts with no effect.
 
     Parameters
     ----------
