@@ -61,6 +61,7 @@ SHOWN = (
     "CRPS, blocks of 10 km",
     "energy score",
     "spread/skill",
+    "spread/skill, blocks of 20 km",
     "LSD, dB",
     "power at 2-3 km, dB over truth",
     "power at 3-5 km, dB over truth",

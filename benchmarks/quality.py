@@ -27,6 +27,9 @@ from xdownscale import metrics
 BLOCK = 9
 """Fine steps that are resampled together: 45 minutes."""
 
+SIDES = (4, 10, 20)
+"""Sides of the blocks whose spread is looked at, km."""
+
 
 def main() -> None:
     """Score, print, record."""
@@ -114,6 +117,7 @@ def score_event(truth: xr.DataArray, coarse: xr.DataArray, ensemble: xr.DataArra
     rows["fair CRPS"] = float(metrics.crps_ensemble(truth, ensemble))
     rows["MAE ensemble median"] = float(abs(ensemble.median("member") - truth).mean())
     rows["spread/skill"] = float(metrics.spread_skill_ratio(truth, ensemble))
+    rows |= rain.spread_of_blocks(truth, ensemble, SIDES)
     rows["PIT deviation"] = float(metrics.pit_deviation(truth, ensemble))
     first = ensemble.isel(member=slice(0, 3))
     rows["LSD members"] = float(metrics.lsd(truth, ensemble))
@@ -187,7 +191,8 @@ def summarise(results: dict[str, dict[str, float]], blocks: np.ndarray) -> dict[
         best = min(best, mean["MAE median net"])
     holds = "holds" if mean["fair CRPS"] >= 0.5 * best else "BROKEN: this table is wrong"
     rows["bound: CRPS >= 1/2 MAE of the best median"] = f"{mean['fair CRPS']:.4f} >= {0.5 * best:.4f} {holds}"
-    rows["spread/skill"] = f"{mean['spread/skill']:.3f}"
+    of_blocks = (f", blocks of {side} km" for side in SIDES)
+    rows |= {f"spread/skill{what}": f"{mean[f'spread/skill{what}']:.3f}" for what in ("", *of_blocks)}
     rows["LSD members / bicubic"] = f"{mean['LSD members']:.2f} / {mean['LSD bicubic']:.2f} dB"
     shapes = [f"{what} at {at} mm/h" for what in ("perimeter", "components") for at in ("0.1", "1", "5")]
     for what in (

@@ -48,6 +48,15 @@ def power(truth: xr.DataArray, ensemble: xr.DataArray) -> dict[str, float]:
     return rows
 
 
+def spread_of_blocks(truth: xr.DataArray, ensemble: xr.DataArray, sides: Sequence[int]) -> dict[str, float]:
+    """Spread/skill of means over squares of so many cells: that of single cells hides what regions do."""
+    rows = {}
+    for side in sides:
+        blocks = (field.coarsen(y=side, x=side, boundary="trim").mean() for field in (truth, ensemble))
+        rows[f"spread/skill, blocks of {side} km"] = float(metrics.spread_skill_ratio(*blocks))
+    return rows
+
+
 def diagonals(field: xr.DataArray) -> float:
     """Mean square increment along one diagonal over that along the other: 1 without streaks."""
     values = field.values

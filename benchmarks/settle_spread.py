@@ -60,13 +60,11 @@ def main() -> None:
 
 
 def with_gain(model: xdownscale.Downscaler, gain: float) -> xdownscale.Downscaler:
-    """The model with the noise of the decoder and of all stages but the last scaled."""
+    """The model with the noise of all stages but the last scaled; that of the coarse decoder moves whole regions."""
     louder = copy.deepcopy(model)
     method = louder.method
     noise = slice(1 + len(method.settings.static), None)
     with torch.no_grad():
-        for block in method.network.decoder:
-            block.noise.convolution.weight *= gain
         for stage in method.network.stages[:-1]:
             stage.given.convolution.weight[:, noise] *= gain
     return louder

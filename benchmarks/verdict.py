@@ -28,6 +28,7 @@ def judge(truth: xr.DataArray, coarse: xr.DataArray, ensemble: xr.DataArray) -> 
     rows["rank deviation"] = float(metrics.pit_deviation(truth, ensemble))
     rows["rank deviation of members"] = rank_floor(ensemble)
     rows["spread/skill"] = float(metrics.spread_skill_ratio(truth, ensemble))
+    rows |= rain.spread_of_blocks(truth, ensemble, SCALES[1:])
     rows["LSD, dB"] = float(metrics.lsd(truth, ensemble))
     rows |= rain.power(truth, ensemble)
     for at in (1.0, 5.0):

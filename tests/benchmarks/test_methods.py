@@ -164,3 +164,15 @@ def test_the_wettest_place_is_found():
     boxes = rain.places(field, 30)
     assert boxes["wet"] == {"y": slice(30, 60), "x": slice(0, 30)}
     assert boxes["showery"] == {"y": slice(0, 30), "x": slice(0, 30)}
+
+
+def test_a_flicker_of_whole_regions_is_seen_in_the_spread_of_blocks():
+    random = np.random.default_rng(0)
+    cells = random.normal(size=(12, 4, 40, 40))
+    regions = 0.3 * random.normal(size=(12, 4, 1, 1))
+    truth = xr.DataArray(cells[0], dims=("time", "y", "x"))
+    right = xr.DataArray(cells[1:], dims=("member", "time", "y", "x"))
+    good, bad = (rain.spread_of_blocks(truth, right + shift, (1, 10)) for shift in (0.0, regions[1:]))
+    assert good["spread/skill, blocks of 10 km"] == pytest.approx(1.0, abs=0.1)
+    assert bad["spread/skill, blocks of 1 km"] == pytest.approx(1.0, abs=0.1)
+    assert bad["spread/skill, blocks of 10 km"] > 2
