@@ -70,7 +70,8 @@ class ScoreWeights:
     Parameters
     ----------
     cell, pooled, border, sliced : float
-        Weights of single cells, pools, differences across borders of coarse cells, and patches.
+        Weights of single cells, pools (large ones times the factors of ``losses.POOLS``), differences across borders of
+        coarse cells, and patches.
     physical, latent : float
         Weights of the two units in which every term is taken.
     alpha : float
