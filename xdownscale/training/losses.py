@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 
 POOLS = {4: 1.0, 12: 3.0, 40: 10.0}
 """Sides of pools in cells, and factors on their scores, and on those of their changes, that make them about as large as
-those of cells: without these the amount over a region changed from step to step up to twice as much as it should, at a
-cost in the score of cells that no training would see."""
+those of cells: without these the amount over a region, where rain changes slowly, changed from step to step up to twice
+as much as it should, at a cost that hardly shows in the score of cells."""
 SCALES = (1, 2, 4)
 SIDE, FRAMES = 5, 3
 EVERY = 3
@@ -145,7 +145,7 @@ def _at_scales(
     for pool in SCALES:
         pooled = stacked if pool == 1 else _pool(stacked, pool)
         if weights.increment and pooled.shape[2] > 1:
-            yield weights.increment, pooled[:, :, 1:] - pooled[:, :, :-1]
+            yield weights.increment, pooled.diff(dim=2)
         if weights.sliced and min(pooled.shape[-2:]) > SIDE:
             yield weights.sliced, _filtered(pooled, weights.filters, 2 if pool == 1 else 1, generator)
 
