@@ -8,7 +8,8 @@ so that Cov(x(t, p), x(t + τ, p + d)) = c_τ(d) = IFFT(P·ρ^τ·e^{−ik·vτ}
 
     E[x | y] = K·y,   K = C·Aᵀ·(A·C·Aᵀ)⁻¹,   Cov[x | y] = C − K·A·C   (the same for every y).
 
-Matrices are dense: domains of up to some three thousand fine cells.
+x may be a window of the domain, beyond which nothing is given. Matrices are dense: windows of up to some three thousand
+fine cells.
 """
 
 from __future__ import annotations
@@ -72,14 +73,15 @@ class GaussianField:
         phase = 2 * np.pi * (y * self.velocity[0] + x * self.velocity[1])
         return np.asarray(np.exp(-1j * phase * steps))
 
-    def covariance(self, frames: int) -> Array:
-        """C of (time, y, x) in this order, shape (n, n) with n = frames·rows·columns."""
+    def covariance(self, frames: int, window: tuple[int, int] | None = None) -> Array:
+        """C of (time, y, x) in this order, shape (n, n) with n = frames·rows·columns, of a window or the domain."""
         lags = [
             np.fft.ifft2(self.power * self.persistence**lag * self._turn(lag)).real for lag in range(frames)
         ]
-        y, x = np.divmod(np.arange(self.rows * self.columns), self.columns)
+        rows, columns = window or (self.rows, self.columns)
+        size = rows * columns
+        y, x = np.divmod(np.arange(size), columns)
         down, right = (y[None] - y[:, None]) % self.rows, (x[None] - x[:, None]) % self.columns
-        size = self.rows * self.columns
         full = np.empty((frames, size, frames, size))
         for lag, correlation in enumerate(lags):
             part = correlation[down, right]
@@ -112,12 +114,16 @@ class Posterior:
         Fine cells per coarse cell along (time, y, x).
     frames : int
         Coarse frames of the window.
+    window : (int, int), optional
+        Its rows and columns of fine cells. None takes the whole domain, which knows no borders.
     """
 
-    def __init__(self, field: GaussianField, blocks: Blocks, frames: int) -> None:
+    def __init__(
+        self, field: GaussianField, blocks: Blocks, frames: int, window: tuple[int, int] | None = None
+    ) -> None:
         self.field, self.blocks, self.frames = field, blocks, frames
-        self.shape = (blocks[0] * frames, field.rows, field.columns)
-        prior = field.covariance(self.shape[0])
+        self.shape = (blocks[0] * frames, *(window or (field.rows, field.columns)))
+        prior = field.covariance(self.shape[0], window)
         crossed = block_mean(prior.reshape(-1, *self.shape), blocks)
         crossed = crossed.reshape(len(prior), -1)
         seen = block_mean(crossed.T.reshape(-1, *self.shape), blocks).reshape(crossed.shape[1], -1)
@@ -139,6 +145,11 @@ class Posterior:
         """Variances of the independent modes of x − E[x | y], and the modes as columns."""
         variances, modes = np.linalg.eigh(self.covariance)
         return variances.clip(0), modes
+
+    def truths(self, count: int, random: np.random.Generator) -> Array:
+        """Windows (count, T·L, H, W) of simulated fields."""
+        time, rows, columns = self.shape
+        return self.field.simulate(time, count, random)[..., :rows, :columns]
 
     def sample(self, coarse: Array, members: int, random: np.random.Generator) -> Array:
         """Exact members (members, T·L, H, W)."""

@@ -9,9 +9,15 @@ from xdownscale.kernels.blocks import block_mean
 FIELD = GaussianField(6, 6, scale=4.0, velocity=(0.5, 0.25), persistence=0.8)
 
 
-@pytest.fixture(scope="module", params=[(1, 3, 3), (2, 1, 1), (2, 3, 2)], ids=str)
+CASES = {
+    "space": ((1, 3, 3), None), "time": ((2, 1, 1), None), "both": ((2, 3, 2), None), "window": ((2, 3, 2), (6, 4))
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
 def posterior(request):
-    return Posterior(FIELD, request.param, 2)
+    blocks, window = request.param
+    return Posterior(FIELD, blocks, 2, window)
 
 
 def test_simulated_fields_have_the_covariance():
@@ -19,6 +25,12 @@ def test_simulated_fields_have_the_covariance():
     found = fields.T @ fields / len(fields)
     # five standard errors of a covariance of unit variances
     np.testing.assert_allclose(found, FIELD.covariance(3), atol=5 * np.sqrt(2 / 12_000))
+
+
+def test_a_window_has_the_law_that_it_has_in_the_domain():
+    whole = FIELD.covariance(2).reshape(2, 6, 6, 2, 6, 6)
+    part = FIELD.covariance(2, (4, 2)).reshape(2, 4, 2, 2, 4, 2)
+    np.testing.assert_array_equal(part, whole[:, :4, :2, :, :4, :2])
 
 
 def test_unit_variance_and_movement():
@@ -31,7 +43,7 @@ def test_unit_variance_and_movement():
 
 def test_what_the_mean_leaves_is_unrelated_to_the_blocks_and_has_the_covariance(posterior):
     count = 12_000
-    fields = FIELD.simulate(posterior.shape[0], count, np.random.default_rng(1))
+    fields = posterior.truths(count, np.random.default_rng(1))
     coarse = block_mean(fields, posterior.blocks)
     left = (fields - posterior.mean(coarse)).reshape(count, -1)
     np.testing.assert_allclose(left.T @ coarse.reshape(count, -1) / count, 0.0, atol=0.055)
@@ -51,7 +63,7 @@ def test_fields_with_the_wanted_blocks_have_the_mean_and_spread():
 
 def test_exact_members_keep_the_blocks(posterior):
     random = np.random.default_rng(3)
-    coarse = block_mean(FIELD.simulate(posterior.shape[0], 1, random)[0], posterior.blocks)
+    coarse = block_mean(posterior.truths(1, random)[0], posterior.blocks)
     members = posterior.sample(coarse, 2000, random)
     # the root of a rounded zero variance is 1e-8
     np.testing.assert_allclose(block_mean(members, posterior.blocks), coarse[None].repeat(2000, 0), atol=1e-6)

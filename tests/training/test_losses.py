@@ -117,6 +117,18 @@ def _only(members, truth, seed=0, **weights):
     )  # fmt: skip
 
 
+def test_pools_are_scored_by_their_amount_and_not_by_the_mean_of_logarithms():
+    """log(1 + P/ε) of 0 and 7 mm/h has the mean of that of 1 mm/h, and it is 3.5 times as much."""
+    truth = torch.ones(1, 1, 8, 8)
+    cells = torch.arange(8)
+    members = torch.where((cells[:, None] + cells) % 2 == 0, 7.0, 0.0).expand(2, 1, 1, 8, 8)
+    nothing = dict.fromkeys(("cell", "border", "sliced", "spectral", "increment", "place", "levels"), 0.0)
+    score = ensemble_score(members, truth, transform=LogRain(epsilon=0.2), unit=1.0, blocks=(1, 4, 4),
+                           weights=ScoreWeights(**nothing, pooled=1.0, physical=0.0, latent=1.0),
+                           windows=torch.ones(1), generator=torch.Generator())  # fmt: skip
+    assert float(score) == pytest.approx(np.log1p(3.5 / 0.2) - np.log1p(1 / 0.2), rel=1e-5)
+
+
 def test_waves_and_level_sets_take_turns_and_are_what_both_would_be_on_average():
     source = torch.Generator().manual_seed(0)
     truth, members = (torch.randn(*n, 1, 40, 40, generator=source) for n in ((2,), (2, 2)))

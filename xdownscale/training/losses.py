@@ -4,7 +4,7 @@ Every term is the (almost fair) CRPS of some functional of the field, so the tru
 none trades against calibration:
 
 * the value of every cell, in physical units and in latent units;
-* pools of cells: what happens on 4, 12 and 40 cells, and how that of the larger ones changes from step to step;
+* pools of cells: how much there is on 4, 12 and 40 cells, and how that of the larger ones changes from step to step;
 * differences between neighbours on the two sides of a coarse cell's border, where conservation would show;
 * **increments** from one step to the next, of cells and pools: random filters hardly see flicker, since what two frames
   have in common is as often added as taken away by them;
@@ -21,7 +21,7 @@ none trades against calibration:
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from einops import reduce
@@ -31,7 +31,7 @@ from xdownscale.training.levels import level_functionals
 from xdownscale.training.spectral import spectral_functionals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from torch import Tensor
 
@@ -88,9 +88,10 @@ def ensemble_score(
     latent = transform.forward(physical)
     mean = partial(_mean_score, windows=windows, alpha=weights.alpha)
     total = members.new_zeros(())
-    for scale, stacked in ((weights.physical, physical / unit), (weights.latent, latent)):
+    relative = Units(physical / unit, lambda amount: amount / unit)
+    for scale, units in ((weights.physical, relative), (weights.latent, Units(latent, transform.forward))):
         if scale:
-            for weight, values in _functionals(stacked, weights, blocks, generator):
+            for weight, values in _functionals(units, physical, weights, blocks, generator):
                 total = total + scale * weight * mean(values)
     spectral, levels = _in_turn(weights.latent * weights.spectral, weights.levels, generator)
     if spectral:
@@ -116,10 +117,20 @@ def _in_turn(one: float, other: float, generator: torch.Generator) -> tuple[floa
     return 2 * one * (1 - lot), 2 * other * lot
 
 
+class Units(NamedTuple):
+    """Units in which values are scored."""
+
+    values: Tensor
+    """Of the cells, (1 + M, B, T, H, W)."""
+    of: Callable[[Tensor], Tensor]
+    """From physical units to these."""
+
+
 def _functionals(
-    stacked: Tensor, weights: ScoreWeights, blocks: Blocks, generator: torch.Generator
+    units: Units, physical: Tensor, weights: ScoreWeights, blocks: Blocks, generator: torch.Generator
 ) -> Iterator[tuple[float, Tensor]]:
     """What is scored in either unit, (1 + M, B, …), each with its weight; nothing that weighs nothing."""
+    stacked = units.values
     if weights.cell:
         yield weights.cell, stacked
     if weights.border:
@@ -130,7 +141,8 @@ def _functionals(
     if weights.pooled:
         for pool, factor in POOLS.items():
             if pool <= min(stacked.shape[-2:]):
-                pooled = _pool(stacked, pool)
+                # the logarithm of an amount, not the mean of logarithms, which hardly knows how much it rains
+                pooled = units.of(_pool(physical, pool))
                 yield factor * weights.pooled, pooled
                 if factor > 1 and stacked.shape[2] > 1:
                     yield factor * weights.pooled, pooled.diff(dim=2)
