@@ -12,9 +12,10 @@ Trained models are kept in `--models`, and what is there is not trained again, s
 
 =================  ====================================================================================================
 full               the loss of the recipe
-without ...        one of: cells, pools, differences across borders, patches (sliced), waves of windows (spectral),
-                   changes from step to step (increment), means by place in the coarse cell, edges and pieces of level
-                   sets (levels); or one of the two units in which terms are taken (physical, latent)
+without ...        one of: cells, small pools, large pools (regional), differences across borders, patches (sliced),
+                   waves of windows (spectral), changes from step to step (increment), means by place in the coarse
+                   cell, edges and pieces of level sets (levels); or one of the two units in which terms are taken
+                   (physical, latent)
 3 members          three members for each window instead of two
 nothing late       waves and level sets from the first step on, instead of the middle one
 =================  ====================================================================================================
@@ -45,6 +46,7 @@ LEARNED = [name for name in TRAIN if "eccc" not in name]
 TERMS = (
     "cell",
     "pooled",
+    "regional",
     "border",
     "sliced",
     "spectral",

@@ -106,12 +106,12 @@ def test_seams_between_coarse_cells_lose():
     assert (across_x.abs() == 1).all()
 
 
-def _only(members, truth, seed=0, **weights):
+def _only(members, truth, seed=0, transform=Standard(), **weights):  # noqa: B008
     nothing = dict.fromkeys(
-        ("cell", "pooled", "border", "sliced", "spectral", "increment", "place", "levels"), 0.0
+        ("cell", "pooled", "regional", "border", "sliced", "spectral", "increment", "place", "levels"), 0.0
     )
     return float(
-        ensemble_score(members, truth, transform=Standard(), unit=1.0, weights=ScoreWeights(**(nothing | weights)),
+        ensemble_score(members, truth, transform=transform, unit=1.0, weights=ScoreWeights(**(nothing | weights)),
                        windows=torch.ones(len(truth)), blocks=(3, 10, 10),
                        generator=torch.Generator().manual_seed(seed))
     )  # fmt: skip
@@ -122,11 +122,8 @@ def test_pools_are_scored_by_their_amount_and_not_by_the_mean_of_logarithms():
     truth = torch.ones(1, 1, 8, 8)
     cells = torch.arange(8)
     members = torch.where((cells[:, None] + cells) % 2 == 0, 7.0, 0.0).expand(2, 1, 1, 8, 8)
-    nothing = dict.fromkeys(("cell", "border", "sliced", "spectral", "increment", "place", "levels"), 0.0)
-    score = ensemble_score(members, truth, transform=LogRain(epsilon=0.2), unit=1.0, blocks=(1, 4, 4),
-                           weights=ScoreWeights(**nothing, pooled=1.0, physical=0.0, latent=1.0),
-                           windows=torch.ones(1), generator=torch.Generator())  # fmt: skip
-    assert float(score) == pytest.approx(np.log1p(3.5 / 0.2) - np.log1p(1 / 0.2), rel=1e-5)
+    score = _only(members, truth, transform=LogRain(epsilon=0.2), pooled=1.0, physical=0.0)
+    assert score == pytest.approx(np.log1p(3.5 / 0.2) - np.log1p(1 / 0.2), rel=1e-5)
 
 
 def test_waves_and_level_sets_take_turns_and_are_what_both_would_be_on_average():
@@ -168,6 +165,16 @@ def test_flicker_loses_to_what_persists_where_the_truth_persists():
     assert _only(flicker, truth, cell=1.0) < 1.05 * _only(lasting, truth, cell=1.0)
     assert _only(lasting, truth, increment=1.0) == 0
     assert _only(flicker, truth, increment=1.0) > 0.1
+
+
+def test_a_region_whose_amount_swings_loses_though_cells_hardly_see_it():
+    """White noise, and in members a swing of a fifth of its deviation, the same for all cells of a region at a step."""
+    source = torch.Generator().manual_seed(0)
+    truth, members = (torch.randn(*n, 6, 40, 40, generator=source) for n in ((16,), (2, 16)))
+    swinging = members + 0.2 * torch.randn(2, 16, 6, 1, 1, generator=source)
+    for score, least, most in (("cell", 1.0, 1.02), ("regional", 2.0, 10.0)):
+        steady, swings = (_only(each, truth, **{score: 1.0}) for each in (members, swinging))
+        assert least * steady < swings < most * steady
 
 
 def test_the_loss_has_a_gradient_for_every_member():

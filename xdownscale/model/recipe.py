@@ -70,8 +70,9 @@ class ScoreWeights:
     Parameters
     ----------
     cell, pooled, border, sliced : float
-        Weights of single cells, pools (large ones times the factors of ``losses.POOLS``), differences across borders of
-        coarse cells, and patches.
+        Weights of single cells, small pools, differences across borders of coarse cells, and patches.
+    regional : float
+        Weight of large pools and of their changes from one step to the next, times the factors of ``losses.REGIONS``.
     physical, latent : float
         Weights of the two units in which every term is taken.
     alpha : float
@@ -93,12 +94,13 @@ class ScoreWeights:
     movement : float
         Weight of the error of the velocity along which noise is carried.
     late : float
-        Share of a run after which waves and level sets join the loss. They are dear, and for a network that knows the
-        means. A run that goes on from a trained model has them from the beginning.
+        Share of a run after which large pools, waves and level sets join the loss: they are for a network that knows
+        the means. A run that goes on from a trained model has them from the beginning.
     """
 
     cell: float = 1.0
     pooled: float = 0.5
+    regional: float = 0.5
     border: float = 0.25
     sliced: float = 1.5
     physical: float = 0.5
@@ -119,7 +121,7 @@ class ScoreWeights:
         >>> ScoreWeights(late=0.5).at(0.4).levels, ScoreWeights(late=0.5).at(0.5).levels
         (0.0, 2.0)
         """
-        return self if share >= self.late else replace(self, spectral=0.0, levels=0.0)
+        return self if share >= self.late else replace(self, regional=0.0, spectral=0.0, levels=0.0)
 
 
 @dataclass(frozen=True)

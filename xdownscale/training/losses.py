@@ -4,7 +4,8 @@ Every term is the (almost fair) CRPS of some functional of the field, so the tru
 none trades against calibration:
 
 * the value of every cell, in physical units and in latent units;
-* pools of cells: how much there is on 4, 12 and 40 cells, and how that of the larger ones changes from step to step;
+* pools of cells: how much there is on 4 cells along a side;
+* regions: how much there is on 12 and on 40, and how that changes from step to step;
 * differences between neighbours on the two sides of a coarse cell's border, where conservation would show;
 * **increments** from one step to the next, of cells and pools: random filters hardly see flicker, since what two frames
   have in common is as often added as taken away by them;
@@ -40,10 +41,12 @@ if TYPE_CHECKING:
     from xdownscale.model.transform import Transform
 
 
-POOLS = {4: 1.0, 12: 3.0, 40: 10.0}
-"""Sides of pools in cells, and factors on their scores, and on those of their changes, that make them about as large as
-those of cells: without these the amount over a region, where rain changes slowly, changed from step to step up to twice
-as much as it should, at a cost that hardly shows in the score of cells."""
+POOL = 4
+"""Side of small pools in cells."""
+REGIONS = {12: 3.0, 40: 10.0}
+"""Sides of large pools in cells, and factors on their scores, and on those of their changes, that make them about as
+large as those of cells: without these the amount over a region, where rain changes slowly, changed from step to step up
+to twice as much as it should, at a cost that hardly shows in the score of cells."""
 SCALES = (1, 2, 4)
 SIDE, FRAMES = 5, 3
 EVERY = 3
@@ -138,16 +141,22 @@ def _functionals(
             yield weights.border, jumps
     if weights.place:
         yield weights.place, _by_place(stacked, blocks)
-    if weights.pooled:
-        for pool, factor in POOLS.items():
-            if pool <= min(stacked.shape[-2:]):
-                # the logarithm of an amount, not the mean of logarithms, which hardly knows how much it rains
-                pooled = units.of(_pool(physical, pool))
-                yield factor * weights.pooled, pooled
-                if factor > 1 and stacked.shape[2] > 1:
-                    yield factor * weights.pooled, pooled.diff(dim=2)
+    yield from _pools(units, physical, weights)
     if weights.increment or weights.sliced:
         yield from _at_scales(stacked, weights, generator)
+
+
+def _pools(units: Units, physical: Tensor, weights: ScoreWeights) -> Iterator[tuple[float, Tensor]]:
+    """Amounts: the logarithm of a mean, not the mean of logarithms, which hardly knows how much it rains."""
+    least = min(physical.shape[-2:])
+    if weights.pooled and least >= POOL:
+        yield weights.pooled, units.of(_pool(physical, POOL))
+    for side, factor in REGIONS.items() if weights.regional else ():
+        if side <= least:
+            amount = units.of(_pool(physical, side))
+            yield factor * weights.regional, amount
+            if amount.shape[2] > 1:
+                yield factor * weights.regional, amount.diff(dim=2)
 
 
 def _at_scales(
