@@ -1,11 +1,11 @@
-r"""What a sample of a new product is worth: the shipped weights as they are, calibrated, and trained on.
+r"""What a sample of a new product is worth: the shipped weights as they are, calibrated, and then trained on.
 
     python benchmarks/adapt.py ../shared/data --pictures pictures --json benchmarks/adapt.json
 
 The product is one that the shipped weights have not seen. The sample is the west of its field, what is scored lies in
 the east, and between them nobody looks: other showers of the same hour, so this says how well texture is fitted, and
-nothing of other weather. `calibrate` fits the four numbers of the style; `train(model=...)` all weights for some steps,
-at a fifth of the rate at which fresh ones learn.
+nothing of other weather. `calibrate` fits the four numbers of the style; `train(model=...)` goes on from there with all
+weights for some steps, at the rate at which it does by default, a fifth of that of fresh weights.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from methods import middle, squares
 from verdict import bound, draw, judge, table
 
 import xdownscale
+from xdownscale.train import GENTLE
 
 PRODUCT = "rain_opera_cirrus_europe_1km_5min_20241126.nc"
 """A composite of Europe that may be learned from, and is not in the shipped weights."""
@@ -65,7 +66,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--model", default="rain-10x3")
     parser.add_argument("--calibration", type=int, default=40, help="steps of calibration")
     parser.add_argument("--steps", type=int, default=60, help="steps of training")
-    parser.add_argument("--rate", type=float, default=0.2, help="of training, over that of the recipe")
+    parser.add_argument("--rate", type=float, default=GENTLE, help="of training, over that of the recipe")
     parser.add_argument("--members", type=int, default=10)
     parser.add_argument("--cells", type=int, default=35, help="coarse cells along a side of the square")
     parser.add_argument("--frames", type=int, default=4, help="coarse frames in the middle of the field")
@@ -89,10 +90,10 @@ def parts(field: xr.DataArray, gap: int = GAP) -> tuple[xr.DataArray, xr.DataArr
 def fitted(
     sample: xr.DataArray, options: argparse.Namespace
 ) -> tuple[dict[str, float], dict[str, xdownscale.Downscaler]]:
-    """Seconds that each took, and the models: as it is, calibrated, trained on."""
+    """Seconds that each took, and the models: as it is, calibrated, and then trained on."""
     as_it_is = xdownscale.zoo.load(options.model)
     standard = xdownscale.Recipe.named("standard")
-    schedule = replace(standard.schedule, batch=2, rate=standard.schedule.rate * options.rate)
+    schedule = replace(standard.schedule, batch=2, rate=options.rate * standard.schedule.rate)
     short = replace(standard, schedule=schedule)
     seconds, models = {"as it is": 0.0}, {"as it is": as_it_is}
 
@@ -110,14 +111,14 @@ def fitted(
     trained = sample.sr.train(
         10,
         3,
-        model=as_it_is,
+        model=models["calibrated"],
         styles=["sample"],
         recipe=short,
         steps=options.steps,
         validation=0.0,
         progress=False,
     )
-    keep("trained on", began, trained)
+    keep("then trained on", began, trained)
     return seconds, models
 
 

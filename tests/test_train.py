@@ -160,6 +160,14 @@ def test_weights_of_a_model_are_a_start(fine):
         xdownscale.train(fine, spatial=2, temporal=2, model=first, recipe=RECIPE)
 
 
+def test_given_weights_learn_gently_unless_a_recipe_says_how_fast(fine, monkeypatch):
+    first = train(fine)
+    monkeypatch.setattr(Recipe, "named", lambda _: RECIPE)
+    runs = [train(fine, model=first, recipe="small"), train(fine, model=first), train(fine, recipe="small")]
+    rates = [each.provenance.recipe["schedule"]["rate"] for each in runs]
+    assert rates == pytest.approx([RECIPE.schedule.rate / 5, RECIPE.schedule.rate, RECIPE.schedule.rate])
+
+
 def test_a_start_from_before_steps_could_grow_apart_learns_to(fine):
     before = train(fine, recipe=replace(RECIPE, size=replace(SIZE, apart=False)))
     still = replace(RECIPE, schedule=replace(RECIPE.schedule, rate=0.0))

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from xdownscale.training.fit import Result
     from xdownscale.training.patches import PatchSampler, Source
 
+GENTLE = 0.2
+"""Share of the learning rate of a recipe by name at which given weights learn on: at the whole rate they lose in a few
+hundred steps more than a few frames can teach them."""
+
 
 def train(
     field: xr.DataArray | Sequence[xr.DataArray],
@@ -68,7 +72,8 @@ def train(
         None takes all fields for one product.
     model : Downscaler, path or name, optional
         A model for the same factors and variable whose weights are the start: minutes on your own fields instead of an
-        hour. The sizes of the network are then its own. A diffused residual takes the weights of its median net.
+        hour. The sizes of the network are then its own, and a recipe by name learns at a fifth of its rate. A diffused
+        residual takes the weights of its median net.
     recipe : {"standard", "small"} or Recipe, optional
         Sizes and schedule. "standard" made the shipped weights, an hour on two cores; "small" takes a minute.
     method : {"generator", "residual", "median"}, optional
@@ -110,6 +115,7 @@ def train(
     from xdownscale.model.device import chosen_device
     from xdownscale.model.generator import GeneratorSettings
     from xdownscale.model.mean import median_recipe, median_settings
+    from xdownscale.model.recipe import Recipe
     from xdownscale.model.residual import Residual, residual_settings
     from xdownscale.training.data import gather
     from xdownscale.training.fit import fit
@@ -139,6 +145,8 @@ def train(
         # a model from before steps could grow apart gets weights for it, with no effect to begin with
         size = replace(given.settings.size, apart=None)
         plan = replace(plan, weights=replace(plan.weights, late=0.0))
+        if not isinstance(recipe, Recipe):
+            plan = replace(plan, schedule=replace(plan.schedule, rate=GENTLE * plan.schedule.rate))
     settings = GeneratorSettings(
         blocks=factors.blocks,
         transform=data.transform,

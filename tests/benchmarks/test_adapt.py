@@ -33,7 +33,7 @@ def test_all_three_are_scored_and_recorded(tmp_path, monkeypatch):
     )  # fmt: skip
     adapt.main()
     results = json.loads(record.read_text())["results"]
-    assert list(results) == ["as it is", "calibrated", "trained on"]
+    assert list(results) == ["as it is", "calibrated", "then trained on"]
     assert results["as it is"]["seconds of fitting"] == 0
     crps = [rows["CRPS, blocks of 1 km"] for rows in results.values()]
     assert len(set(crps)) == 3
