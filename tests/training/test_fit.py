@@ -66,13 +66,17 @@ def test_training_lowers_the_validation_score(windows):
     assert history[-1]["crps"] < 0.98 * history[0]["crps"]
 
 
-def test_waves_and_level_sets_join_late(windows):
+def test_large_pools_waves_and_level_sets_join_late(windows):
     """Never, if that is after the end; and half of the way they are what they would be all along."""
 
     def learned(**weights):
         return run(windows, replace(RECIPE, weights=replace(RECIPE.weights, **weights))).weights
 
-    never, without, late = learned(late=1.1), learned(spectral=0.0, levels=0.0), learned(late=0.5)
+    never, without, late = (
+        learned(late=1.1),
+        learned(regional=0.0, spectral=0.0, levels=0.0),
+        learned(late=0.5),
+    )
     assert all(torch.equal(never[name], value) for name, value in without.items())
     assert not all(torch.equal(late[name], value) for name, value in without.items())
 

@@ -48,7 +48,7 @@ def test_small_frames_have_no_room_for_squares():
 
 def _score(members, truth, **weights):
     none = dict.fromkeys(
-        ("cell", "pooled", "border", "sliced", "spectral", "increment", "place", "levels"), 0.0
+        ("cell", "pooled", "regional", "border", "sliced", "spectral", "increment", "place", "levels"), 0.0
     )
     return float(
         ensemble_score(
@@ -79,6 +79,6 @@ def test_crumbs_show_that_cells_hardly_tell():
         before, after = (_score(members, truth, **weights) for members in (clean, strewn))
         return (after - before) / abs(before)
 
-    found = {name: loss_of_crumbs(**{name: 1.0}) for name in ("cell", "pooled", "levels")}
+    found = {name: loss_of_crumbs(**{name: 1.0}) for name in ("cell", "pooled", "regional", "levels")}
     assert found["levels"] > 0.1
-    assert found["levels"] > 5 * max(found["cell"], found["pooled"]), found
+    assert found["levels"] > 5 * max(found["cell"], found["pooled"], found["regional"]), found

@@ -161,6 +161,7 @@ def test_the_loss_takes_it_by_its_weight_and_has_a_gradient():
         weights = ScoreWeights(
             cell=0,
             pooled=0,
+            regional=0,
             border=0,
             sliced=0,
             increment=0,
