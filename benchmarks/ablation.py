@@ -17,7 +17,7 @@ without ...        one of: cells, small pools, large pools (regional), differenc
                    cell, edges and pieces of level sets (levels); or one of the two units in which terms are taken
                    (physical, latent)
 3 members          three members for each window instead of two
-nothing late       waves and level sets from the first step on, instead of the middle one
+nothing late       large pools, waves and level sets from the first step on, instead of the middle one
 =================  ====================================================================================================
 """
 
@@ -38,25 +38,10 @@ from methods import middle, squares
 from verdict import averages, judge
 
 import xdownscale
-from xdownscale.model.recipe import Recipe
+from xdownscale.model.recipe import TERMS, Recipe
 
 LEARNED = [name for name in TRAIN if "eccc" not in name]
 """The training events of make_weights.py but for the longest, so that the fields fit beside another program."""
-
-TERMS = (
-    "cell",
-    "pooled",
-    "regional",
-    "border",
-    "sliced",
-    "spectral",
-    "increment",
-    "place",
-    "levels",
-    "physical",
-    "latent",
-)
-"""Weights that are set to zero in turn."""
 
 SHOWN = (
     "CRPS, blocks of 1 km",
@@ -131,7 +116,7 @@ def variants(recipe: Recipe) -> dict[str, Recipe]:
     more = replace(recipe, schedule=replace(recipe.schedule, members=recipe.schedule.members + 1))
     return {
         "full": recipe,
-        **{f"without {term}": weighted(**{term: 0.0}) for term in TERMS},
+        **{f"without {term}": weighted(**{term: 0.0}) for term in (*TERMS, "physical", "latent")},
         f"{more.schedule.members} members": more,
         "nothing late": weighted(late=0.0),
     }

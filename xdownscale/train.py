@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from xdownscale.training.patches import PatchSampler, Source
 
 GENTLE = 0.2
-"""Share of the learning rate of a recipe by name at which given weights learn on: at the whole rate they lose in a few
-hundred steps more than a few frames can teach them."""
+"""Share of the learning rate of a recipe by name at which given weights learn on: at the whole rate they lose more
+in sixty steps than a few frames can teach them (``benchmarks/README.md``, "Adapting")."""
 
 
 def train(
@@ -113,51 +113,24 @@ def train(
     Factors(y=4, x=4, time=3)
     """
     from xdownscale.model.device import chosen_device
-    from xdownscale.model.generator import GeneratorSettings
-    from xdownscale.model.mean import median_recipe, median_settings
-    from xdownscale.model.recipe import Recipe
-    from xdownscale.model.residual import Residual, residual_settings
+    from xdownscale.model.mean import median_recipe
+    from xdownscale.model.residual import Residual
     from xdownscale.training.data import gather
     from xdownscale.training.fit import fit
-    from xdownscale.training.patches import PatchSampler
     from xdownscale.training.residual import fit_residual
-    from xdownscale.training.sources import WET
 
     factors = Factors.parse(spatial, temporal)
-    plan = _recipe(recipe).with_steps(steps)
+    plan = _plan(recipe, goes_on=model is not None).with_steps(steps)
     _check_method(method, plan)
     data = gather(
         field, validation, factors=factors, frames=plan.frames, styles=styles, static=static, dims=dims
     )
-    windows = partial(
-        PatchSampler,
-        blocks=factors.blocks,
-        cells=plan.cells,
-        frames=plan.frames,
-        wet=WET if data.transform.nonnegative else None,
-        seed=seed + 1,
-    )
-    training = windows(data.sources)
     wanted = not isinstance(validation, (int, float)) or validation > 0
-    judging = _judging(windows, data.held_out) if wanted else None
-    given, size = None if model is None else _start(model, factors, data), plan.size
-    if given is not None:
-        # a model from before steps could grow apart gets weights for it, with no effect to begin with
-        size = replace(given.settings.size, apart=None)
-        plan = replace(plan, weights=replace(plan.weights, late=0.0))
-        if not isinstance(recipe, Recipe):
-            plan = replace(plan, schedule=replace(plan.schedule, rate=GENTLE * plan.schedule.rate))
-    settings = GeneratorSettings(
-        blocks=factors.blocks,
-        transform=data.transform,
-        static=data.static,
-        styles=data.products,
-        size=size.settled(factors.blocks),
-    )
+    training, judging = _windows(data, plan, factors, judged=wanted, seed=seed)
+    given = None if model is None else _start(model, factors, data)
+    settings = _settings(data, plan, factors, given, method)
     if method == "median":
-        settings, plan = median_settings(settings), median_recipe(plan)
-    if method == "residual":
-        settings = residual_settings(settings, attention=plan.attention)
+        plan = median_recipe(plan)
     network = _network(settings, given, seed)
     learn: Any = fit_residual if isinstance(network, Residual) else fit
     result = learn(
@@ -192,10 +165,34 @@ def _check_method(method: str | None, plan: Recipe) -> None:
         raise FactorError(msg)
 
 
-def _recipe(recipe: str | Recipe | None) -> Recipe:
+def _plan(recipe: str | Recipe | None, *, goes_on: bool) -> Recipe:
+    """The recipe, by name or as it is; and what is different for a run that goes on from given weights."""
     from xdownscale.model.recipe import Recipe
 
-    return recipe if isinstance(recipe, Recipe) else Recipe.named(recipe or "standard")
+    plan = recipe if isinstance(recipe, Recipe) else Recipe.named(recipe or "standard")
+    if not goes_on:
+        return plan
+    if plan is not recipe:
+        plan = replace(plan, schedule=replace(plan.schedule, rate=GENTLE * plan.schedule.rate))
+    return replace(plan, weights=replace(plan.weights, late=0.0))
+
+
+def _windows(
+    data: TrainingData, plan: Recipe, factors: Factors, *, judged: bool, seed: int
+) -> tuple[PatchSampler, PatchSampler | None]:
+    """Windows to learn from, and to judge by if that is wanted."""
+    from xdownscale.training.patches import PatchSampler
+    from xdownscale.training.sources import WET
+
+    windows = partial(
+        PatchSampler,
+        blocks=factors.blocks,
+        cells=plan.cells,
+        frames=plan.frames,
+        wet=WET if data.transform.nonnegative else None,
+        seed=seed + 1,
+    )
+    return windows(data.sources), _judging(windows, data.held_out) if judged else None
 
 
 def _start(model: Downscaler | str | os.PathLike[str], factors: Factors, data: TrainingData) -> Method:
@@ -215,6 +212,28 @@ def _start(model: Downscaler | str | os.PathLike[str], factors: Factors, data: T
         msg = f"the model was trained with the static fields {list(given.static)}. Pass the same, or leave model out."
         raise FactorError(msg)
     return given.method
+
+
+def _settings(
+    data: TrainingData, plan: Recipe, factors: Factors, given: Method | None, method: str | None
+) -> GeneratorSettings:
+    """What the network is built from: the sizes of the recipe, or those of given weights."""
+    from xdownscale.model.generator import GeneratorSettings
+    from xdownscale.model.mean import median_settings
+    from xdownscale.model.residual import residual_settings
+
+    # a model from before steps could grow apart gets weights for it, with no effect to begin with
+    size = plan.size if given is None else replace(given.settings.size, apart=None)
+    settings = GeneratorSettings(
+        blocks=factors.blocks,
+        transform=data.transform,
+        static=data.static,
+        styles=data.products,
+        size=size.settled(factors.blocks),
+    )
+    if method == "median":
+        return median_settings(settings)
+    return residual_settings(settings, attention=plan.attention) if method == "residual" else settings
 
 
 def _network(settings: GeneratorSettings, given: Method | None, seed: int) -> Method:
@@ -245,7 +264,7 @@ def _judging(windows: Callable[[list[Source]], PatchSampler], held_out: list[Sou
             "no window with rain is left to validate on: the last weights are kept, not the best. "
             "Pass validation=another_field to judge by.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         return None
 

@@ -47,16 +47,13 @@ def test_small_frames_have_no_room_for_squares():
 
 
 def _score(members, truth, **weights):
-    none = dict.fromkeys(
-        ("cell", "pooled", "regional", "border", "sliced", "spectral", "increment", "place", "levels"), 0.0
-    )
     return float(
         ensemble_score(
             members,
             truth,
             transform=LogRain(),
             unit=2.0,
-            weights=ScoreWeights(**{**none, **weights}),
+            weights=ScoreWeights().only(**weights),
             windows=torch.ones(len(truth)),
             blocks=(3, 10, 10),
             generator=torch.Generator().manual_seed(0),

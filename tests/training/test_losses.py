@@ -107,11 +107,8 @@ def test_seams_between_coarse_cells_lose():
 
 
 def _only(members, truth, seed=0, transform=Standard(), **weights):  # noqa: B008
-    nothing = dict.fromkeys(
-        ("cell", "pooled", "regional", "border", "sliced", "spectral", "increment", "place", "levels"), 0.0
-    )
     return float(
-        ensemble_score(members, truth, transform=transform, unit=1.0, weights=ScoreWeights(**(nothing | weights)),
+        ensemble_score(members, truth, transform=transform, unit=1.0, weights=ScoreWeights().only(**weights),
                        windows=torch.ones(len(truth)), blocks=(3, 10, 10),
                        generator=torch.Generator().manual_seed(seed))
     )  # fmt: skip

@@ -158,19 +158,7 @@ def test_the_loss_takes_it_by_its_weight_and_has_a_gradient():
     members = gaussian(4, source).unflatten(0, (2, 2)).requires_grad_(True)
 
     def loss(spectral):
-        weights = ScoreWeights(
-            cell=0,
-            pooled=0,
-            regional=0,
-            border=0,
-            sliced=0,
-            increment=0,
-            place=0,
-            levels=0,
-            physical=0,
-            alpha=1.0,
-            spectral=spectral,
-        )
+        weights = ScoreWeights().only(spectral=spectral, physical=0.0, alpha=1.0)
         return ensemble_score(
             members,
             truth,

@@ -22,8 +22,5 @@ def median_settings(settings: GeneratorSettings) -> GeneratorSettings:
 
 def median_recipe(recipe: Recipe) -> Recipe:
     """The recipe whose loss is the absolute error: one member, single cells, physical units."""
-    weights = replace(
-        recipe.weights, cell=1.0, pooled=0.0, regional=0.0, border=0.0, sliced=0.0, spectral=0.0, increment=0.0,
-        place=0.0, levels=0.0, physical=1.0, latent=0.0,
-    )  # fmt: skip
+    weights = recipe.weights.only(cell=1.0, physical=1.0, latent=0.0)
     return replace(recipe, weights=weights, schedule=replace(recipe.schedule, members=1))

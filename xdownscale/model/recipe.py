@@ -63,6 +63,10 @@ class Attention:
         return cls(**{**document, "windows": tuple(document["windows"])})
 
 
+TERMS = ("cell", "pooled", "regional", "border", "sliced", "spectral", "increment", "place", "levels")
+"""What is scored: the weights of the loss that :meth:`ScoreWeights.only` sets to zero."""
+
+
 @dataclass(frozen=True)
 class ScoreWeights:
     """Weights of the terms of the loss (``training.losses``), chosen once.
@@ -122,6 +126,15 @@ class ScoreWeights:
         (0.0, 2.0)
         """
         return self if share >= self.late else replace(self, regional=0.0, spectral=0.0, levels=0.0)
+
+    def only(self, **weights: float) -> ScoreWeights:
+        """The same with these weights, and with no other term of :data:`TERMS`.
+
+        >>> alone = ScoreWeights().only(cell=1.0, latent=0.0)
+        >>> alone.cell, alone.levels, alone.physical
+        (1.0, 0.0, 0.5)
+        """
+        return replace(self, **{**dict.fromkeys(TERMS, 0.0), **weights})
 
 
 @dataclass(frozen=True)
