@@ -134,7 +134,8 @@ class ScoreWeights:
         >>> alone.cell, alone.levels, alone.physical
         (1.0, 0.0, 0.5)
         """
-        return replace(self, **{**dict.fromkeys(TERMS, 0.0), **weights})
+        changed: dict[str, Any] = {**dict.fromkeys(TERMS, 0.0), **weights}
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True)
