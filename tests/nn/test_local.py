@@ -226,6 +226,22 @@ def test_a_zero_network_is_an_interpolation():
     torch.testing.assert_close(method(window, noise), window.base)
 
 
+@pytest.mark.parametrize("blocks", [(3, 10, 10), (1, 4, 4), (2, 2, 2)])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fresh_network_begins_near_the_interpolation_and_with_members(blocks, seed):
+    """What a long run of steps would first have to take off again is not there, what it must use is."""
+    torch.manual_seed(seed)
+    method = Generator(GeneratorSettings(blocks=blocks, transform=Standard()))
+    source = torch.Generator().manual_seed(seed)
+    coarse = torch.randn(1, 3, 10, 10, generator=source)
+    with torch.inference_mode():
+        window = method.prepare(coarse)
+        noise = [draw_noise(method.noise_maps, coarse.shape, generator=source) for _ in range(3)]
+        members = torch.stack([method.latent(window, each, conserve=False) for each in noise])
+    assert (members - window.conditions[-1][:, :, 0]).std() < 0.6
+    assert members.std(0).mean() > 0.01
+
+
 def test_only_what_grows_apart_tells_the_steps_of_a_steady_frame_from_each_other():
     """In a steady field interpolation in time gives every step the same, whatever the network."""
     size = dataclasses.replace(SMALL, maps=(0, 0, 0))

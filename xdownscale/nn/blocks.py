@@ -135,6 +135,8 @@ class StyledConvolution(nn.Module):
         Length of the style vector.
     size : int
         Side of the kernel, odd.
+    gain : float
+        Factor on the initial weights.
     even : bool
         Start with kernels that prefer no direction: a texture that leans at the start hardly ever straightens up.
     """
@@ -146,10 +148,11 @@ class StyledConvolution(nn.Module):
         *,
         style: int,
         size: int = 3,
+        gain: float = 1.0,
         even: bool = False,
     ) -> None:
         super().__init__()
-        self.convolution = FrameConvolution(inputs, outputs, size=size, even=even).convolution
+        self.convolution = FrameConvolution(inputs, outputs, size=size, gain=gain, even=even).convolution
         self.scale = nn.Parameter(torch.zeros(style, inputs))
         self.shift = nn.Parameter(torch.zeros(style, outputs))
 

@@ -46,7 +46,9 @@ class Stage(nn.Module):
         self, inputs: int, channels: int, *, conditions: int, maps: int, style: int, deep: bool
     ) -> None:
         super().__init__()
-        self.narrow = StyledConvolution(inputs, channels, style=style, size=1)
+        # no activation takes off what these weights add, and kernels that prefer no direction make smooth fields twice
+        # as large again: at full weight a fresh network would begin with a random texture of several latent units
+        self.narrow = StyledConvolution(inputs, channels, style=style, size=1, gain=0.3)
         self.first = FrameConvolution(channels, channels, even=True)
         self.given = StyledConvolution(conditions + maps, channels, style=style, even=True)
         self.exchange = FrameExchange() if deep else None
