@@ -75,8 +75,8 @@ def train(
         hour. The sizes of the network are then its own, and a recipe by name learns at a fifth of its rate. A diffused
         residual takes the weights of its median net.
     recipe : {"standard", "small"} or Recipe, optional
-        Sizes and schedule. "standard" takes an hour on two cores; the shipped weights have its sizes, and were trained for
-        longer. "small" takes a minute.
+        Sizes and schedule. "standard" takes an hour on two cores; the shipped weights have its sizes, and were
+        trained for longer. "small" takes a minute.
     method : {"generator", "residual", "median"}, optional
         The one-pass generator (default); the median net with a diffused residual, which takes six evaluations of a
         network for a member; or the median net alone, a deterministic yardstick.
