@@ -106,7 +106,10 @@ def test_seams_between_coarse_cells_lose():
     assert (across_x.abs() == 1).all()
 
 
-def _only(members, truth, seed=0, transform=Standard(), **weights):  # noqa: B008
+STANDARD = Standard()
+
+
+def _only(members, truth, seed=0, transform=STANDARD, **weights):
     return float(
         ensemble_score(members, truth, transform=transform, unit=1.0, weights=ScoreWeights().only(**weights),
                        windows=torch.ones(len(truth)), blocks=(3, 10, 10),
