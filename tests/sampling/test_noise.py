@@ -1,5 +1,6 @@
 """Noise: standard normal, independent, and a function of where it is, not of what was asked for."""
 
+from itertools import product
 from statistics import NormalDist
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from xdownscale.nn.carry import NoiseMaps
-from xdownscale.sampling.noise import _Source, noise_window
+from xdownscale.sampling.noise import _quantiles, _Source, noise_window
 
 MAPS = [NoiseMaps(2, (1, 1), 1), NoiseMaps(1, (5, 4), 3), NoiseMaps(1, (2, 3), 1, (1, 2), 4)]
 
@@ -75,3 +76,84 @@ def test_global_random_state_is_left_alone():
     draw()
     assert np.array_equal(before[0], np.random.get_state()[1])
     assert torch.equal(before[1], torch.random.get_rng_state())
+
+
+PINNED = {
+    # seed, member, first cell: the first values of every map
+    (0, 0, (0, 0, 0)): [
+        [0.231956, 0.653824, 0.769957, 0.723602],
+        [1.19069, 1.524346, -1.229668, -3.068514],
+        [1.026929, 0.781117, 0.366323, -1.414423],
+    ],
+    (7, 3, (441_100, -25, 19)): [
+        [0.335084, 0.338809, 1.784998, 0.650938],
+        [0.028327, 0.116134, -0.737537, 0.240097],
+        [0.954212, -0.831681, 0.269613, -0.27819],
+    ],
+    (-1, 2**16, (-2, 5, -9)): [
+        [0.554369, 1.772348, 0.667957, 0.6219],
+        [0.441957, 2.265005, -0.946342, -0.021019],
+        [-0.069113, -0.296087, -0.472489, -0.234707],
+    ],
+    (2**40 + 5, 1, (10**7, 2**20, 2**20)): [
+        [1.014565, 0.457828, 1.651759, 1.664003],
+        [-0.600554, -0.356402, -0.099207, 0.371318],
+        [0.005948, -0.712416, 0.745796, -0.138924],
+    ],
+}
+
+
+@pytest.mark.parametrize("case", PINNED, ids=str)
+def test_the_stream_is_the_one_that_every_published_ensemble_was_drawn_from(case):
+    seed, member, start = case
+    drawn = draw(start, (2, 3, 4), member, seed)
+    found = [each[0, -1, -1, -1, -4:].tolist() for each in drawn]
+    assert found == [pytest.approx(each, abs=1e-6) for each in PINNED[case]]
+
+
+def streams(members, seeds=(0,), frames=(0,), strips=(0,), rows=(0,), maps=MAPS):
+    """What is drawn in one cell for every choice."""
+    for seed, member, t, y, x in product(seeds, members, frames, rows, strips):
+        for z in noise_window(maps, seed=seed, member=member, start=(t, y, 16 * x), shape=(1, 1, 16)):
+            yield z[0, -1, 0, 0, -8:].tolist()
+
+
+def test_no_two_members_seeds_or_maps_share_a_stream():
+    """Members beyond 65,535 neither: the number of the map has bits of its own."""
+    members = [0, 1, 2, 255, 256, 65_535, 65_536, 65_537, 2**32, 2**47]
+    drawn = [tuple(values) for values in streams(members, seeds=(-1, 0, 1, 2**16, 2**32, 2**63))]
+    assert len(set(drawn)) == len(drawn) == 10 * 6 * len(MAPS)
+
+
+def test_no_two_places_share_a_stream():
+    plain = [NoiseMaps(1, (1, 1), 1, (0, 0))]
+    places = [-(2**33), -65_536, -17, -1, 0, 1, 16, 65_536, 2**33]
+    drawn = [tuple(values) for values in streams([0], frames=places, strips=places, rows=places, maps=plain)]
+    assert len(set(drawn)) == len(drawn) == len(places) ** 3
+
+
+def test_members_maps_frames_strips_and_rows_are_independent():
+    """Every pair among them, at the significance that so many pairs ask for."""
+    maps = [NoiseMaps(2, (1, 1), 1, (0, 0)), NoiseMaps(2, (1, 1), 1, (0, 0))]
+    drawn = []
+    for member in (0, 1, 2**16):
+        for z in noise_window(maps, seed=0, member=member, start=(-1, 0, -16), shape=(2, 400, 32)):
+            values = z[0].numpy()  # (frames, maps, rows, columns)
+            drawn += [values[t, m, :, 16 * s : 16 * s + 16] for t, m, s in product(range(2), repeat=3)]
+    pairs = np.corrcoef([each.ravel() for each in drawn])[np.triu_indices(len(drawn), 1)]
+    assert len(drawn) == 48
+    assert np.abs(pairs).max() < 4.5 / np.sqrt(6400)
+    assert np.std(pairs) == pytest.approx(1 / np.sqrt(6400), rel=0.1)
+    shifted = [np.corrcoef(each[1:].ravel(), each[:-1].ravel())[0, 1] for each in drawn]
+    assert np.abs(shifted).max() < 4.5 / np.sqrt(6384)
+
+
+def test_the_table_has_every_quantile_once_with_unit_variance():
+    values = _quantiles().astype(float)
+    assert len(values) == 2**16
+    assert (np.diff(values) > 0).all()
+    np.testing.assert_allclose(values, -values[::-1], rtol=0, atol=1e-6)
+    assert np.square(values).mean() == pytest.approx(1, abs=1e-7)
+    assert [NormalDist().inv_cdf((k + 0.5) / 2**16) for k in (0, 20_000, 65_535)] == pytest.approx(
+        values[[0, 20_000, 65_535]].tolist(), abs=1e-4
+    )
