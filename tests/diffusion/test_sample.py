@@ -4,11 +4,13 @@ With it every rule is affine in its noise, so mean and variance of the samples a
 sample from zeros is the mean, and the answers to unit noise in each place are the standard deviations that add up.
 """
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from xdownscale.diffusion.sample import SAMPLERS, angle_levels, ddim, named_sampler
-from xdownscale.diffusion.schedule import cosine, karras, sigmoid
+from xdownscale.diffusion.schedule import NoiseLevel, cosine, karras, sigmoid
 from xdownscale.errors import FactorError
 
 VARIANCES = torch.logspace(-2, 1, 13, dtype=torch.float64)
@@ -148,3 +150,55 @@ def test_levels_fall_and_end_clean():
 def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(FactorError, match="'angle', 'dpm', 'heun', 'ddim', 'ddpm'"):
         named_sampler("euler")
+
+
+def missed(rule, steps, *, uneven=False):
+    """Relative error of the spread of every mode, against the exact flow u − μ ∝ √(λ + r²) from the first ratio on."""
+    share = torch.ones(steps, dtype=torch.float64)
+    share[::2] = 2.0 if uneven else 1.0
+    depth = torch.cat([share.new_zeros(1), share.cumsum(0) / share.sum()])
+    ratio = 10.0 * 1e-5**depth
+    levels = NoiseLevel.from_ratio(torch.cat([ratio, ratio.new_zeros(1)]))
+    z = torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, len(VARIANCES))
+    still, moved = rule(Gaussian(), levels, lambda n: z)
+    first = levels[0]
+    exact = (VARIANCES / (VARIANCES * first.alpha**2 + first.sigma**2)).sqrt()
+    return ((moved - still) / exact - 1).abs()
+
+
+@pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("heun", 2), ("dpm", 2)])
+@pytest.mark.parametrize("uneven", [False, True], ids=["even steps", "steps of 1 and 2 in turn"])
+def test_errors_fall_with_the_order_of_the_rule(name, order, uneven):
+    coarse, fine = (missed(SAMPLERS[name].rule, steps, uneven=uneven).norm() for steps in (160, 320))
+    assert float((coarse / fine).log2()) == pytest.approx(order, rel=0.04)
+
+
+def test_the_angle_is_of_first_order_on_a_grid_on_which_nothing_cancels():
+    def error(steps):
+        levels = karras(steps, largest=10.0, smallest=1e-4)
+        z = torch.tensor([[0.0], [1.0]], dtype=torch.float64).expand(2, len(VARIANCES))
+        still, moved = SAMPLERS["angle"].rule(Gaussian(), levels, lambda n: z)
+        power = VARIANCES * levels.alpha[0] ** 2 + levels.sigma[0] ** 2
+        return ((moved - still) / (VARIANCES / power).sqrt() - 1).abs()
+
+    order = (error(400) / error(800)).log2()
+    torch.testing.assert_close(order[VARIANCES != 1], torch.ones(12).double(), rtol=0, atol=0.05)
+
+
+def test_the_variance_of_ancestral_sampling_is_right_to_first_order_in_the_steps():
+    def error(steps):
+        levels = NoiseLevel.from_angle(torch.linspace(1.55, 0, steps + 1, dtype=torch.float64))
+        sampler = replace(SAMPLERS["ddpm"], levels=lambda _: levels)
+        return law(sampler, steps)[1].square() / VARIANCES - 1
+
+    coarse, fine = error(200), error(400)
+    assert float(fine.abs().max()) < 0.03
+    small = VARIANCES < 0.9  # λ = 1 is exact, and what is missing at the start counts for large λ
+    torch.testing.assert_close((coarse / fine).log2()[small], torch.ones(8).double(), rtol=0, atol=0.1)
+
+
+def test_ancestral_noise_is_fresh_in_every_step_but_the_last():
+    asked = []
+    levels = NoiseLevel.from_angle(torch.linspace(1.5, 0, 6, dtype=torch.float64))
+    SAMPLERS["ddpm"].rule(Gaussian(), levels, lambda n: asked.append(n) or torch.zeros(13).double())
+    assert asked == [0, 1, 2, 3, 4]
