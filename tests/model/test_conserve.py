@@ -135,3 +135,108 @@ def test_what_is_interpolated_from_blocks_is_taken_off_again():
     learned = interpolate_cells(torch.randn(1, 6, 4, 4, generator=source), blocks)
     settle = lambda v: conserve_cells(v, coarse, transform=Standard(), blocks=blocks, passes=25)  # noqa: E731
     torch.testing.assert_close(settle(latent + learned), settle(latent), rtol=0, atol=1e-5)
+
+
+def slopes(run, latent):
+    """The gradient that a method learns from."""
+    variable = latent.clone().requires_grad_(True)
+    run(variable).sum().backward()
+    return variable.grad
+
+
+def test_the_exact_step_passes_the_gradient_of_a_constant_scale_cut_at_two():
+    """dP/dv = ε·exp(v)·min(c/m, 2) where it rains, the leak below zero, nothing in a dry cell."""
+    rain = LogRain()
+    latent = torch.tensor([0.5, 1.5, -0.5, 0.1, 0.3, 0.9]).double().reshape(1, 1, 2, 3)
+    inside = torch.where(latent > 0, latent.exp(), 0.1) * rain.epsilon
+    obtained = block_mean(rain.inverse(latent.clone()), (1, 2, 3))
+    for share in (0.0, 0.3, 1.7, 2.0, 9.0):
+        step = lambda v: exact_step(v, share * obtained, transform=rain, blocks=(1, 2, 3))  # noqa: B023, E731
+        torch.testing.assert_close(slopes(step, latent), min(share, 2.0) * inside)
+        value = step(latent.clone().requires_grad_(True)).detach()
+        torch.testing.assert_close(value, share * rain.inverse(latent.clone()))
+
+
+def test_the_gradient_is_that_of_the_last_pass_with_all_before_it_and_the_scale_held():
+    """In double precision against differences of what the documentation says, made of the formulas alone."""
+    rain, blocks = LogRain(), (3, 4, 4)
+    source = torch.Generator().manual_seed(3)
+    latent = torch.rand(1, 6, 12, 12, generator=source).double() + 1.0
+    coarse = torch.rand(1, 2, 3, 3, generator=source).double() + 0.5
+    probe, direction = torch.randn(2, 1, 6, 12, 12, generator=source).double()
+
+    def moved(v, shift):
+        shifted = v + interpolate_cells(shift, blocks)
+        last = rain.offset(coarse, block_mean(rain.inverse(shifted.clone()), blocks)).clamp(-2, 2)
+        return rain.inverse(shifted + interpolate_cells(last, blocks))
+
+    for passes in (1, 3, 5):
+        run = lambda v: conserve_cells(v, coarse, transform=rain, blocks=blocks, passes=passes)  # noqa: B023, E731
+        with torch.no_grad():
+            shift, move = torch.zeros_like(coarse), torch.zeros_like(coarse)
+            for _ in range(passes - 1):
+                obtained = block_mean(rain.inverse(latent + interpolate_cells(shift, blocks)), blocks)
+                move = 1.25 * rain.offset(coarse, obtained).clamp(-2, 2) + 0.2 * move
+                shift = shift + move
+            scale = block_repeat(coarse / block_mean(moved(latent, shift), blocks), blocks)
+            torch.testing.assert_close(run(latent), moved(latent, shift) * scale)
+            near = [moved(latent + h * direction, shift) * scale for h in (1e-5, -1e-5)]
+        numeric = ((near[0] - near[1]) / 2e-5 * probe).sum()
+        found = slopes(lambda v: run(v) * probe, latent)  # noqa: B023
+        torch.testing.assert_close((found * direction).sum(), numeric, rtol=1e-6, atol=1e-8)
+
+
+def test_values_are_the_same_with_and_without_gradients(scene):
+    latent, coarse = (each.double() for each in scene)
+    for transform in (LogRain(), Standard(1.0, 2.0)):
+        for passes in (0, 1, 2, 5):
+            run = lambda v: conserve_cells(v, coarse, transform=transform, blocks=BLOCKS, passes=passes)  # noqa: B023, E731
+            torch.testing.assert_close(
+                run(latent.clone().requires_grad_(True)).detach(), run(latent), rtol=1e-9, atol=1e-9
+            )
+            with torch.no_grad():
+                torch.testing.assert_close(run(latent), run(latent.clone()))
+
+
+@pytest.mark.parametrize("wanted", [1e-3, 300.0])
+@pytest.mark.parametrize("learns", [False, True])
+def test_no_pass_moves_rain_by_more_than_its_bound(wanted, learns, monkeypatch):
+    """From −3 to 300 mm/h, or back from 361: one pass goes two units, two go 1.25 times that and two more."""
+    monkeypatch.setattr(conserve, "exact_step", lambda latent, *_, **__: latent)
+    monkeypatch.setattr(
+        conserve, "_settled", lambda latent, shift, *_: latent + interpolate_cells(shift, (1, 1, 2))
+    )
+    start, towards = (-3.0, 1.0) if wanted > 1 else (7.5, -1.0)
+    latent, coarse = torch.full((1, 1, 1, 2), start), torch.full((1, 1, 1, 1), wanted)
+    for passes, way in ((0, 0.0), (1, 2.0), (2, 4.5)):
+        given = latent.clone().requires_grad_(learns)
+        with torch.set_grad_enabled(learns):
+            found = conserve_cells(given, coarse, transform=LogRain(), blocks=(1, 1, 2), passes=passes)
+        assert found.flatten().tolist() == pytest.approx([start + towards * way] * 2)
+
+
+def test_runs_of_frames_change_no_bit(scene, monkeypatch):
+    latent, coarse = scene
+    whole = conserve_cells(latent, coarse, transform=LogRain(), blocks=BLOCKS)
+    monkeypatch.setattr(conserve, "RUN", 1)
+    frames = torch.cat([latent] * 3, 1), torch.cat([coarse] * 3, 1)
+    by_one = conserve_cells(*frames, transform=LogRain(), blocks=BLOCKS)
+    monkeypatch.setattr(conserve, "RUN", 2 * latent[:, :3].numel())
+    by_two = conserve_cells(*frames, transform=LogRain(), blocks=BLOCKS)
+    monkeypatch.setattr(conserve, "RUN", 10**9)
+    at_once = conserve_cells(*frames, transform=LogRain(), blocks=BLOCKS)
+    assert torch.equal(by_one, at_once)
+    assert torch.equal(by_two, at_once)
+    assert whole.shape == latent.shape
+
+
+def test_drift_counts_wet_cells_alone_and_is_a_mean_square():
+    latent = torch.zeros(1, 1, 1, 3)  # no rain anywhere
+    coarse = torch.tensor([0.0, 0.2, 0.6]).reshape(1, 1, 1, 3)
+    offset = 1.3 * torch.tensor([2.0, 4.0]).log()  # (c + ε)/(0 + ε)
+    torch.testing.assert_close(
+        drift(latent, coarse, transform=LogRain(), blocks=(1, 1, 1)), offset.square().mean()
+    )
+    assert drift(latent, 0 * coarse, transform=LogRain(), blocks=(1, 1, 1)) == 0
+    cold = drift(latent, coarse, transform=Standard(0.2, 2.0), blocks=(1, 1, 1))
+    torch.testing.assert_close(cold, torch.tensor([0.1, 0.0, 0.2]).square().mean())
