@@ -78,3 +78,141 @@ def test_validation_windows_are_fixed(field):
 def test_nothing_to_learn_from_is_an_error_with_sizes(values):
     with pytest.raises(EmptyFieldError, match="larger or wetter"):
         sampler(values)
+
+
+def shower(shape=(24, 40, 40), seed=0, share=0.1):
+    """Wetter towards one side."""
+    shapes = share * np.linspace(0.1, 4, shape[2]) ** 2
+    return np.random.default_rng(seed).gamma(shapes, 1.0, shape).astype("f4")
+
+
+def several(**changes):
+    """Two events of one product, of different lengths, and one of another."""
+    sources = [Source(shower(), style="radar"), Source(shower((12, 24, 24), 1, 0.3), style="radar"),
+               Source(shower((6, 40, 16), 2, 0.6), style="gauge")]  # fmt: skip
+    options = {"blocks": (3, 4, 4), "cells": 4, "frames": 2, "floor": 0.5} | changes
+    return PatchSampler(sources, **options)
+
+
+def test_the_weighted_mean_over_draws_is_the_plain_mean_over_all_windows():
+    """Of anything that a window has: its mean, its square, its largest value. No weight is cut at this floor."""
+    s = PatchSampler([Source(shower())], blocks=(3, 4, 4), cells=4, frames=2, floor=0.5)
+    assert s.odds.sum() == pytest.approx(1)
+    assert s.weights.max() < 3.5
+    assert s.odds.max() > 1.2 * s.odds.min()  # rain is preferred
+    windows = [s._cut(patch)[0].astype(float) for patch in s.patches]
+    for of in (np.mean, np.max, lambda values: np.square(values).mean()):
+        each = np.array([of(window) for window in windows])
+        assert (s.odds * s.weights) @ each == pytest.approx(each.mean(), rel=1e-9)
+
+
+def test_drawn_windows_have_the_frequency_and_the_weight_that_they_should():
+    s = PatchSampler([Source(shower())], blocks=(3, 4, 4), cells=4, frames=2, floor=0.5)
+    batch = s.spread(20_000)
+    each = np.array([s._cut(patch)[0].mean() for patch in s.patches])
+    assert batch.weights.mean() == pytest.approx(1, abs=0.02)
+    drawn = (batch.weights * batch.fine.mean((1, 2, 3))).mean()
+    assert drawn == pytest.approx(each.mean(), rel=0.03)
+    assert batch.fine.mean() > 1.05 * each.mean()
+
+
+def test_products_share_alike_and_events_by_the_root_of_their_windows():
+    s = several()
+    number = np.array([patch.source for patch in s.patches])
+    share = np.bincount(number, s.odds * s.weights)
+    counts = np.bincount(number)
+    assert share[2] == pytest.approx(0.5)
+    assert share[0] / share[1] == pytest.approx(np.sqrt(counts[0] / counts[1]))
+    assert np.bincount(number, s.odds)[2] == pytest.approx(0.5)
+    windows = np.array([s._cut(patch)[0].mean(dtype=float) for patch in s.patches])
+    expected = sum(share[n] * windows[number == n].mean() for n in range(3))
+    assert (s.odds * s.weights) @ windows == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_window_is_as_likely_as_its_wet_share_and_the_floor():
+    s = PatchSampler([Source(shower())], blocks=(3, 4, 4), cells=4, frames=2, floor=0.3, wet=0.2)
+    wet = np.array([(s._cut(patch)[0] > 0.2).mean() for patch in s.patches])
+    np.testing.assert_allclose(s.odds / s.odds[0], (wet + 0.3) / (wet[0] + 0.3))
+
+
+def test_a_weight_is_at_most_a_few_times_the_mean(field):
+    """Where a window is so unlikely that it would drown a batch, its weight is cut, and the mean stays one."""
+    s = sampler(field, floor=0.01)
+    assert s.odds @ s.weights == pytest.approx(1)
+    uncut = 1 / s.odds / len(s.patches)
+    assert uncut.max() > 4
+    cut = uncut >= 4
+    assert np.ptp(s.weights[cut]) < 1e-9
+    np.testing.assert_allclose(s.weights[~cut] / uncut[~cut], s.weights[cut][0] / 4)
+
+
+def test_all_windows_are_alike_where_no_rain_is_asked_for():
+    s = PatchSampler([Source(shower() - 5)], blocks=(3, 4, 4), cells=4, frames=2, wet=None)
+    np.testing.assert_allclose(s.odds, 1 / len(s.patches))
+    np.testing.assert_allclose(s.weights, 1)
+
+
+def test_windows_overlap_by_half_and_reach_the_end():
+    s = PatchSampler([Source(shower((14, 40, 23)) + 1)], blocks=(3, 4, 4), cells=4, frames=2)
+    starts = [sorted({patch[axis] for patch in s.patches}) for axis in (1, 2, 3)]
+    assert starts == [[0, 3, 6, 8], [0, 8, 16, 24], [0, 7]]
+    assert len(s.patches) == 4 * 4 * 2
+
+
+def test_windows_of_a_batch_are_moved_within_the_field_by_up_to_a_quarter():
+    ramp = np.arange(12 * 40 * 40, dtype=np.float32).reshape(12, 40, 40) + 1
+    s = PatchSampler([Source(ramp)], blocks=(3, 4, 4), cells=4, frames=2, wet=None)
+    moves = []
+    for step in range(40):
+        for window in s.batch(step, 8).fine:
+            t, y, x = np.unravel_index(int(window.min()) - 1, ramp.shape)
+            assert (
+                np.sort(window.ravel()).tolist()
+                == np.sort(ramp[t : t + 6, y : y + 16, x : x + 16].ravel()).tolist()
+            )
+            moves.append((t, y, x))
+    found = np.array(moves)
+    assert [sorted(set(found[:, axis])) for axis in range(3)] == [
+        list(range(7)),
+        list(range(25)),
+        list(range(25)),
+    ]
+
+
+@pytest.mark.parametrize("blocks", [(3, 4, 4), (3, 2, 4)])
+def test_windows_are_turned_in_every_way_that_keeps_their_shape(blocks):
+    ramp = np.add.outer(np.arange(16.0), 100 * np.arange(16.0)).astype("f4") + 1
+    if blocks[1] != blocks[2]:
+        ramp = ramp[:8]
+    s = PatchSampler([Source(np.stack([ramp] * 6))], blocks=blocks, cells=4, frames=2, wet=None)
+    seen = {window[0].tobytes() for step in range(30) for window in s.batch(step, 8).fine}
+    square = blocks[1] == blocks[2]
+    ways = [
+        turned[::a, ::b]
+        for turned in ([ramp, ramp.T] if square else [ramp])
+        for a in (1, -1)
+        for b in (1, -1)
+    ]
+    assert seen == {np.ascontiguousarray(way).tobytes() for way in ways}
+
+
+def test_a_part_of_a_batch_keeps_windows_static_fields_weights_and_styles_together():
+    static = np.zeros((1, 40, 40), "f4")
+    s = PatchSampler([Source(shower() + 1, static, style="radar")], blocks=(3, 4, 4), cells=4, frames=2)
+    batch = s.batch(0, 5)
+    part = batch.part(slice(1, 3))
+    np.testing.assert_array_equal(part.fine, batch.fine[1:3])
+    np.testing.assert_array_equal(part.weights, batch.weights[1:3])
+    assert part.static.shape == (2, 1, 16, 16)
+    assert part.styles == ("radar",) * 2
+    assert s.spread(3).static.shape == (3, 1, 16, 16)
+
+
+def test_validation_windows_differ_as_long_as_there_are_enough():
+    s = PatchSampler([Source(shower((12, 24, 24)) + 1)], blocks=(3, 4, 4), cells=4, frames=2)
+    count = len(s.patches)
+    assert len({window.tobytes() for window in s.spread(count).fine}) == count
+    assert len(s.spread(3 * count).fine) == 3 * count
+    another = PatchSampler([Source(shower((12, 24, 24)) + 1)], blocks=(3, 4, 4), cells=4, frames=2, seed=1)
+    assert not np.array_equal(s.spread(4).fine, another.spread(4).fine)
+    assert not np.array_equal(s.batch(0, 4).fine, another.batch(0, 4).fine)
