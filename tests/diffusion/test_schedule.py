@@ -91,3 +91,59 @@ def test_drawn_levels_follow_their_law_and_their_generator():
     assert float(angles.max()) > 1.57
     again = schedule.random_angle(3, generator=torch.Generator().manual_seed(1)).angle
     assert torch.equal(again, schedule.random_angle(3, generator=torch.Generator().manual_seed(1)).angle)
+
+
+def test_a_sample_is_noised_by_the_factors_of_its_level():
+    level = NoiseLevel.from_angle(torch.tensor([0.3, 1.2], dtype=torch.float64))
+    signal, noise = torch.full((2, 3, 1), 2.0).double(), torch.full((2, 3, 1), 5.0).double()
+    noised = level.shaped(3).noised(signal, noise)
+    assert level.shaped(3).alpha.shape == (2, 1, 1)
+    for each, angle in zip(noised, (0.3, 1.2), strict=True):
+        torch.testing.assert_close(
+            each, torch.full((3, 1), 2 * math.cos(angle) + 5 * math.sin(angle)).double()
+        )
+    assert len(level) == 2
+    assert [float(each.angle) for each in level] == pytest.approx([0.3, 1.2])
+    assert float(level[1].ratio) == pytest.approx(math.tan(1.2))
+    assert (float(schedule.PURE_NOISE.alpha), float(schedule.PURE_NOISE.sigma)) == (0.0, 1.0)
+
+
+def test_where_a_schedule_would_reach_pure_noise_a_thousandth_of_the_signal_is_left():
+    for levels in (schedule.cosine(100), schedule.sigmoid(100)):
+        power = levels.alpha.square()
+        beta = 1 - power[:-1] / power[1:]
+        assert float(beta[0]) == pytest.approx(0.999)
+        assert float(beta[1]) < 0.99
+
+
+def test_sigmoid_follows_its_closed_form():
+    levels = schedule.sigmoid(10, start=-2.0, end=4.0, scale=0.5)
+    s = [k / 10 for k in range(10)]
+    curve = lambda z: 1 / (1 + math.exp(-z / 0.5))  # noqa: E731
+    power = [(curve(4) - curve(-2 + each * 6)) / (curve(4) - curve(-2)) for each in s]
+    assert levels.alpha.square().flip(0)[:10].tolist() == pytest.approx(power)
+
+
+def test_cosine_squared_follows_its_closed_form():
+    levels = schedule.cosine_squared(4, 0.01)
+    angle = math.acos(0.1)
+    assert levels.alpha.tolist() == pytest.approx([math.cos(k / 4 * angle) ** 2 for k in (4, 3, 2, 1, 0)])
+    assert (levels.alpha.square() + levels.sigma.square()).tolist() == pytest.approx([1.0001] * 5)
+
+
+def test_the_defaults_are_those_of_the_papers():
+    """Compared with what is passed by name, and their number of levels."""
+    same = [
+        (schedule.linear_beta(), schedule.linear_beta(1000, first=1e-4, last=0.02), 1001),
+        (schedule.cosine(), schedule.cosine(1000, offset=0.008), 1001),
+        (schedule.sigmoid(), schedule.sigmoid(1400, start=-3.0, end=3.0, scale=1.0), 1401),
+        (schedule.cosine_squared(), schedule.cosine_squared(256, rest=1e-3), 257),
+        (schedule.karras(9, largest=9.0, smallest=0.1), schedule.karras(9, largest=9.0, smallest=0.1, rho=7.0), 10),
+    ]  # fmt: skip
+    for default, named, count in same:
+        assert len(default) == count
+        assert torch.equal(default.alpha, named.alpha)
+        assert torch.equal(default.sigma, named.sigma)
+    levels = schedule.random_ratio(20_000, generator=torch.Generator().manual_seed(0)).ratio.log()
+    assert float(levels.mean()) == pytest.approx(-0.5, abs=0.03)
+    assert float(levels.std()) == pytest.approx(1.2, rel=0.02)

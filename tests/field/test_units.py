@@ -8,7 +8,7 @@ import xarray as xr
 
 from tests.support import rain, raise_if_dask_computes
 from xdownscale.errors import UnitsError
-from xdownscale.field.units import is_amount, to_units, unit_scale
+from xdownscale.field.units import is_amount, is_rate, to_units, unit_scale
 
 
 @pytest.mark.parametrize(
@@ -151,3 +151,42 @@ def test_temperatures_and_rain_do_not_ask_for_a_time_step():
     warm = rain().isel(time=[0, 1, 3]).assign_attrs(units="K")
     with pytest.raises(UnitsError, match="cannot convert 'K' to 'mm'"):
         to_units(warm, "mm")
+
+
+def test_fixed_points_of_temperature():
+    for units, freezing, boiling in (("degF", 32.0, 212.0), ("degC", 0.0, 100.0), ("K", 273.15, 373.15)):
+        for other, there in (("K", (273.15, 373.15)), ("degF", (32.0, 212.0)), ("degC", (0.0, 100.0))):
+            scale, offset = unit_scale(units, other)
+            assert (freezing * scale + offset, boiling * scale + offset) == pytest.approx(there, abs=1e-9)
+    scale, offset = unit_scale("degF", "K")
+    assert -459.67 * scale + offset == pytest.approx(0, abs=1e-9)
+
+
+def test_a_field_in_celsius_is_moved_to_kelvin_and_says_so():
+    field = xr.DataArray([0.0, 21.5], dims="x", attrs={"units": "degC", "long_name": "t"}, name="t")
+    field.encoding = {"scale_factor": 0.1, "dtype": "int16"}
+    warm = to_units(field, "K")
+    assert warm.values.tolist() == [273.15, 294.65]
+    assert (warm.attrs["units"], warm.attrs["long_name"], warm.name) == ("K", "t", "t")
+    assert warm.encoding == {}
+
+
+def test_amounts_take_a_step_given_before_the_one_of_the_axis():
+    amount = rain().assign_attrs(units="mm")
+    np.testing.assert_allclose(to_units(amount, "mm h-1", step=np.timedelta64(30, "m")), amount * 2)
+    rate = rain()
+    np.testing.assert_allclose(to_units(rate, "mm"), rate / 12)
+    np.testing.assert_allclose(to_units(rate, "mm", step=np.timedelta64(1, "h")), rate)
+    assert unit_scale("mm", "mm h-1", step=np.timedelta64(1500, "ms"))[0] == pytest.approx(2400)
+
+
+def test_rates_and_amounts_are_told_apart():
+    assert [is_amount(units) for units in ("mm", "kg m-2", "mm h-1", "K")] == [True, True, False, False]
+    assert [is_rate(units) for units in ("mm", "kg m-2 s-1", "mm h-1", "K")] == [False, True, True, False]
+
+
+def test_a_logarithmic_unit_has_no_factor():
+    pytest.importorskip("pint")
+    assert unit_scale("hPa", "Pa") == (100.0, 0.0)
+    with pytest.raises(UnitsError, match="Convert the field beforehand"):
+        unit_scale("dB", "1")
