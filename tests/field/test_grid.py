@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import globe, rain
-from xdownscale.errors import DimensionError
+from xdownscale.errors import DimensionError, TimeAxisError
 from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import cell_areas, check_regular, coarsen_coords, describe, refine_coords
@@ -245,3 +245,87 @@ def test_coordinates_lose_their_encoding():
     assert coords["x"].encoding == {"_FillValue": None}
     assert coords["time"].encoding == {}
     assert field["time"].encoding
+
+
+def test_a_description_has_positive_widths_and_the_index_of_the_first_cell_in_time_y_x():
+    field = rain((3, 4, 5)).assign_coords(y=-250.0 * np.arange(4) + 1000, x=500.0 * np.arange(5) - 1500)
+    field = field.assign_coords(
+        time=np.datetime64("1970-01-01T01", "ns") + np.arange(3) * np.timedelta64(1, "h")
+    )
+    field["x"].attrs["units"] = "m"
+    grid = describe(field, AXES)
+    assert grid.axes == AXES
+    assert (grid.spacing_y, grid.spacing_x, grid.units, grid.step) == (250, 500, "m", np.timedelta64(1, "h"))
+    assert grid.origin == (1, -4, -3)
+    assert not grid.latlon
+    alone = describe(field.isel(time=0, drop=True), Axes("y", "x", None))
+    assert (alone.step, alone.origin) == (None, (0, -4, -3))
+
+
+def test_each_axis_is_checked_by_its_own_rule():
+    field = rain((4, 4, 6))
+    check_regular(field, AXES.ordered, "time")
+    with pytest.raises(TimeAxisError, match="gap"):
+        check_regular(field.isel(time=[0, 1, 3]), ["time"], "time")
+    with pytest.raises(DimensionError, match="'x' is not evenly spaced"):
+        check_regular(field.isel(x=[0, 1, 3]), AXES.ordered, "time")
+    check_regular(field.isel(x=[0, 1, 3]), ["y"], None)
+
+
+def test_cells_have_areas_where_geography_is_known_and_none_in_metres():
+    flat = curvilinear()
+    metres = flat.assign_coords(j=("j", 1000.0 * np.arange(8), {"units": "m"}))
+    plain = flat.assign_coords(j=("j", np.arange(8.0)))
+    axes = find_axes(flat)
+    assert cell_areas(metres, axes) is None
+    assert cell_areas(plain, axes).dims == ("j", "i")
+    assert cell_areas(flat.isel(i=[0]), axes) is None
+    assert cell_areas(flat.isel(j=[0]), axes) is None
+    assert cell_areas(flat.isel(j=[0, 1], i=[0, 1]), axes).shape == (2, 2)
+    rows = cell_areas(globe((6, 8)), Axes("lat", "lon", None))
+    assert (rows.dims, rows.attrs["units"], float(rows.mean())) == (("lat",), "1", pytest.approx(1))
+    np.testing.assert_array_equal(rows.lat, globe((6, 8)).lat)
+
+
+@pytest.mark.parametrize(("lon", "east"), [(200.0, True), (20.0, False), (-100.0, False)])
+def test_longitudes_keep_their_convention(lon, east):
+    field = curvilinear((4, 6), middle=(40.0, 0.0)).assign_coords(
+        lon=(("j", "i"), np.tile(lon + np.arange(6.0), (4, 1)), {"standard_name": "longitude"})
+    )
+    coarse, back = there_and_back(field.to_dataset(name="tas"), find_axes(field), Factors(2, 2, 1))
+    np.testing.assert_allclose(coarse.lon[0], lon + np.array([0.5, 2.5, 4.5]), atol=1e-9)
+    np.testing.assert_allclose(back.lon, field.lon, atol=0.05)
+    assert (float(back.lon.max()) > 180) == east
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 5])
+def test_what_is_linear_along_an_axis_stays_linear_beyond_its_ends(factor):
+    field = rain((2, 3, 4)).assign_coords(ramp=("x", 3.0 - 2 * np.arange(4.0)), lone=("y", np.arange(3.0)))
+    coords = refine_coords(field, AXES, Factors(1, factor, 1))
+    centres = (np.arange(4 * factor) + 0.5) / factor - 0.5
+    np.testing.assert_allclose(coords["ramp"].values, 3 - 2 * centres, atol=1e-12)
+    np.testing.assert_array_equal(coords["lone"].values, np.arange(3.0))
+    one = refine_coords(field.isel(y=[1]).drop_vars("y"), AXES, Factors(factor, 1, 1))
+    np.testing.assert_array_equal(one["lone"].values, np.ones(factor))
+
+
+def test_coordinates_of_whole_numbers_words_and_times_are_taken_from_the_first_cell_and_repeated():
+    field = rain((6, 4, 6)).assign_coords(
+        number=("x", np.arange(6)),
+        day=("x", np.datetime64("2020-01-01", "ns") + np.arange(6) * np.timedelta64(1, "D")),
+        lead=("time", 0.5 * np.arange(6)),
+    )
+    coarse, back = there_and_back(field, AXES, Factors(2, 2, 3))
+    np.testing.assert_array_equal(coarse.number, [0.5, 2.5, 4.5])
+    np.testing.assert_array_equal(coarse.day, field.day[::2])
+    np.testing.assert_array_equal(coarse.lead, [0.0, 1.5])
+    np.testing.assert_array_equal(back.day, np.repeat(coarse.day, 2))
+    np.testing.assert_array_equal(back.lead, np.repeat([0.0, 1.5], 3))
+
+
+def test_sampled_frames_keep_their_labels():
+    coords = coarsen_coords(rain((6, 4, 6)), AXES, Factors(2, 2, 3), point=True)
+    np.testing.assert_array_equal(coords["time"].values, rain().time.values[::3])
+    coords = coarsen_coords(rain((6, 4, 6)), AXES, Factors(2, 2, 1))
+    np.testing.assert_array_equal(coords["time"].values, rain().time.values)
+    assert set(coords) == {"time", "y", "x"}
