@@ -202,3 +202,31 @@ def test_ancestral_noise_is_fresh_in_every_step_but_the_last():
     levels = NoiseLevel.from_angle(torch.linspace(1.5, 0, 6, dtype=torch.float64))
     SAMPLERS["ddpm"].rule(Gaussian(), levels, lambda n: asked.append(n) or torch.zeros(13).double())
     assert asked == [0, 1, 2, 3, 4]
+
+
+DEFAULTS = {
+    "angle": (5, 0.01141, -0.02200),
+    "dpm": (15, 0.02478, -0.00441),
+    "heun": (18, 0.02191, -0.00690),
+    "ddim": (100, -0.02032, -0.02632),
+    "ddpm": (1000, 0.00766, -0.00178),
+}
+"""Steps, and the largest and smallest deviation of a mode's standard deviation: every number of a grid moves them."""
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_the_default_grids_are_those_that_were_chosen(name):
+    spread = law(SAMPLERS[name])[1] / VARIANCES.sqrt() - 1
+    steps, most, least = DEFAULTS[name]
+    assert SAMPLERS[name].steps == steps
+    assert (float(spread.max()), float(spread.min())) == pytest.approx((most, least), abs=2e-5)
+    assert SAMPLERS[name].fresh == (name == "ddpm")
+
+
+def test_grids_of_the_angle_between_known_numbers_of_steps_are_those_of_the_next_smaller():
+    for steps, known in ((1, 3), (2, 3), (7, 6), (9, 8), (40, 10)):
+        ends = [angle_levels(known).ratio[place] for place in (0, -2)]
+        found = angle_levels(steps).ratio
+        assert float(found[0]) == pytest.approx(float(ends[0]))
+        if steps > 1:
+            assert float(found[-2]) == pytest.approx(float(ends[1]))
