@@ -29,7 +29,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import Phase
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -288,6 +290,8 @@ def _test(tree: Path, test: str) -> None:
     os.environ["PYTHONPATH"] = str(tree)
     sys.path.insert(0, str(tree))
     sys.dont_write_bytecode = True
+    hypothesis.settings.register_profile("mutants", phases=[Phase.explicit, Phase.generate], database=None)
+    hypothesis.settings.load_profile("mutants")  # a smaller example of a failure is of no use here
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 1)
     os.dup2(silent, 2)
