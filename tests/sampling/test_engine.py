@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from tests.models import model, residual_model
 from xdownscale import zoo
+from xdownscale.model.generator import FILLED
 from xdownscale.sampling import engine
 from xdownscale.sampling.engine import Job, sample
 
@@ -36,3 +38,29 @@ def test_missing_cells_are_missing_in_every_member():
     missing = np.zeros(fine.shape, bool)
     missing[:, 3:, 8:, :4] = True
     np.testing.assert_array_equal(np.isnan(fine), missing)
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("masks", [True, False])
+def test_tiles_change_no_bit_beside_gaps(name, masks, monkeypatch):
+    """The window of a tile is as much wider as its fill looks farther."""
+    method = METHODS[name]
+    inner = getattr(method, "mean", method)
+    monkeypatch.setattr(inner, "settings", replace(inner.settings, masks=masks))
+    cells = method.halo[0] + FILLED
+    shape = (2, 8, 2 * cells + 14) if name != "residual" else (1, 5, 2 * cells + 14)
+    random = np.random.default_rng(1)
+    coarse = random.gamma(1.0, 2.0, shape).astype(np.float32)
+    coarse[:, ndimage.gaussian_filter(random.normal(size=shape[1:]), 1.5) > 0.03] = np.nan
+    job = Job(method, (0, 0, 0))
+    whole = sample(job, coarse)
+    np.testing.assert_array_equal(sample(replace(job, core=(2, 8, 5)), coarse), whole)
+    np.testing.assert_array_equal(np.isnan(whole[0]), np.kron(np.isnan(coarse), np.ones(method.settings.blocks)) > 0)
+
+
+def test_a_dry_tile_with_gaps_is_dry_and_missing_where_they_are():
+    coarse = np.zeros((1, 4, 4), np.float32)
+    coarse[:, :2] = np.nan
+    fine = sample(Job(METHODS["generator"], (0, 0, 0)), coarse)[0]
+    assert np.isnan(fine[:, :8]).all()
+    assert (fine[:, 8:] == 0).all()

@@ -23,7 +23,7 @@ WIDEST = 5
 """Pixels per coarse cell at which movement is looked at, at most: finer detail lives for a step or two only."""
 
 WHOLE = 0.999
-"""Share of known cells from which on a pixel is known as a whole: interpolated ones may add up to a little less."""
+"""Interpolated share of pixels that count from which on all of them do: sums of weights may round to less than 1."""
 
 
 def movement_error(
@@ -57,13 +57,19 @@ def movement_error(
     field = functional.avg_pool2d(truth, tuple(pool))
     speed = grow_space(resize_axis(velocity, 1, steps, dim=1), (1, 1), pixels)
     lags = [lag for lag in sorted({1, steps}) if lag < field.shape[1]]
-    full = torch.ones_like(field) if known is None else functional.avg_pool2d(known.to(field), tuple(pool))
+    full = torch.ones_like(field) if known is None else _inside(known.to(field), pool)
     errors = [_error(speed[:, lag:] * (lag / steps), field, full, lag, pixels) for lag in lags]
     return (torch.stack(errors).mean(0) * windows).mean() if errors else truth.new_zeros(())
 
 
+def _inside(known: Tensor, pool: list[int]) -> Tensor:
+    """1 for a pixel whose cells are all known, and those of its neighbours, between which it may be interpolated."""
+    missing = functional.avg_pool2d(1 - known, tuple(pool))
+    return (functional.max_pool2d(missing, 3, stride=1, padding=1) == 0).to(known)
+
+
 def _error(moved: Tensor, field: Tensor, full: Tensor, lag: int, pixels: tuple[int, int]) -> Tensor:
-    """Error for each window; `moved` (B, frames, 2, H, W) in cells, `full` where a pixel is known as a whole."""
+    """Error for each window; `moved` (B, frames, 2, H, W) in cells, `full` 1 where it counts."""
     before, after = field[:, :-lag].flatten(0, 1), field[:, lag:].flatten(0, 1)
     sources = torch.stack([before, full[:, :-lag].flatten(0, 1)], dim=1)
     rows, columns = field.shape[-2:]
