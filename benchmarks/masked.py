@@ -77,7 +77,9 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--temperature", default=TEMPERATURE)
     parser.add_argument("--members", type=int, default=10)
     parser.add_argument("--cells", type=int, default=14, help="coarse cells along a side of a square of rain")
-    parser.add_argument("--frames", type=int, default=8, help="coarse frames in the middle of a field of rain")
+    parser.add_argument(
+        "--frames", type=int, default=8, help="coarse frames in the middle of a field of rain"
+    )
     parser.add_argument("--steps", type=int, default=300, help="of training for temperature")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
@@ -165,9 +167,7 @@ def results(cases: list[Case], random: np.random.Generator) -> dict[str, dict[st
         for name in (*dict.fromkeys(case.mask for case in some), "all"):
             chosen = [case for case in some if name in (case.mask, "all")]
             rows[f"{kind}, {name}"] = {
-                where: {
-                    score: ratio(chosen, number, ring, random) for number, score in enumerate(SCORES)
-                }
+                where: {score: ratio(chosen, number, ring, random) for number, score in enumerate(SCORES)}
                 for ring, where in enumerate(("beside", "around"))
             }
     return rows
@@ -183,12 +183,18 @@ def ratio(cases: list[Case], score: int, ring: int, random: np.random.Generator)
         ]
     )
     drawn = blocks[random.integers(0, len(blocks), (2000, len(blocks)))].sum(1)
-    return [float(blocks[:, 0].sum() / blocks[:, 1].sum()), *np.quantile(drawn[:, 0] / drawn[:, 1], (0.025, 0.975))]
+    return [
+        float(blocks[:, 0].sum() / blocks[:, 1].sum()),
+        *np.quantile(drawn[:, 0] / drawn[:, 1], (0.025, 0.975)),
+    ]
 
 
 def table(rows: dict[str, dict[str, dict[str, list[float]]]]) -> str:
     """The rows in Markdown."""
-    lines = [f"| error with the mask / without it | CRPS beside | MAE beside | CRPS around | ≤ {BOUND} |", "|---|---|---|---|---|"]
+    lines = [
+        f"| error with the mask / without it | CRPS beside | MAE beside | CRPS around | ≤ {BOUND} |",
+        "|---|---|---|---|---|",
+    ]
     for name, row in rows.items():
         cells = [row["beside"]["CRPS"], row["beside"]["MAE"], row["around"]["CRPS"]]
         met = "yes" if max(cell[0] for cell in cells) <= BOUND else "**no**"

@@ -27,7 +27,9 @@ def shown(method, coarse, monkeypatch):
     """The channels that the network gets for a window."""
     seen = []
     encode = method.network.encode
-    monkeypatch.setattr(method.network, "encode", lambda channels: (seen.append(channels), encode(channels))[1])
+    monkeypatch.setattr(
+        method.network, "encode", lambda channels: (seen.append(channels), encode(channels))[1]
+    )
     with torch.inference_mode():
         method.prepare(coarse)
     monkeypatch.undo()

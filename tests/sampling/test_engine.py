@@ -55,7 +55,9 @@ def test_tiles_change_no_bit_beside_gaps(name, masks, monkeypatch):
     job = Job(method, (0, 0, 0))
     whole = sample(job, coarse)
     np.testing.assert_array_equal(sample(replace(job, core=(2, 8, 5)), coarse), whole)
-    np.testing.assert_array_equal(np.isnan(whole[0]), np.kron(np.isnan(coarse), np.ones(method.settings.blocks)) > 0)
+    np.testing.assert_array_equal(
+        np.isnan(whole[0]), np.kron(np.isnan(coarse), np.ones(method.settings.blocks)) > 0
+    )
 
 
 def test_a_dry_tile_with_gaps_is_dry_and_missing_where_they_are():

@@ -72,7 +72,9 @@ def test_no_term_of_the_loss_looks_at_values_in_a_cell_with_a_gap(fine, share):
 
 def test_the_score_of_cells_is_the_mean_over_known_ones(fine):
     method = model().method
-    weights = replace(RECIPE.weights.only(cell=1.0, latent=0.0), drift=0.0, movement=0.0, physical=1.0, alpha=1.0)
+    weights = replace(
+        RECIPE.weights.only(cell=1.0, latent=0.0), drift=0.0, movement=0.0, physical=1.0, alpha=1.0
+    )
     loss = float(loss_of(method, fine, weights).detach())
     drawn = draw(method, batch(fine), members=2, passes=2, source=torch.Generator().manual_seed(0))
     crps = crps_ensemble(drawn.truth, drawn.members.detach())[drawn.known] / 2.0

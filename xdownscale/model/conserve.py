@@ -88,7 +88,6 @@ def conserve_cells(
     Tensor, shape of `latent`
         In the units of `coarse`.
     """
-
     known = _known(coarse)
 
     def step(obtained: Tensor) -> Tensor:

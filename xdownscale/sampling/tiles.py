@@ -16,7 +16,6 @@ class Tile(NamedTuple):
     core: tuple[slice, slice, slice]
     window: tuple[slice, slice, slice]
 
-
     def widened(self, edge: int, shape: tuple[int, int, int]) -> Tile:
         """The same core in a window with so many cells and frames more to each side, as far as the domain goes."""
         time, y, x = (

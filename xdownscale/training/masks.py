@@ -50,6 +50,8 @@ def random_mask(shape: tuple[int, int, int], random: np.random.Generator) -> NDA
     y, x = np.indices(shape[1:])
     along_y, along_x = random.normal(size=(2, WAVES)) / max(shape[1:])
     phases = random.uniform(size=WAVES)
-    height = sum(np.sin(2 * np.pi * (a * y + b * x + c)) for a, b, c in zip(along_y, along_x, phases, strict=True))
+    height = sum(
+        np.sin(2 * np.pi * (a * y + b * x + c)) for a, b, c in zip(along_y, along_x, phases, strict=True)
+    )
     missing[:] = height < np.quantile(height, random.uniform(0, MOST))
     return missing

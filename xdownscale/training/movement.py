@@ -78,7 +78,9 @@ def _error(moved: Tensor, field: Tensor, full: Tensor, lag: int, pixels: tuple[i
     place_y = y[:, None] - moved[:, 0] * pixels[0]
     place_x = x - moved[:, 1] * pixels[1]
     unit = torch.stack([2 * place_x / max(1, columns - 1) - 1, 2 * place_y / max(1, rows - 1) - 1], dim=-1)
-    carried, share = functional.grid_sample(sources, unit, padding_mode="border", align_corners=True).unbind(1)
+    carried, share = functional.grid_sample(sources, unit, padding_mode="border", align_corners=True).unbind(
+        1
+    )
     inside = (unit.detach().abs() <= 1).all(-1) & (torch.minimum(share, full[:, lag:].flatten(0, 1)) > WHOLE)
     off = (carried - after).abs() * inside
     return off.unflatten(0, (len(field), -1)).flatten(1).mean(1)

@@ -123,8 +123,9 @@ class PatchSampler:
         if not self.patches:
             sizes = ", ".join(f"{s.name}: {s.values.shape}" for s in self.sources)
             msg = (
-                f"no training window of {self.shape} (time, y, x) fine cells with rain, and with data in {LEAST:.0%} of "
-                f"its coarse cells, fits into the fields ({sizes}); train on a larger or wetter field, or pass a recipe with smaller windows"
+                f"no training window of {self.shape} (time, y, x) fine cells with rain, and with data in "
+                f"{LEAST:.0%} of its coarse cells, fits into the fields ({sizes}); train on a larger or wetter "
+                f"field, or pass a recipe with smaller windows"
             )
             raise EmptyFieldError(msg)
         shares = self._shares()
