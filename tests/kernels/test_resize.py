@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from xdownscale.kernels.resize import interpolate_cells, resize_axis
+from xdownscale.kernels.resize import interpolate_cells, interpolate_known, resize_axis
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (1, 10), (2, 5), (5, 10), (4, 7)])
@@ -32,3 +32,36 @@ def test_a_crop_gives_the_bits_of_the_whole():
 def test_nothing_to_do_returns_the_same_tensor():
     values = torch.zeros(4)
     assert resize_axis(values, 2, 2, dim=0) is values
+
+
+@pytest.fixture
+def beside_gaps():
+    source = torch.Generator().manual_seed(0)
+    known = (torch.rand(2, 5, 6, generator=source) < 0.7).float()
+    return torch.randn(2, 5, 6, generator=source), known
+
+
+def test_where_all_is_known_the_weights_change_no_bit(beside_gaps):
+    values, known = beside_gaps
+    plain = interpolate_cells(values, (2, 3, 10))
+    assert torch.equal(interpolate_known(values, torch.ones_like(known), (2, 3, 10)), plain)
+    assert torch.equal(interpolate_known(values, None, (2, 3, 10)), plain)
+
+
+def test_unknown_values_do_not_count_and_a_constant_is_kept(beside_gaps):
+    values, known = beside_gaps
+    blocks = (2, 3, 10)
+    other = torch.where(known > 0, values, 1e6)
+    assert torch.equal(interpolate_known(values, known, blocks), interpolate_known(other, known, blocks))
+    constant = interpolate_known(torch.full_like(values, 3.0), known, blocks)
+    near = interpolate_cells(known, blocks) > 0
+    torch.testing.assert_close(constant[near], torch.full_like(constant[near], 3.0))
+    assert not constant[~near].any()
+
+
+def test_beside_a_straight_gap_it_is_as_if_the_field_ended_there(beside_gaps):
+    values, known = beside_gaps
+    known = torch.ones_like(known)
+    known[..., 4:] = 0
+    ended = interpolate_cells(values[..., :4], (2, 3, 10))
+    torch.testing.assert_close(interpolate_known(values, known, (2, 3, 10))[..., :40], ended)

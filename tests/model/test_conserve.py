@@ -240,3 +240,146 @@ def test_drift_counts_wet_cells_alone_and_is_a_mean_square():
     assert drift(latent, 0 * coarse, transform=LogRain(), blocks=(1, 1, 1)) == 0
     cold = drift(latent, coarse, transform=Standard(0.2, 2.0), blocks=(1, 1, 1))
     torch.testing.assert_close(cold, torch.tensor([0.1, 0.0, 0.2]).square().mean())
+
+
+SMALL = (3, 4, 4)
+TRANSFORMS = pytest.mark.parametrize("transform", [LogRain(), Standard(1.0, 2.0)])
+MODES = pytest.mark.parametrize("learning", [False, True])
+
+
+@pytest.fixture
+def gappy():
+    """A latent field that is too low and uneven, wanted block means, and which of them are missing."""
+    source = torch.Generator().manual_seed(3)
+    latent = torch.randn(1, 12, 40, 40, generator=source).double()
+    coarse = 2 + torch.rand(1, 4, 10, 10, generator=source).double()
+    coast = torch.nn.functional.avg_pool2d(torch.randn(1, 4, 14, 14, generator=source), 5, 1) < -0.03
+    return latent, coarse.masked_fill(coast, torch.nan)
+
+
+def settled(latent, coarse, transform, *, learning=False, blocks=SMALL, passes=conserve.PASSES):
+    """The conserved field, along the code of training or of sampling, and where it is known."""
+    latent = latent.clone().requires_grad_(learning)
+    with torch.set_grad_enabled(learning):
+        fine = conserve_cells(latent, coarse, transform=transform, blocks=blocks, passes=passes)
+    return fine.detach(), ~block_repeat(coarse.isnan(), blocks)
+
+
+@TRANSFORMS
+@MODES
+def test_block_means_of_known_cells_are_exact_beside_gaps(gappy, transform, learning):
+    latent, coarse = gappy
+    assert 0.2 < float(coarse.isnan().double().mean()) < 0.6
+    fine, _ = settled(latent, coarse, transform, learning=learning)
+    known = ~coarse.isnan()
+    torch.testing.assert_close(block_mean(fine, SMALL)[known], coarse[known], rtol=1e-9, atol=1e-9)
+
+
+@TRANSFORMS
+@MODES
+def test_a_field_that_is_right_is_not_changed_beside_a_gap(gappy, transform, learning):
+    """With 0 wanted in the gap its neighbours would be drawn to 0."""
+    latent, coarse = gappy
+    wanted = transform.inverse(latent.abs() + 1)
+    coarse = block_mean(wanted, SMALL).masked_fill(coarse.isnan(), torch.nan)
+    fine, known = settled(latent.abs() + 1, coarse, transform, learning=learning)
+    torch.testing.assert_close(fine[known], wanted[known], rtol=1e-9, atol=1e-9)
+
+
+@TRANSFORMS
+@MODES
+def test_a_field_that_is_off_by_a_constant_is_right_afterwards(gappy, transform, learning):
+    """A smooth field: the missing offset is one constant, and no neighbour pulls it down."""
+    _, coarse = gappy
+    t, y, x = (torch.arange(n).double() for n in (12, 40, 40))
+    smooth = 1.5 + 0.3 * torch.sin(t[:, None, None] / 9) * torch.cos(y[:, None] / 15 + x / 11)
+    wanted = transform.inverse(smooth[None])
+    coarse = block_mean(wanted, SMALL).masked_fill(coarse.isnan(), torch.nan)
+    fine, known = settled(smooth[None] - 0.4, coarse, transform, learning=learning, passes=25)
+    torch.testing.assert_close(fine[known], wanted[known], rtol=1e-4, atol=1e-4)
+
+
+@TRANSFORMS
+@MODES
+def test_known_cells_do_not_depend_on_what_is_drawn_in_missing_ones(gappy, transform, learning):
+    latent, coarse = gappy
+    first, known = settled(latent, coarse, transform, learning=learning)
+    other = torch.where(known, latent, 6.0)
+    assert torch.equal(settled(other, coarse, transform, learning=learning)[0][known], first[known])
+
+
+@TRANSFORMS
+@MODES
+def test_beside_a_straight_gap_it_is_as_if_the_field_ended_there(gappy, transform, learning):
+    latent, coarse = gappy
+    coarse = coarse.nan_to_num(nan=2.5)
+    ended, _ = settled(latent[..., :24], coarse[..., :6], transform, learning=learning)
+    coarse[..., 6:] = torch.nan
+    fine, known = settled(latent, coarse, transform, learning=learning)
+    torch.testing.assert_close(fine[known], ended.flatten(), rtol=1e-9, atol=1e-9)
+
+
+@TRANSFORMS
+def test_mask_and_field_that_move_together_move_the_result(transform):
+    """Bit for bit, as far from the border as the passes reach."""
+    source = torch.Generator().manual_seed(1)
+    latent, reach = torch.randn(1, 39, 60, 64, generator=source), conserve.PASSES
+    coarse = 2 + torch.rand(1, 13, 15, 16, generator=source)
+    coarse[torch.rand(coarse.shape, generator=source) < 0.4] = torch.nan
+    whole, known = settled(latent, coarse, transform)
+    crop, _ = settled(latent[:, 3:, 8:, 4:], coarse[:, 1:, 2:, 1:], transform)
+    inner = (..., slice(3 * reach, None), slice(4 * reach, None), slice(4 * reach, None))
+    same = whole[:, 3:, 8:, 4:][inner]
+    assert 0.4 < float(known.float().mean()) < 0.8
+    assert torch.equal(crop[inner], same)
+    assert same.numel() > 0
+
+
+def test_nothing_known_moves_nothing():
+    latent = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    fine, _ = settled(latent, torch.full((1, 1, 2, 2), torch.nan), Standard(1.0, 2.0))
+    assert torch.equal(fine, Standard(1.0, 2.0).inverse(latent))
+    rain, _ = settled(latent, torch.full((1, 1, 2, 2), torch.nan), LogRain())
+    assert torch.equal(rain, LogRain().inverse(latent.clone()))
+
+
+@pytest.mark.parametrize("passes", [0, 5])
+def test_without_rectifier_the_gradient_is_exact_beside_gaps(gappy, passes):
+    latent, coarse = gappy
+    source = torch.Generator().manual_seed(9)
+    direction, probe = torch.randn(2, *latent.shape, generator=source).double()
+    probe = torch.where(block_repeat(coarse.isnan(), SMALL), 0.0, probe)
+    run = lambda v: (  # noqa: E731
+        conserve_cells(v, coarse, transform=Standard(1.0, 2.0), blocks=SMALL, passes=passes) * probe
+    ).sum()
+    variable = latent.clone().requires_grad_(True)
+    run(variable).backward()
+    with torch.no_grad():
+        change = run(latent + direction) - run(latent)
+    assert float((variable.grad * direction).sum()) == pytest.approx(float(change), rel=1e-9)
+    assert not variable.grad[block_repeat(coarse.isnan(), SMALL)].any()
+
+
+def test_with_a_rectifier_missing_cells_get_no_gradient_and_all_others_a_finite_one(gappy):
+    latent, coarse = gappy
+    missing = block_repeat(coarse.isnan(), SMALL)
+    variable = latent.clone().requires_grad_(True)
+    fine = conserve_cells(variable, coarse, transform=LogRain(), blocks=SMALL)
+    loss = fine.masked_fill(missing, 0.0).square().sum() + drift(
+        variable, coarse, transform=LogRain(), blocks=SMALL
+    )
+    loss.backward()
+    assert variable.grad.isfinite().all()
+    assert not variable.grad[missing].any()
+    assert variable.grad[~missing].any()
+
+
+@TRANSFORMS
+def test_drift_is_that_of_the_known_cells(transform):
+    latent = torch.full((1, 3, 8, 4), 1.0)
+    coarse = torch.full((1, 1, 2, 1), 5.0)
+    both = drift(latent, coarse, transform=transform, blocks=SMALL)
+    coarse[:, :, 1], latent[:, :, 4:] = torch.nan, 2.0
+    one = drift(latent, coarse, transform=transform, blocks=SMALL)
+    assert one > 0
+    torch.testing.assert_close(one, both)

@@ -5,10 +5,12 @@ from dataclasses import replace
 import dask.array as da
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from tests.models import model, residual_model
 from xdownscale import zoo
 from xdownscale.kernels.blocks import block_mean, block_repeat
+from xdownscale.model.generator import FILLED
 from xdownscale.sampling import engine
 from xdownscale.sampling.engine import Job, _token, core_for, sample, sample_lazily
 
@@ -131,3 +133,31 @@ def test_a_core_grows_in_time_where_the_domain_is_small_and_is_smaller_for_fine_
     assert core_for((9, 1, 1)) == (96, 96, 96)
     assert core_for((9, 96, 96), METHODS["residual"]) == (8, 32, 32)
     assert core_for((9, 16, 32), METHODS["residual"])[0] == 16
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("masks", [True, False])
+def test_tiles_change_no_bit_beside_gaps(name, masks, monkeypatch):
+    """The window of a tile is as much wider as its fill looks farther."""
+    method = METHODS[name]
+    inner = getattr(method, "mean", method)
+    monkeypatch.setattr(inner, "settings", replace(inner.settings, masks=masks))
+    cells = method.halo[0] + FILLED
+    shape = (2, 8, 2 * cells + 14) if name != "residual" else (1, 5, 2 * cells + 14)
+    random = np.random.default_rng(1)
+    coarse = random.gamma(1.0, 2.0, shape).astype(np.float32)
+    coarse[:, ndimage.gaussian_filter(random.normal(size=shape[1:]), 1.5) > 0.03] = np.nan
+    job = Job(method, (0, 0, 0))
+    whole = sample(job, coarse)
+    np.testing.assert_array_equal(sample(replace(job, core=(2, 8, 5)), coarse), whole)
+    np.testing.assert_array_equal(
+        np.isnan(whole[0]), np.kron(np.isnan(coarse), np.ones(method.settings.blocks)) > 0
+    )
+
+
+def test_a_dry_tile_with_gaps_is_dry_and_missing_where_they_are():
+    coarse = np.zeros((1, 4, 4), np.float32)
+    coarse[:, :2] = np.nan
+    fine = sample(Job(METHODS["generator"], (0, 0, 0)), coarse)[0]
+    assert np.isnan(fine[:, :8]).all()
+    assert (fine[:, 8:] == 0).all()

@@ -66,3 +66,21 @@ def test_in_a_single_frame_nothing_moves():
         )
         == 0
     )
+
+
+def test_only_movements_between_known_cells_count():
+    truth = field(VELOCITY)
+    spoiled, known = truth.clone(), torch.ones_like(truth, dtype=torch.bool)
+    spoiled[..., 30:50], known[..., 30:50] = 40.0, False
+    errors = []
+    for each in (truth, spoiled):
+        velocity = uniform(*VELOCITY).clone().requires_grad_(True)
+        error_beside = movement_error(velocity, each, blocks=BLOCKS, windows=ONE, known=known)
+        error_beside.backward()
+        errors.append((error_beside.detach(), velocity.grad))
+    assert torch.equal(errors[0][0], errors[1][0])
+    assert torch.equal(errors[0][1], errors[1][1])
+    assert 0 < float(errors[0][0]) <= error(*VELOCITY, truth)
+    assert error(*VELOCITY, spoiled) > 2 * error(*VELOCITY, truth)
+    everything = movement_error(uniform(*VELOCITY), truth, blocks=BLOCKS, windows=ONE, known=known | True)
+    assert float(everything) == error(*VELOCITY, truth)

@@ -144,3 +144,23 @@ def test_seconds_are_shared_out_and_steps_are_not():
     assert [each.schedule.seconds for each in (first, second)] == pytest.approx([20, 40])
     assert first.schedule.steps == second.schedule.steps == SCHEDULE.steps
     assert shared_out(RECIPE) == (RECIPE, RECIPE)
+
+
+def test_cells_with_gaps_do_not_count_in_the_scale_and_have_nothing_left_in_the_loss(rain, monkeypatch):
+    batch = rain.spread(1)
+    batch.fine[:, :, 4:8, 4:12] = np.nan
+    other = batch._replace(fine=batch.fine.copy())
+    batch.fine[:, :, 8:12, 8:12], batch.fine[0, 0, 8, 8], batch.fine[0, 2, 8, 8] = 30.0, np.nan, np.nan
+    other.fine[:, :, 8:12, 8:12] = np.nan
+    model = fresh()
+    assert left_over(model, batch) == pytest.approx(left_over(model, other), rel=1e-6)
+    seen = []
+    monkeypatch.setattr(
+        "xdownscale.training.residual.denoising_error",
+        lambda _, clean, noise, level: (seen.append(clean), clean.square())[1],
+    )
+    for each in (batch, other):
+        denoising_loss(model, each, torch.Generator().manual_seed(0), 1.0)
+    assert torch.equal(seen[0], seen[1])
+    assert not seen[0][..., 4:8, 4:12].any()
+    assert seen[0].any()

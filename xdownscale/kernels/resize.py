@@ -73,3 +73,34 @@ def interpolate_cells(coarse: Tensor, blocks: tuple[int, int, int]) -> Tensor:
     time, y, x = blocks
     coarse = resize_axis(resize_axis(coarse, 1, time, dim=-3), 1, x, dim=-1)
     return resize_axis(coarse, 1, y, dim=-2)  # last, since whole rows are the fastest to write
+
+
+def interpolate_known(values: Tensor, known: Tensor | None, blocks: tuple[int, int, int]) -> Tensor:
+    """What :func:`interpolate_cells` gives where all cells are known; beside others, from the known ones alone.
+
+    Their weights are divided by the sum of their weights, so a constant is kept, and 0 stands where none is near.
+
+    Parameters
+    ----------
+    values : Tensor, shape (..., K, M, N)
+        Finite; those of cells that are not known do not count.
+    known : Tensor of 0 and 1, shape (..., K, M, N), optional
+        Which cells count, None for all.
+    blocks : tuple of int
+        Fine cells per coarse cell along (time, y, x).
+
+    Examples
+    --------
+    >>> import torch
+    >>> interpolate_known(torch.tensor([[[4.0, 9.0]]]), torch.tensor([[[1.0, 0.0]]]), (1, 1, 2))
+    tensor([[[4., 4., 4., 0.]]])
+    """
+    if known is None:
+        return interpolate_cells(values, blocks)
+    weights = interpolate_cells(known, blocks)
+    return share_of(interpolate_cells(values * known, blocks), weights)
+
+
+def share_of(weighted: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums over the sums of their weights, 0 where these are; the very sums where they are 1."""
+    return weighted / weights.masked_fill(weights == 0, 1.0)

@@ -19,6 +19,9 @@ differentiable pass is nearly the first-order solution of the implicit equation 
 cost of remembering the passes; and where the passes have not converged, c/m is large and its gradient, c/m², would
 drown the rest.
 
+Missing cells want nothing. Offsets are interpolated from cells with a wanted value alone, so that what stands in a
+missing cell, and that nothing is wanted there, changes no value beside it.
+
 A shift of v over a whole cell changes nothing in the result, so training must anchor it (:func:`drift`).
 """
 
@@ -30,7 +33,7 @@ import torch
 from einops import rearrange
 
 from xdownscale.kernels.blocks import block_mean, block_mean_by_rows, block_repeat, block_scale
-from xdownscale.kernels.resize import interpolate_cells, resize_axis
+from xdownscale.kernels.resize import interpolate_cells, interpolate_known, resize_axis, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +75,7 @@ def conserve_cells(
     latent : Tensor, shape (B, T·L, S_y·M, S_x·N)
         Output of a method before the inverse transform.
     coarse : Tensor, shape (B, L, M, N)
-        Wanted block means, finite.
+        Wanted block means, NaN where missing: any values there, which nothing else depends on.
     transform : Transform
         Value transform of the method.
     blocks : tuple of int
@@ -85,64 +88,86 @@ def conserve_cells(
     Tensor, shape of `latent`
         In the units of `coarse`.
     """
+    known = _known(coarse)
 
     def step(obtained: Tensor) -> Tensor:
-        offset = transform.offset(coarse, obtained)
+        offset = transform.offset(_wanted(coarse, obtained), obtained)
         return offset.clamp(-LARGEST, LARGEST) if transform.nonnegative else offset
 
     latent = transform.bound(latent)
     if torch.is_grad_enabled() and not transform.nonnegative:
         missing = step(block_mean(transform.inverse(latent), blocks))
-        moved = latent + interpolate_cells(_total_offset(missing, blocks, passes), blocks)
+        moved = latent + interpolate_known(_total_offset(missing, known, blocks, passes), known, blocks)
         return exact_step(moved, coarse, transform=transform, blocks=blocks)
     with torch.no_grad():
         shift, move = torch.zeros_like(coarse), torch.zeros_like(coarse)
         for _ in range(passes - 1):
-            move = STRIDE * step(_means_after(latent, shift, transform, blocks)) + MOMENTUM * move
+            move = STRIDE * step(_means_after(latent, shift, known, transform, blocks)) + MOMENTUM * move
             shift = shift + move
     if not torch.is_grad_enabled():
         if passes:
-            shift = shift + step(_means_after(latent, shift, transform, blocks))
-        return _settled(latent, shift, coarse, transform, blocks)
+            shift = shift + step(_means_after(latent, shift, known, transform, blocks))
+        return _settled(latent, shift, coarse, known, transform, blocks)
     if passes:
-        moved = latent + interpolate_cells(shift, blocks)
+        moved = latent + interpolate_known(shift, known, blocks)
         obtained = block_mean(transform.inverse(moved), blocks)
-        latent = moved + interpolate_cells(step(obtained), blocks)
+        latent = moved + interpolate_known(step(obtained), known, blocks)
     return exact_step(latent, coarse, transform=transform, blocks=blocks)
 
 
-def _total_offset(missing: Tensor, blocks: Blocks, passes: int) -> Tensor:
+def _known(coarse: Tensor) -> Tensor | None:
+    """1 where a block mean is wanted, 0 where it is missing; None where none is missing."""
+    missing = coarse.isnan()
+    return (~missing).to(coarse.dtype) if bool(missing.any()) else None
+
+
+def _wanted(coarse: Tensor, obtained: Tensor) -> Tensor:
+    """Wanted block means; those of missing cells are right as they are."""
+    return torch.where(coarse.isnan(), obtained, coarse)
+
+
+def _total_offset(missing: Tensor, known: Tensor | None, blocks: Blocks, passes: int) -> Tensor:
     """The offsets of all passes if means are linear in them: a polynomial of M·I; I interpolates, M takes means."""
     total, move = torch.zeros_like(missing), torch.zeros_like(missing)
     for _ in range(passes - 1):
         move = STRIDE * missing + MOMENTUM * move
         total = total + move
-        missing = missing - block_mean(interpolate_cells(move, blocks), blocks)
+        missing = missing - block_mean(interpolate_known(move, known, blocks), blocks)
     return total + missing if passes else total
 
 
-def _runs(latent: Tensor, shift: Tensor, blocks: Blocks) -> Iterator[tuple[slice, slice, Tensor]]:
+def _runs(
+    latent: Tensor, shift: Tensor, known: Tensor | None, blocks: Blocks
+) -> Iterator[tuple[slice, slice, Tensor]]:
     """Runs of coarse frames, their fine steps, and the moved latent values: temporaries that stay in the cache."""
-    steps = resize_axis(shift, 1, blocks[0], dim=-3)
+    steps = resize_axis(shift if known is None else shift * known, 1, blocks[0], dim=-3)
+    weights = None if known is None else resize_axis(known, 1, blocks[0], dim=-3)
     length = max(1, RUN // latent[:, : blocks[0]].numel())
     for start in range(0, shift.shape[-3], length):
         frames = slice(start, start + length)
         fine = slice(start * blocks[0], (start + length) * blocks[0])
-        yield frames, fine, interpolate_cells(steps[:, fine], (1, *blocks[1:])).add_(latent[:, fine])
+        moves = interpolate_cells(steps[:, fine], (1, *blocks[1:]))
+        if weights is not None:
+            moves = share_of(moves, interpolate_cells(weights[:, fine], (1, *blocks[1:])))
+        yield frames, fine, moves.add_(latent[:, fine])
 
 
-def _means_after(latent: Tensor, shift: Tensor, transform: Transform, blocks: Blocks) -> Tensor:
+def _means_after(
+    latent: Tensor, shift: Tensor, known: Tensor | None, transform: Transform, blocks: Blocks
+) -> Tensor:
     """Block means of the field whose latent values are moved by `shift`."""
     means = torch.empty_like(shift)
-    for frames, _, moved in _runs(latent, shift, blocks):
+    for frames, _, moved in _runs(latent, shift, known, blocks):
         means[:, frames] = block_mean_by_rows(transform.inverse(moved), blocks)
     return means
 
 
-def _settled(latent: Tensor, shift: Tensor, coarse: Tensor, transform: Transform, blocks: Blocks) -> Tensor:
+def _settled(
+    latent: Tensor, shift: Tensor, coarse: Tensor, known: Tensor | None, transform: Transform, blocks: Blocks
+) -> Tensor:
     """The moved field after the exact step."""
     result = torch.empty_like(latent)
-    for frames, fine, moved in _runs(latent, shift, blocks):
+    for frames, fine, moved in _runs(latent, shift, known, blocks):
         result[:, fine] = exact_step(moved, coarse[:, frames], transform=transform, blocks=blocks)
     return result
 
@@ -158,13 +183,15 @@ def exact_step(latent: Tensor, coarse: Tensor, *, transform: Transform, blocks: 
     fine = transform.inverse(latent)
     mean = block_mean if fine.requires_grad else block_mean_by_rows
     obtained = mean(fine, blocks)
+    wanted = _wanted(coarse, obtained)
     if not transform.nonnegative:
-        return fine + block_repeat(coarse - obtained, blocks)
-    without = (obtained <= 0) & (coarse > 0)
+        return fine + block_repeat(wanted - obtained, blocks)
+    without = (obtained <= 0) & (wanted > 0)
     if bool(without.any()):
         _by_cells(fine, blocks)[without] = _raised(latent, without, transform, blocks)
         obtained = mean(fine, blocks)
-    scale = torch.where(obtained > 0, coarse / obtained.clamp_min(torch.finfo(fine.dtype).tiny), 0.0).detach()
+        wanted = _wanted(coarse, obtained)
+    scale = torch.where(obtained > 0, wanted / obtained.clamp_min(torch.finfo(fine.dtype).tiny), 0.0).detach()
     exact = block_scale(fine, scale, blocks)
     if not fine.requires_grad:
         return exact
@@ -188,9 +215,10 @@ def _by_cells(fine: Tensor, blocks: Blocks) -> Tensor:
 def drift(latent: Tensor, coarse: Tensor, *, transform: Transform, blocks: Blocks) -> Tensor:
     """Mean square offset that an unconserved latent field would need: a penalty, zero where its block means are right.
 
-    Parameters as in :func:`conserve_cells`. Dry cells do not count: the exact step empties them whatever v is.
+    Parameters as in :func:`conserve_cells`. Missing cells do not count, and dry ones neither: the exact step empties
+    them whatever v is.
     """
     obtained = block_mean(transform.inverse(transform.bound(latent)), blocks)
-    offset = transform.offset(coarse, obtained)
-    wet = (coarse > 0) if transform.nonnegative else torch.ones_like(coarse, dtype=torch.bool)
+    offset = transform.offset(_wanted(coarse, obtained), obtained)
+    wet = (coarse > 0) if transform.nonnegative else ~coarse.isnan()
     return (offset.square() * wet).sum() / wet.sum().clamp_min(1)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 
+from xdownscale.kernels.gaps import fill_gaps
 from xdownscale.kernels.resize import interpolate_cells, resize_axis
 from xdownscale.model.conserve import PASSES, conserve_cells
 from xdownscale.model.recipe import NetworkSize
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
     from xdownscale.kernels.blocks import Blocks
     from xdownscale.nn.carry import NoiseMaps, Shift
+
+
+FILLED = 4
+"""Coarse cells and frames up to which a gap is filled from the cells around it; farther in, the value of a latent zero
+stands: no rain, or the mean."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Window(NamedTuple):
     """A coarse window prepared once and shared by its members."""
 
     coarse: Tensor
-    """Block means (B, L, M, N), gaps filled with 0."""
+    """Block means (B, L, M, N), NaN where missing."""
     features: Tensor
     """Encoded condition (B, L, C, M, N)."""
     velocity: Tensor | None
@@ -92,6 +98,9 @@ class GeneratorSettings:
     size : NetworkSize
     stochastic, conserving : bool
         Whether it draws members, and whether block means are conserved.
+    masks : bool
+        Whether it learned from windows with gaps, so that it is shown which cells are filled. Others are shown filled
+        cells as if they were known: what a network makes of a mark that it has never seen is left to chance.
     """
 
     blocks: Blocks
@@ -102,6 +111,7 @@ class GeneratorSettings:
     size: NetworkSize = field(default_factory=NetworkSize)
     stochastic: bool = True
     conserving: bool = True
+    masks: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """A document of plain values for the model file."""
@@ -123,6 +133,7 @@ class GeneratorSettings:
             size=NetworkSize(**size),
             stochastic=document["stochastic"],
             conserving=document["conserving"],
+            masks=document.get("masks", False),  # files from before windows with gaps were learned from
         )
 
 
@@ -184,25 +195,25 @@ class Generator(nn.Module):
             As in :meth:`style`.
         """
         transform, blocks = self.settings.transform, self.settings.blocks
-        valid = torch.isfinite(coarse).to(coarse.dtype)
-        filled = torch.nan_to_num(coarse, nan=0.0)
-        channels = [transform.features(filled), valid.unsqueeze(-3)]
+        filled = fill_gaps(coarse, reach=FILLED, beyond=transform.inverse(coarse.new_zeros(())))
+        shown = ~coarse.isnan() if self.settings.masks else torch.ones_like(coarse, dtype=torch.bool)
+        channels = [transform.features(filled), shown.to(coarse.dtype).unsqueeze(-3)]
         if static is not None:
             channels.append(
                 _shrink(static, coarse.shape[-2:]).unsqueeze(1).expand(-1, coarse.shape[1], -1, -1, -1)
             )
         features, velocity = self.network.encode(torch.cat(channels, dim=-3))
-        frames = _interpolate_frames(filled, valid, blocks[0])
+        steps = resize_axis(filled, 1, blocks[0], dim=1)
         conditions, base = [], filled
         for rung in self.network.rungs:
-            base = _interpolate_space(*frames, rung)
+            base = interpolate_cells(steps, (1, *rung))
             shown = transform.forward(base).unsqueeze(2)
             if static is not None:
                 fine = _shrink(static, shown.shape[-2:]).unsqueeze(1).expand(-1, shown.shape[1], -1, -1, -1)
                 shown = torch.cat([shown, fine], dim=2)
             conditions.append(shown)
         places = self.network.follow(velocity)
-        return Window(filled, features, velocity, places, conditions, base, self.style(style))
+        return Window(coarse, features, velocity, places, conditions, base, self.style(style))
 
     def latent(self, window: Window, noise: Sequence[Tensor], *, conserve: bool = True) -> Tensor:
         """Latent fine field of one member, shape (B, T·L, S_y·M, S_x·N).
@@ -259,21 +270,6 @@ def draw_noise(
         torch.randn((window[0], *m.shape(window[1:])), generator=generator, device=generator.device)
         for m in maps
     ]
-
-
-def _interpolate_frames(filled: Tensor, valid: Tensor, steps: int) -> tuple[Tensor, Tensor | None]:
-    """Values and (where cells are missing) their validity, interpolated in time."""
-    gaps = None if bool((valid > 0).all()) else resize_axis(valid, 1, steps, dim=1)
-    return resize_axis(filled, 1, steps, dim=1), gaps
-
-
-def _interpolate_space(values: Tensor, valid: Tensor | None, cells: tuple[int, int]) -> Tensor:
-    """Values interpolated in y and x from known cells only; 0 where none is near."""
-    fine = interpolate_cells(values, (1, *cells))
-    if valid is None:
-        return fine
-    weight = interpolate_cells(valid, (1, *cells))
-    return torch.where(weight > 0, fine / weight.clamp_min(1e-6), 0.0)
 
 
 def _shrink(static: Tensor, shape: Sequence[int]) -> Tensor:

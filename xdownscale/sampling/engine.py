@@ -11,6 +11,7 @@ from einops import rearrange
 from tqdm import tqdm
 
 from xdownscale.kernels.blocks import block_repeat
+from xdownscale.model.generator import FILLED
 from xdownscale.model.residual import Residual
 from xdownscale.sampling.noise import noise_window
 from xdownscale.sampling.tiles import Tile, plan_tiles
@@ -157,6 +158,8 @@ def sample_tile(
 ) -> Iterator[NDArray[np.float32]]:
     """The core of a tile, member by member; the condition is encoded once."""
     blocks = job.method.settings.blocks
+    if np.isnan(coarse[tile.window]).any():
+        tile = tile.widened(FILLED, (coarse.shape[0], coarse.shape[1], coarse.shape[2]))
     here = np.ascontiguousarray(coarse[tile.window], np.float32)
     core = tuple(
         slice(c.start - w.start, c.stop - w.start) for c, w in zip(tile.core, tile.window, strict=True)

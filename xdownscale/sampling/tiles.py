@@ -16,6 +16,14 @@ class Tile(NamedTuple):
     core: tuple[slice, slice, slice]
     window: tuple[slice, slice, slice]
 
+    def widened(self, edge: int, shape: tuple[int, int, int]) -> Tile:
+        """The same core in a window with so many cells and frames more to each side, as far as the domain goes."""
+        time, y, x = (
+            slice(max(0, part.start - edge), min(size, part.stop + edge))
+            for part, size in zip(self.window, shape, strict=True)
+        )
+        return Tile(self.core, (time, y, x))
+
 
 def plan_tiles(
     shape: tuple[int, int, int],

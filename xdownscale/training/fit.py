@@ -196,22 +196,22 @@ class _Loop:
         """Fair CRPS (absolute error for a deterministic net), its ratio to the interpolation's error, spread/skill."""
         count = members if self.model.settings.stochastic else 1
         weight = torch.from_numpy(batch.weights).to(self.device)[:, None, None, None]
-        sums = dict.fromkeys(("crps", "interpolated", "variance", "squared"), 0.0)
+        sums = dict.fromkeys(("cells", "crps", "interpolated", "variance", "squared"), 0.0)
         for number in range(len(batch.fine)):
             part, w = batch.part(slice(number, number + 1)), weight[number : number + 1]
             with torch.no_grad():
                 source = self._generator(-1, number)
                 drawn = draw(self.model, part, members=count, passes=PASSES, source=source)
             ensemble, truth = drawn.members, drawn.truth
+            sums["cells"] += float((drawn.known * w).sum())
             sums["crps"] += float((crps_ensemble(truth, ensemble) * w).sum())
             sums["interpolated"] += float(((drawn.base - truth).abs() * w).sum())
             sums["squared"] += float(((ensemble.mean(0) - truth).square() * w).sum())
             if count > 1:
                 sums["variance"] += float((ensemble.var(0) * w).sum())
-        cells = float(weight.sum()) * batch.fine[0].size
         spread = math.sqrt((count + 1) / count * sums["variance"] / max(sums["squared"], 1e-12))
         return {
-            "crps": sums["crps"] / cells,
+            "crps": sums["crps"] / sums["cells"],
             "crps_over_interpolation": sums["crps"] / max(sums["interpolated"], 1e-12),
             "spread_skill": spread,
         }

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 WIDEST = 5
 """Pixels per coarse cell at which movement is looked at, at most: finer detail lives for a step or two only."""
 
+WHOLE = 0.999
+"""Interpolated share of pixels that count from which on all of them do: sums of weights may round to less than 1."""
 
-def movement_error(velocity: Tensor, truth: Tensor, *, blocks: Blocks, windows: Tensor) -> Tensor:
+
+def movement_error(
+    velocity: Tensor, truth: Tensor, *, blocks: Blocks, windows: Tensor, known: Tensor | None = None
+) -> Tensor:
     """Mean absolute difference between the truth and what it was before, displaced: one fine step and T of them before.
 
     Parameters
@@ -36,6 +41,8 @@ def movement_error(velocity: Tensor, truth: Tensor, *, blocks: Blocks, windows: 
         Fine cells per coarse cell along (time, y, x).
     windows : Tensor, shape (B,)
         Importance weights of the windows.
+    known : Tensor of bool, shape of `truth`, optional
+        What counts: only movements from known cells to known ones. None for all.
 
     Returns
     -------
@@ -50,20 +57,30 @@ def movement_error(velocity: Tensor, truth: Tensor, *, blocks: Blocks, windows: 
     field = functional.avg_pool2d(truth, tuple(pool))
     speed = grow_space(resize_axis(velocity, 1, steps, dim=1), (1, 1), pixels)
     lags = [lag for lag in sorted({1, steps}) if lag < field.shape[1]]
-    errors = [_error(speed[:, lag:] * (lag / steps), field, lag, pixels) for lag in lags]
+    full = torch.ones_like(field) if known is None else _inside(known.to(field), pool)
+    errors = [_error(speed[:, lag:] * (lag / steps), field, full, lag, pixels) for lag in lags]
     return (torch.stack(errors).mean(0) * windows).mean() if errors else truth.new_zeros(())
 
 
-def _error(moved: Tensor, field: Tensor, lag: int, pixels: tuple[int, int]) -> Tensor:
-    """Error for each window; `moved` (B, frames, 2, H, W) in cells."""
+def _inside(known: Tensor, pool: list[int]) -> Tensor:
+    """1 for a pixel whose cells are all known, and those of its neighbours, between which it may be interpolated."""
+    missing = functional.avg_pool2d(1 - known, tuple(pool))
+    return (functional.max_pool2d(missing, 3, stride=1, padding=1) == 0).to(known)
+
+
+def _error(moved: Tensor, field: Tensor, full: Tensor, lag: int, pixels: tuple[int, int]) -> Tensor:
+    """Error for each window; `moved` (B, frames, 2, H, W) in cells, `full` 1 where it counts."""
     before, after = field[:, :-lag].flatten(0, 1), field[:, lag:].flatten(0, 1)
+    sources = torch.stack([before, full[:, :-lag].flatten(0, 1)], dim=1)
     rows, columns = field.shape[-2:]
     y, x = (torch.arange(size, device=field.device, dtype=field.dtype) for size in (rows, columns))
     moved = moved.flatten(0, 1)
     place_y = y[:, None] - moved[:, 0] * pixels[0]
     place_x = x - moved[:, 1] * pixels[1]
     unit = torch.stack([2 * place_x / max(1, columns - 1) - 1, 2 * place_y / max(1, rows - 1) - 1], dim=-1)
-    carried = functional.grid_sample(before.unsqueeze(1), unit, padding_mode="border", align_corners=True)
-    inside = (unit.detach().abs() <= 1).all(-1)
-    off = (carried.squeeze(1) - after).abs() * inside
+    carried, share = functional.grid_sample(sources, unit, padding_mode="border", align_corners=True).unbind(
+        1
+    )
+    inside = (unit.detach().abs() <= 1).all(-1) & (torch.minimum(share, full[:, lag:].flatten(0, 1)) > WHOLE)
+    off = (carried - after).abs() * inside
     return off.unflatten(0, (len(field), -1)).flatten(1).mean(1)

@@ -3,6 +3,9 @@
 Most of a rain field is dry, and a dry window teaches nothing (its prediction is exactly zero). Windows are therefore
 drawn with a probability that grows with their wet fraction and weighted by its inverse: averages stay those of the
 whole set of windows with any rain.
+
+Windows may have gaps: what is scored are the coarse cells that are known as a whole (``training.window``). Some windows
+get a random mask on top.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ import numpy as np
 from einops import rearrange
 
 from xdownscale.errors import EmptyFieldError
+from xdownscale.kernels.blocks import block_mean, block_repeat
+from xdownscale.training.masks import MASKED, random_mask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +26,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xdownscale.kernels.blocks import Blocks
+
+LEAST = 0.25
+"""Share of the coarse cells of a window that are known as a whole, at least: with fewer it is not worth its time."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Batch(NamedTuple):
     """Windows ready for a network, as numpy arrays."""
 
     fine: NDArray[np.float32]
-    """(B, T·L, H, W)"""
+    """(B, T·L, H, W), NaN where missing."""
     static: NDArray[np.float32] | None
     """(B, fields, H, W)"""
     weights: NDArray[np.float32]
@@ -115,8 +123,9 @@ class PatchSampler:
         if not self.patches:
             sizes = ", ".join(f"{s.name}: {s.values.shape}" for s in self.sources)
             msg = (
-                f"no training window of {self.shape} (time, y, x) fine cells with data and rain fits into the fields "
-                f"({sizes}); train on a larger or wetter field, or pass a recipe with smaller windows"
+                f"no training window of {self.shape} (time, y, x) fine cells with rain, and with data in "
+                f"{LEAST:.0%} of its coarse cells, fits into the fields ({sizes}); train on a larger or wetter "
+                f"field, or pass a recipe with smaller windows"
             )
             raise EmptyFieldError(msg)
         shares = self._shares()
@@ -125,7 +134,7 @@ class PatchSampler:
         self.weights = self._level(self.odds * self.weights) / self.odds
 
     def batch(self, step: int, size: int) -> Batch:
-        """The windows of training step `step`, moved, turned and mirrored at random.
+        """The windows of training step `step`, moved, turned and mirrored at random, some behind a random mask.
 
         Parameters
         ----------
@@ -138,7 +147,8 @@ class PatchSampler:
         chosen = random.choice(len(self.patches), size, p=self.odds)
         cut = [self._jittered(self.patches[i], random) for i in chosen]
         turned = [self._turned(fine, static, random) for fine, static in cut]
-        fine = np.stack([f for f, _ in turned])
+        hiding = np.random.default_rng([self.seed, step, 1])
+        fine = np.stack([self._masked(f, hiding) for f, _ in turned])
         has_static = turned[0][1] is not None
         static = np.stack([s for _, s in turned if s is not None]) if has_static else None
         return Batch(fine, static, self.weights[chosen].astype(np.float32), self._styles(chosen))
@@ -153,7 +163,7 @@ class PatchSampler:
         return Batch(np.stack([f for f, _ in cut]), static, weights, self._styles(chosen))
 
     def _survey(self, wet: float | None) -> tuple[list[Patch], NDArray[np.float64]]:
-        """All windows on a half-overlapping lattice that have data everywhere and rain somewhere."""
+        """All windows on a half-overlapping lattice that have enough data, and rain somewhere."""
         patches, fractions = [], []
         for number, source in enumerate(self.sources):
             starts = [
@@ -165,9 +175,10 @@ class PatchSampler:
                     for x in starts[2]:
                         patch = Patch(number, t, y, x)
                         values = self._cut(patch)[0]
-                        if not np.isfinite(values).all():
+                        known = self._known(values)
+                        if known < LEAST:
                             continue
-                        fraction = 1.0 if wet is None else float((values > wet).mean())
+                        fraction = known if wet is None else float((values > wet).mean())
                         if fraction > 0:
                             patches.append(patch)
                             fractions.append(fraction)
@@ -198,7 +209,7 @@ class PatchSampler:
     def _jittered(
         self, patch: Patch, random: np.random.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        """A window near `patch`, or `patch` itself where the neighbour has gaps."""
+        """A window near `patch`, or `patch` itself where the neighbour has too little data."""
         shape = self.sources[patch.source].values.shape
         moves = [random.integers(-(length // 4), length // 4 + 1) for length in self.shape]
         start = [
@@ -206,7 +217,19 @@ class PatchSampler:
             for first, move, size, length in zip(patch[1:], moves, shape, self.shape, strict=True)
         ]
         moved = self._cut(Patch(patch.source, *start))
-        return moved if np.isfinite(moved[0]).all() else self._cut(patch)
+        return moved if self._known(moved[0]) >= LEAST else self._cut(patch)
+
+    def _known(self, values: NDArray[np.float32]) -> float:
+        """Share of the coarse cells of a window that have no gap."""
+        return float((block_mean(np.isfinite(values).astype(np.float64), self.blocks) == 1).mean())
+
+    def _masked(self, fine: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+        """A window as it is, or with a share of its coarse cells hidden."""
+        if random.random() >= MASKED:
+            return fine
+        frames, rows, columns = (n // size for n, size in zip(fine.shape, self.blocks, strict=True))
+        hidden = random_mask((frames, rows, columns), random)
+        return np.where(block_repeat(hidden, self.blocks), np.float32(np.nan), fine)
 
     def _turned(
         self, fine: NDArray[np.float32], static: NDArray[np.float32] | None, random: np.random.Generator

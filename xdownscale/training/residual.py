@@ -77,18 +77,21 @@ def left_over(model: Residual, windows: Batch, device: str = "cpu") -> float:
     for number in range(len(windows.fine)):
         part = windows.part(slice(number, number + 1))
         with torch.no_grad():
-            window, _, truth = opened(model, part, torch.device(device))
+            window, _, truth, known = opened(model, part, torch.device(device))
             rest = model.remainder(window, truth) * model.settings.scale
-        squares += float(part.weights[0]) * float(rest.square().mean())
+        squares += float(part.weights[0]) * float(rest[known].square().mean())
         weights += float(part.weights[0])
     return max((squares / weights) ** 0.5, 1e-6)
 
 
 def denoising_loss(method: Residual, batch: Batch, source: torch.Generator, _share: float) -> Tensor:
-    """The error of the denoiser at a few noise levels, for one window; the same all through a run."""
+    """The error of the denoiser at a few noise levels, for one window; the same all through a run.
+
+    In missing cells it learns that nothing is left, so that cells beside them see in sampling what they saw here.
+    """
     with torch.no_grad():
-        window, _, truth = opened(method, batch, source.device)
-        remainder = method.remainder(window, truth)
+        window, _, truth, known = opened(method, batch, source.device)
+        remainder = torch.where(known, method.remainder(window, truth), 0.0)
     known = method.denoiser.condition(window.window.features, window.mean)
     clean = remainder.expand(LEVELS, *remainder.shape[1:])
     level = random_angle(LEVELS, generator=source).shaped(clean.ndim)

@@ -1,4 +1,8 @@
-"""A training window: members drawn for it, and their score."""
+"""A training window: members drawn for it, and their score.
+
+A coarse cell with a gap is missing as a whole. There the truth and every member are replaced by one and the same field,
+the interpolated window: whatever is scored is then a functional of the known cells alone, and its CRPS stays proper.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 
-from xdownscale.kernels.blocks import block_mean
+from xdownscale.kernels.blocks import block_mean, block_repeat
 from xdownscale.model.conserve import drift
 from xdownscale.model.device import half_helps
 from xdownscale.model.generator import Window, draw_noise
@@ -28,7 +32,9 @@ class Drawn(NamedTuple):
     members: Tensor
     """(M, B, T, H, W), physical units."""
     truth: Tensor
-    """(B, T, H, W)"""
+    """(B, T, H, W); members and truth are those of the interpolated window where it is missing."""
+    known: Tensor
+    """Where it is not, bool, (B, T, H, W)."""
     base: Tensor
     """The interpolated window, (B, T, H, W)."""
     drift: Tensor
@@ -53,7 +59,20 @@ def product_of(method: Method, batch: Batch) -> str | None:
     return batch.styles[0] if batch.styles[0] in method.settings.styles else None
 
 
-def opened(method: Method, batch: Batch, device: torch.device) -> tuple[Any, Tensor, Tensor]:
+class Opened(NamedTuple):
+    """Windows of one product, ready for a method."""
+
+    window: Any
+    """As the method prepares them."""
+    coarse: Tensor
+    """Their block means, NaN where a cell has a gap, (B, L, M, N)."""
+    truth: Tensor
+    """(B, T, H, W), that of the interpolated window in such cells."""
+    known: Tensor
+    """False in such cells, (B, T, H, W)."""
+
+
+def opened(method: Method, batch: Batch, device: torch.device) -> Opened:
     """Windows of one product as the method prepares them, their block means and their truth.
 
     Parameters
@@ -66,7 +85,9 @@ def opened(method: Method, batch: Batch, device: torch.device) -> tuple[Any, Ten
     truth = torch.from_numpy(batch.fine).to(device)
     static = None if batch.static is None else torch.from_numpy(batch.static).to(device)
     coarse = block_mean(truth, method.settings.blocks)
-    return method.prepare(coarse, static, product_of(method, batch)), coarse, truth
+    window = method.prepare(coarse, static, product_of(method, batch))
+    known = ~block_repeat(coarse.isnan(), method.settings.blocks)
+    return Opened(window, coarse, torch.where(known, truth, window.base), known)
 
 
 def draw(
@@ -99,7 +120,7 @@ def draw(
     latents = []
     with torch.autocast(source.device.type, torch.bfloat16, enabled=half_helps(source.device)):
         with torch.set_grad_enabled(torch.is_grad_enabled() and style is None):
-            window, coarse, truth = opened(method, batch, source.device)
+            window, coarse, truth, known = opened(method, batch, source.device)
         if style is not None:
             window = window._replace(style=style)
         for _ in range(members):
@@ -111,9 +132,9 @@ def draw(
             drift(latent, coarse, transform=settings.transform, blocks=settings.blocks) for latent in latents
         ]
         shift = torch.stack(shifts).mean()
-    drawn = [method.finish(window, latent, passes=passes) for latent in latents]
+    drawn = torch.stack([method.finish(window, latent, passes=passes) for latent in latents])
     velocity = window.velocity if isinstance(window, Window) else None
-    return Drawn(torch.stack(drawn), truth, window.base, shift, velocity)
+    return Drawn(torch.where(known, drawn, window.base), truth, known, window.base, shift, velocity)
 
 
 @dataclass(frozen=True)
@@ -161,5 +182,5 @@ class WindowLoss:
             return score
         latent = transform.forward(drawn.truth)
         return score + weights.movement * movement_error(
-            drawn.velocity.float(), latent, blocks=blocks, windows=windows
+            drawn.velocity.float(), latent, known=drawn.known, blocks=blocks, windows=windows
         )
