@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 
+from xdownscale.errors import FactorError
+from xdownscale.kernels.blocks import Blocks
 from xdownscale.kernels.resize import interpolate_cells, resize_axis
 from xdownscale.model.conserve import PASSES, conserve_cells
 from xdownscale.model.recipe import NetworkSize
-from xdownscale.model.transform import LogRain, Transform, transform_from_json, transform_to_json
+from xdownscale.model.transform import LogRain, Transform, transform_to_json
 from xdownscale.nn.blocks import repeated
 from xdownscale.nn.local import LocalNetwork
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from xdownscale.kernels.blocks import Blocks
     from xdownscale.nn.carry import NoiseMaps, Shift
 
 
@@ -92,6 +93,11 @@ class GeneratorSettings:
     size : NetworkSize
     stochastic, conserving : bool
         Whether it draws members, and whether block means are conserved.
+
+    Raises
+    ------
+    FactorError
+        For a name that is there twice, no style, or a default that is none.
     """
 
     blocks: Blocks
@@ -103,27 +109,18 @@ class GeneratorSettings:
     stochastic: bool = True
     conserving: bool = True
 
-    def to_json(self) -> dict[str, Any]:
-        """A document of plain values for the model file."""
-        return {**asdict(self), "transform": transform_to_json(self.transform)}
+    def __post_init__(self) -> None:
+        names = [each.name for each in self.static]
+        if not self.styles or len({*self.styles}) < len(self.styles) or len({*names}) < len(names):
+            msg = f"styles={self.styles}, static={names}: one style or more, and no name twice"
+            raise FactorError(msg)
+        if self.default is not None and self.default not in self.styles:
+            msg = f"default={self.default!r} is none of the styles {self.styles}"
+            raise FactorError(msg)
 
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> GeneratorSettings:
-        """The inverse of :meth:`to_json`."""
-        size: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in document["size"].items()
-        }
-        t, y, x = document["blocks"]
-        return cls(
-            blocks=(t, y, x),
-            transform=transform_from_json(document["transform"]),
-            static=tuple(StaticField(**each) for each in document["static"]),
-            styles=tuple(document["styles"]),
-            default=document["default"],
-            size=NetworkSize(**size),
-            stochastic=document["stochastic"],
-            conserving=document["conserving"],
-        )
+    def to_json(self) -> dict[str, Any]:
+        """A document of plain values for the model file; :func:`xdownscale.model.schema.parsed` reads it."""
+        return {**asdict(self), "transform": transform_to_json(self.transform)}
 
 
 class Generator(nn.Module):
