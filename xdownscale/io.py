@@ -31,7 +31,7 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[Path], object]) -
         Target; its folder must exist. A link is followed. The file has the permissions of the one that it replaces, or
         those of any new file.
     write : callable
-        Writes a draft, whose name ends like that of the target.
+        Writes a draft, which has the name of `path` in another folder.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def write_whole(path: str | os.PathLike[str], write: Callable[[Path], object]) -
     """
     target = check_place(path)
     with _beside(path, target) as folder:
-        draft = folder / target.name
+        draft = folder / Path(path).name
         draft.touch()
         mode = stat.S_IMODE((target if target.exists() else draft).stat().st_mode)
         write(draft)
@@ -65,7 +65,7 @@ def write_store(path: str | os.PathLike[str], write: Callable[[Path], object]) -
     """Write a folder that is a zarr store; parameters as in :func:`write_whole`, and only a store is ever replaced."""
     target = check_place(path, store=True)
     with _beside(path, target) as folder:
-        draft, before = folder / target.name, folder / "before"
+        draft, before = folder / "after", folder / "before"
         write(draft)
         if target.exists():
             target.rename(before)
@@ -99,18 +99,28 @@ def check_place(path: str | os.PathLike[str], *, store: bool = False, make_folde
         there, target = Path(path), Path(os.path.realpath(path))
         if make_folder:
             target.parent.mkdir(parents=True, exist_ok=True)
-        taken = there.exists() and not (_is_store(there) if store else there.is_file())
+        taken = target.is_symlink() or (
+            there.exists() and not (_is_store(there) if store else there.is_file())
+        )
         kept = there.exists() and not os.access(there, os.W_OK)
         folder = target.parent.is_dir()
-    except (OSError, ValueError) as cause:  # a name that is too long, holds a zero byte, or a link to itself
+    except (OSError, ValueError) as cause:  # a name that is too long, or holds a zero byte
         raise FileError(_refused(path, cause)) from cause
     if taken:
-        kind = "a folder" if there.is_dir() else "a device" if not there.is_file() else "a file"
+        kind = (
+            "a folder"
+            if there.is_dir()
+            else "a file"
+            if there.is_file()
+            else "a device, or a link to itself,"
+        )
         wanted = "zarr store" if store else "file"
         msg = f"{str(path)!r} is {kind} and is not replaced by a {wanted}. Give another name."
         raise FileError(msg)
     if kept:
-        msg = f"{str(path)!r} is there and may not be written to. Give another name, or change its permissions."
+        msg = (
+            f"{str(path)!r} is there and may not be written to. Give another name, or change its permissions."
+        )
         raise FileError(msg)
     if not folder:
         msg = (
@@ -118,8 +128,9 @@ def check_place(path: str | os.PathLike[str], *, store: bool = False, make_folde
             f"pathlib.Path({str(target.parent)!r}).mkdir(parents=True)."
         )
         raise FileError(msg)
-    with _beside(path, target):
-        return target
+    with _beside(path, target) as beside:
+        (beside / target.name).touch()
+    return target
 
 
 @contextmanager

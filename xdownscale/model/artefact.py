@@ -1,9 +1,9 @@
 """The model file: one safetensors file whose metadata holds a JSON document. Nothing in it is ever executed.
 
-The document carries a sha256 over itself and the tensors, so a file that was cut short or altered anywhere is told from a
-good one. A file is read in an order in which nothing is believed before it is checked: the header against the size of
-the file, the document against its schema (``schema.py``), names and shapes of the tensors against the network that the
-document describes, the hash; only then is memory taken for weights.
+The document carries a sha256 over itself and the tensors, so a file that was cut short or altered anywhere is told from
+a good one. Nothing is believed before it is checked: first the header against the size of the file, then the document
+against its schema (``schema.py``), names and shapes of the tensors against the network that the document describes, and
+the hash; only then is memory taken for weights.
 """
 
 from __future__ import annotations
@@ -85,7 +85,9 @@ class ModelFile:
                 digest.update(run)
                 left -= len(run)
         if digest.hexdigest() != self.document.get("sha256"):
-            msg = f"{str(self.path)!r} was altered: its sha256 is not the recorded one. Fetch or copy it again."
+            msg = (
+                f"{str(self.path)!r} was altered: its sha256 is not the recorded one. Fetch or copy it again."
+            )
             raise ModelFileError(msg)
         return {name: self._tensor(name) for name in self.shapes}
 
@@ -215,7 +217,9 @@ def _document(path: Path, metadata: Any) -> dict[str, Any]:
 
 
 def _damaged(path: Path, cause: object) -> str:
-    return f"{str(path)!r} is damaged or no safetensors file ({cause}). Copy or fetch it again, or train anew."
+    return (
+        f"{str(path)!r} is damaged or no safetensors file ({cause}). Copy or fetch it again, or train anew."
+    )
 
 
 def fingerprint(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> str:

@@ -269,7 +269,9 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
         no memory is taken for weights before they are known to be what the file says.
     """
     with open_model(Path(path)) as file:
-        parts = _parts({key: value for key, value in file.document.items() if key not in ("format", "sha256")})
+        parts = _parts(
+            {key: value for key, value in file.document.items() if key not in ("format", "sha256")}
+        )
         method = _outlined(parts, file)
         shapes = {name: tuple(weight.shape) for name, weight in method.state_dict().items()}
         method.load_state_dict(file.tensors(shapes), assign=True)
@@ -306,5 +308,7 @@ def _outlined(parts: _Document, file: ModelFile) -> Method:
     try:
         return outline(parts.settings)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as cause:
-        msg = f"{str(file.path)!r} describes no network that there could be ({cause}). Fetch or copy it again."
+        msg = (
+            f"{str(file.path)!r} describes no network that there could be ({cause}). Fetch or copy it again."
+        )
         raise ModelFileError(msg) from cause

@@ -253,7 +253,12 @@ def draw_noise(
 ) -> list[Tensor]:
     """Noise for training windows of (B, L, M, N) coarse cells, drawn in order from `generator`."""
     return [
-        torch.randn((window[0], *m.shape(window[1:])), generator=generator, device=generator.device)
+        torch.randn(
+            (window[0], *m.shape(window[1:])),
+            generator=generator,
+            device=generator.device,
+            dtype=torch.float32,
+        )
         for m in maps
     ]
 

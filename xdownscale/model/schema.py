@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import types
 from dataclasses import MISSING, fields, is_dataclass
-from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from xdownscale.errors import ModelFileError, XDownscaleError
 from xdownscale.model.transform import LogRain, Standard, Transform
@@ -68,7 +67,8 @@ def parsed(kind: type[T], value: object, where: str) -> T:
     hints = get_type_hints(kind)
     known = {each.name: each for each in fields(cast("Any", kind))}
     for key in told.keys() - known.keys():
-        raise _wrong(f"{where}.{key}", told[key], "not known")
+        msg = f"{where}.{key}"
+        raise _wrong(msg, told[key], "not known")
     for key, each in known.items():
         if key not in told and each.default is MISSING and each.default_factory is MISSING:
             msg = f"the document of the model file lacks {where}.{key}"
@@ -89,15 +89,23 @@ def _value(hint: Any, value: object, where: str, key: str) -> Any:
         return _transform(value, where)
     if is_dataclass(hint):
         return parsed(cast("type[Any]", hint), value, where)
-    origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
-        return _optional(hint, value, where, key)
+    if isinstance(hint, type):
+        return _plain(hint, value, where, key)
+    return _composed(hint, value, where, key)
+
+
+def _composed(hint: Any, value: object, where: str, key: str) -> Any:
+    """A tuple, a mapping with text for keys, or a value that may be left out."""
+    origin, inner = get_origin(hint), get_args(hint)
     if origin is tuple:
-        return _tuple(get_args(hint), value, where, key)
+        return _tuple(inner, value, where, key)
     if origin is dict:
-        inner = get_args(hint)[1]
-        return {name: _value(inner, each, f"{where}.{name}", "") for name, each in _mapping(value, where).items()}
-    return _plain(hint, value, where, key)
+        told = _mapping(value, where)
+        return {name: _value(inner[1], each, f"{where}.{name}", "") for name, each in told.items()}
+    if value is None:
+        return None
+    (wanted,) = (each for each in inner if each is not type(None))
+    return _value(wanted, value, where, key)
 
 
 def _transform(value: object, where: str) -> Transform:
@@ -105,16 +113,9 @@ def _transform(value: object, where: str) -> Transform:
     known: dict[str, type[Transform]] = {"LogRain": LogRain, "Standard": Standard}
     name = _mapping(value, where).get("name")
     if not isinstance(name, str) or name not in known:
-        raise _wrong(f"{where}.name", name, f"none of {[*known]}")
+        msg = f"{where}.name"
+        raise _wrong(msg, name, f"none of {[*known]}")
     return parsed(known[name], value, where)
-
-
-def _optional(hint: Any, value: object, where: str, key: str) -> Any:
-    """None, or the only other type of a union."""
-    if value is None:
-        return None
-    (inner,) = (each for each in get_args(hint) if each is not type(None))
-    return _value(inner, value, where, key)
 
 
 def _tuple(inner: tuple[Any, ...], value: object, where: str, key: str) -> tuple[Any, ...]:
@@ -157,4 +158,6 @@ def _printable(text: str) -> bool:
 
 
 def _wrong(where: str, value: object, why: str) -> ModelFileError:
-    return ModelFileError(f"the document of the model file says {where}={str(repr(value))[:80]}, which is {why}")
+    return ModelFileError(
+        f"the document of the model file says {where}={str(repr(value))[:80]}, which is {why}"
+    )
