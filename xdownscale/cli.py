@@ -9,6 +9,7 @@ import argparse
 import importlib.util
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -269,9 +270,9 @@ def _pair(word: str) -> int | tuple[int, int]:
 def _check_output(options: argparse.Namespace) -> None:
     """Raise before any work if OUT is what is read, is there already, or cannot be written."""
     out = Path(options.output)
-    for name in ("input", "observations", "model"):
-        source = Path(getattr(options, name, None) or "")
-        if out.exists() and source.exists() and any(out.samefile(each) for each in (source, *_above(source))):
+    given = [getattr(options, name, None) for name in ("input", "observations", "model")]
+    for source in (Path(each) for each in given if each):
+        if source.exists() and _touches(out, source):
             msg = f"{options.output!r} is what is read, and is never overwritten. Give OUT another name."
             raise FileError(msg)
     known = ("", _MODEL) if options.verb == "train" else (*_NETCDF, _ZARR)
@@ -289,9 +290,12 @@ def _check_output(options: argparse.Namespace) -> None:
         raise OptionalDependencyError(msg)
 
 
-def _above(source: Path) -> list[Path]:
-    """The stores that a file lies in."""
-    return [each for each in source.resolve().parents if each.suffix.lower() == _ZARR]
+def _touches(out: Path, source: Path) -> bool:
+    """Whether writing one would change the other: the same file by any name, or a store and something in it."""
+    if out.exists() and out.samefile(source):
+        return True
+    there, here = out.resolve(), source.resolve()
+    return there.is_relative_to(here) or here.is_relative_to(there)
 
 
 def _is_zarr(out: Path) -> bool:
@@ -329,7 +333,7 @@ def _write(result: xr.Dataset, output: str) -> str:
     """Write a NetCDF file, or a zarr store, whole or not at all."""
     try:
         if _is_zarr(Path(output)):
-            write_store(output, result.to_zarr)
+            write_store(output, partial(result.to_zarr, consolidated=False))
         else:
             write_whole(output, result.to_netcdf)
     except (RuntimeError, TypeError, ValueError) as cause:
