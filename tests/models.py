@@ -25,6 +25,7 @@ def model(blocks=(3, 4, 4), *, rain=True, static=(), units="mm h-1", stochastic=
         size=SIZE,
         stochastic=stochastic,
         conserving=stochastic,
+        masks=True,
     )
     source = torch.Generator().manual_seed(0)
     with torch.random.fork_rng(devices=[]):

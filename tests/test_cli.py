@@ -52,15 +52,161 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(fine, tmp_path, monkey
         raise OSError
 
     monkeypatch.setattr(xr.Dataset, "to_netcdf", fail)
-    assert main(["coarsen", str(fine), str(out), "--spatial", "5"]) == 1
+    assert main(["coarsen", str(fine), str(out), "--spatial", "5", "--overwrite"]) == 1
     assert out.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_the_output_may_be_the_input(fine):
-    assert main(["coarsen", str(fine), str(fine), "--spatial", "10"]) == 0
-    with xr.open_dataset(fine) as coarse:
+def test_what_is_read_is_never_overwritten(fine, tmp_path, capsys, monkeypatch):
+    """By its name, another name, a relative one, a link of either kind; the observations and the model, too."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "soft.nc").symlink_to(fine)
+    (tmp_path / "hard.nc").hardlink_to(fine)
+    (tmp_path / "below").mkdir()
+    before = fine.read_bytes()
+    for out in (fine, "fine.nc", "./below/../fine.nc", "soft.nc", "hard.nc"):
+        for flag in ([], ["--overwrite"]):
+            assert main(["coarsen", str(fine), str(out), "--spatial", "10", *flag]) == 1
+            assert "never overwritten" in capsys.readouterr().err
+    other = tmp_path / "other.nc"
+    rain(seed=1).to_netcdf(other)
+    known = other.read_bytes()
+    words = [str(fine), str(other), "--overwrite"]
+    assert main(["evaluate", *words, "--observations", str(other)]) == 1
+    assert main(["downscale", *words, "--model", str(other)]) == 1
+    assert (fine.read_bytes(), other.read_bytes()) == (before, known)
+
+
+def test_what_is_there_is_replaced_only_where_that_is_said(fine, tmp_path, capsys):
+    out = tmp_path / "coarse.nc"
+    out.write_text("years of work")
+    words = ["coarsen", str(fine), str(out), "--spatial", "10"]
+    assert main(words) == 1
+    assert out.read_text() == "years of work"
+    assert "--overwrite" in capsys.readouterr().err
+    assert main([*words, "--overwrite"]) == 0
+    with xr.open_dataset(out) as coarse:
         assert coarse["rain"].shape == (6, 2, 3)
+
+
+def test_a_name_that_ends_in_zarr_makes_a_store(fine, tmp_path, capsys, monkeypatch):
+    pytest.importorskip("zarr")
+    out, again = tmp_path / "coarse.zarr", tmp_path / "again.nc"
+    words = ["coarsen", str(fine), str(out), "--spatial", "10"]
+    assert main(words) == 0
+    assert main(words) == 1
+    assert main([*words, "--temporal", "3", "--overwrite"]) == 0
+    with xr.open_zarr(out) as coarse:
+        xr.testing.assert_allclose(coarse["rain"].load(), xdownscale.coarsen(rain(), 10, 3))
+    assert main(["interpolate", str(out), str(again), "--spatial", "10"]) == 0
+    before = sorted(tmp_path.rglob("*"))
+    inside = out / "again.nc"
+    for target in (out, inside):
+        assert main(["interpolate", str(out), str(target), "--overwrite"]) == 1
+    assert main(["interpolate", str(inside), str(out), "--overwrite"]) == 1
+    (tmp_path / "thesis.zarr").mkdir()
+    assert main(["coarsen", str(fine), str(tmp_path / "thesis.zarr"), "--overwrite"]) == 1
+    (tmp_path / "thesis.zarr").rmdir()
+    assert sorted(tmp_path.rglob("*")) == before
+    capsys.readouterr()
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert main(["coarsen", str(fine), str(tmp_path / "new.zarr")]) == 1
+    assert "pip install 'xdownscale-sr[zarr]'" in capsys.readouterr().err
+
+
+def test_names_that_tell_of_another_format_are_refused(fine, tmp_path, capsys):
+    for verb, name in (
+        ("coarsen", "o.grib"),
+        ("coarsen", "o.tif"),
+        ("train", "model.nc"),
+        ("train", "m.zarr"),
+    ):
+        assert main([verb, str(fine), str(tmp_path / name)]) == 1
+        assert "a name that ends in" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [fine]
+
+
+def test_places_that_cannot_be_written_are_refused_before_any_work(fine, tmp_path, capsys, monkeypatch):
+    import importlib
+
+    monkeypatch.setattr(
+        importlib.import_module("xdownscale.train"), "train", lambda *a, **k: pytest.fail("trained")
+    )
+    for out in (tmp_path, tmp_path / "none" / "m.safetensors", "/dev/null", fine / "m"):
+        assert main(["train", str(fine), str(out), "--overwrite"]) == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert said.startswith("xdownscale train: ")
+
+
+def test_files_that_cannot_be_read_are_one_line(tmp_path, fine, capsys):
+    months = xr.Dataset(
+        {"a": ("time", [1.0])}, {"time": ("time", [0.0], {"units": "months since 2000-01-01"})}
+    )
+    months.to_netcdf(tmp_path / "months.nc")
+    content = bytearray(fine.read_bytes())
+    content[8:200] = bytes(192)
+    (tmp_path / "broken.nc").write_bytes(content)
+    (tmp_path / "forecast.grib").write_bytes(b"GRIB" + bytes(200))
+    (tmp_path / "text.nc").write_text("Dear colleague,")
+    (tmp_path / "empty.nc").write_bytes(b"")
+    (tmp_path / "folder.zarr").mkdir()
+    for name in (
+        "months.nc",
+        "broken.nc",
+        "forecast.grib",
+        "text.nc",
+        "empty.nc",
+        "folder.zarr",
+        "nowhere.nc",
+        "",
+    ):
+        assert main(["coarsen", str(tmp_path / name), str(tmp_path / "o.nc"), "--spatial", "10"]) == 1
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert name in said
+    assert (
+        main(["evaluate", str(fine), str(tmp_path / "o.nc"), "--observations", str(tmp_path / "text.nc")])
+        == 1
+    )
+    assert not (tmp_path / "o.nc").exists()
+
+
+def test_a_file_that_turns_out_to_be_damaged_while_it_is_read_is_one_line(
+    fine, tmp_path, capsys, monkeypatch
+):
+    def damaged(*args, **kwargs):
+        msg = "NetCDF: HDF error"
+        raise RuntimeError(msg)
+
+    import importlib
+
+    monkeypatch.setattr(importlib.import_module("xdownscale.coarsen"), "coarsen", damaged)
+    assert main(["coarsen", str(fine), str(tmp_path / "o.nc")]) == 1
+    assert "NetCDF: HDF error" in capsys.readouterr().err
+
+
+def test_members_of_another_name_are_scored(fine, tmp_path, capsys):
+    members = xr.concat([rain(), rain(seed=1), rain(seed=2)], "number")
+    members.to_netcdf(tmp_path / "ensemble.nc")
+    words = ["evaluate", str(tmp_path / "ensemble.nc"), str(tmp_path / "s.nc"), "--observations", str(fine)]
+    assert main(words) == 1
+    assert "number" in capsys.readouterr().err
+    assert main([*words, "--member-dim", "number", "--metrics", "crps_ensemble"]) == 0
+    with xr.open_dataset(tmp_path / "s.nc") as scores:
+        wanted = xdownscale.evaluate(members, rain(), member_dim="number", metrics=["crps_ensemble"])
+        xr.testing.assert_allclose(scores["crps_ensemble"], wanted["crps_ensemble"])
+
+
+def test_the_package_runs_as_a_module(fine, tmp_path):
+    import subprocess
+    import sys
+
+    words = [sys.executable, "-m", "xdownscale", "coarsen", str(fine), str(fine)]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+    assert "never overwritten" in ended.stderr
 
 
 class FakeModel:
@@ -81,6 +227,7 @@ def test_train_and_downscale_pass_their_words_on(fine, tmp_path, monkeypatch):
         downscale, "downscale", lambda field, *a, **k: calls.update(downscale=(a, k)) or field
     )
     words = [str(fine), str(tmp_path / "out"), "--spatial", "10", "--temporal", "3", "--dims", "y=y"]
+    words.append("--overwrite")
     assert main(["train", *words, "--recipe", "small", "--steps", "5", "--seed", "7"]) == 0
     assert calls["train"][0] == (10, 3)
     assert calls["train"][1] == {

@@ -148,9 +148,9 @@ def test_curvilinear_areas_are_chunked_with_the_field():
     )
 
 
-def test_a_block_lies_in_the_chunk_that_it_begins_in():
-    field = rain().chunk(y=7, x=11)
-    assert xdownscale.coarsen(field, 5).chunksizes["y"] == (2, 1, 1)
+def test_a_block_lies_in_the_chunk_that_it_begins_in_and_chunks_are_of_one_size():
+    field = rain().chunk(y=7, x=11)  # whose blocks begin in chunks by two, one and one
+    assert xdownscale.coarsen(field, 5).chunksizes["y"] == (2, 2)
     values = dask.array.zeros((1, 12, 12), chunks=(1, 1, 12))
     assert xdownscale.coarsen(xr.DataArray(values, dims=("time", "y", "x")), 4).shape == (1, 3, 3)
 

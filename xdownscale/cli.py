@@ -1,24 +1,45 @@
-"""The verbs in a shell: ``xdownscale coarsen IN OUT --spatial 10``. Files are written whole or not at all."""
+"""The verbs in a shell: ``xdownscale coarsen IN OUT --spatial 10``.
+
+Files are written whole or not at all, never over what is read, and over another file only with ``--overwrite``.
+"""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
-import tempfile
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from xdownscale.errors import DimensionError, XDownscaleError
+from xdownscale.errors import DimensionError, FileError, OptionalDependencyError, XDownscaleError
 from xdownscale.field.change import only_field
+from xdownscale.io import check_place, write_store, write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from xdownscale.model.downscaler import Downscaler
 
-_OUT = "file to write"
+_NETCDF = ("", ".nc", ".nc4", ".cdf", ".netcdf")
+_ZARR, _MODEL = ".zarr", ".safetensors"
+"""How names of files end."""
+
+_UNREADABLE = (
+    AttributeError,
+    EOFError,
+    ImportError,
+    KeyError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What readers of files raise, each for reasons of its own."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,9 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     run: Callable[[argparse.Namespace], str] = options.run
     try:
+        if "output" in options:
+            _check_output(options)
         said = run(options)
     except (XDownscaleError, OSError) as error:
-        print(f"xdownscale {options.verb}: {error}", file=sys.stderr)
+        print(f"xdownscale {options.verb}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     print(said)
     return 0
@@ -83,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate = _verb(verbs, "evaluate", _evaluate, "score an ensemble; OUT holds the scores", factor=False)
     evaluate.add_argument("--observations", required=True, help="NetCDF file with what happened")
     evaluate.add_argument("--metrics", nargs="+", help="names of scores; all by default")
+    evaluate.add_argument("--member-dim", default="member", metavar="NAME", help="dimension of the members")
     zoo = verbs.add_parser("zoo", help="list pretrained weights")
     zoo.set_defaults(run=_zoo)
     return parser
@@ -99,11 +123,16 @@ def _verb(
     """A verb with its files, variable, dimensions and, unless `factor` is False, factors."""
     verb = verbs.add_parser(name, help=text, description=text)
     verb.set_defaults(run=run)
-    verb.add_argument("input", metavar="IN", help="NetCDF file to read")
-    verb.add_argument("output", metavar="OUT", help=_OUT)
+    verb.add_argument("input", metavar="IN", help="file to read")
+    verb.add_argument(
+        "output", metavar="OUT", help="file to write; a name that ends in .zarr makes a zarr store"
+    )
+    verb.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
     verb.add_argument("--variable", help="needed where the file has several fields")
-    verb.add_argument("--dims", nargs="+", default=[], metavar="ROLE=NAME", help="for example y=south_north")
     if factor is not False:
+        verb.add_argument(
+            "--dims", nargs="+", default=[], metavar="ROLE=NAME", help="for example y=south_north"
+        )
         verb.add_argument("--spatial", type=_pair, default=factor, metavar="S or SY,SX")
         verb.add_argument("--temporal", type=int, default=factor, metavar="T")
     return verb
@@ -112,7 +141,7 @@ def _verb(
 def _coarsen(options: argparse.Namespace) -> str:
     from xdownscale.coarsen import coarsen
 
-    with xr.open_dataset(options.input) as dataset:
+    with _opened(options.input) as dataset:
         result = coarsen(
             _chosen(dataset, options.variable),
             options.spatial,
@@ -129,7 +158,7 @@ def _coarsen(options: argparse.Namespace) -> str:
 def _interpolate(options: argparse.Namespace) -> str:
     from xdownscale.interpolate import interpolate
 
-    with xr.open_dataset(options.input) as dataset:
+    with _opened(options.input) as dataset:
         field = _chosen(dataset, options.variable)
         result = interpolate(
             field,
@@ -145,7 +174,7 @@ def _interpolate(options: argparse.Namespace) -> str:
 def _train(options: argparse.Namespace) -> str:
     from xdownscale.train import train
 
-    with xr.open_dataset(options.input) as dataset:
+    with _opened(options.input) as dataset:
         model: Downscaler = train(
             _field(dataset, options.variable),
             options.spatial,
@@ -163,7 +192,7 @@ def _train(options: argparse.Namespace) -> str:
 def _downscale(options: argparse.Namespace) -> str:
     from xdownscale.downscale import downscale
 
-    with xr.open_dataset(options.input) as dataset:
+    with _opened(options.input) as dataset:
         result = downscale(
             _field(dataset, options.variable),
             options.model,
@@ -183,11 +212,12 @@ def _downscale(options: argparse.Namespace) -> str:
 def _evaluate(options: argparse.Namespace) -> str:
     from xdownscale.evaluate import evaluate, scores_table
 
-    with xr.open_dataset(options.input) as forecasts, xr.open_dataset(options.observations) as observations:
+    with _opened(options.input) as forecasts, _opened(options.observations) as observations:
         scores = evaluate(
             _field(forecasts, options.variable),
             _field(observations, options.variable),
             metrics=options.metrics,
+            member_dim=options.member_dim,
         )
         return f"{scores_table(scores)}\n{_write(scores, options.output)}"
 
@@ -237,13 +267,80 @@ def _pair(word: str) -> int | tuple[int, int]:
     return (int(first), int(second)) if comma else int(first)
 
 
+def _check_output(options: argparse.Namespace) -> None:
+    """Raise before any work if OUT is what is read, is there already, or cannot be written."""
+    out = Path(options.output)
+    given = [getattr(options, name, None) for name in ("input", "observations", "model")]
+    for source in (Path(each) for each in given if each):
+        if source.exists() and _touches(out, source):
+            msg = f"{options.output!r} is what is read, and is never overwritten. Give OUT another name."
+            raise FileError(msg)
+    known = ("", _MODEL) if options.verb == "train" else (*_NETCDF, _ZARR)
+    if out.suffix.lower() not in known:
+        msg = f"{options.output!r}: what is written has a name that ends in {' or '.join(known[1:])}"
+        raise FileError(msg)
+    if out.exists() and not options.overwrite:
+        msg = (
+            f"{options.output!r} is there already. Give OUT another name, or pass --overwrite to replace it."
+        )
+        raise FileError(msg)
+    check_place(out, store=_is_zarr(out))
+    if _is_zarr(out) and importlib.util.find_spec("zarr") is None:
+        msg = f"{options.output!r} would be a zarr store, and zarr is not installed: pip install 'xdownscale-sr[zarr]'"
+        raise OptionalDependencyError(msg)
+
+
+def _touches(out: Path, source: Path) -> bool:
+    """Whether writing one would change the other: the same file by any name, or a store and something in it."""
+    if out.exists() and out.samefile(source):
+        return True
+    there, here = out.resolve(), source.resolve()
+    return there.is_relative_to(here) or here.is_relative_to(there)
+
+
+def _is_zarr(out: Path) -> bool:
+    """Whether a name is that of a zarr store."""
+    return out.suffix.lower() == _ZARR
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[xr.Dataset]:
+    """A file with its values decoded."""
+    try:
+        dataset = xr.open_dataset(path)
+    except _UNREADABLE as cause:
+        raise FileError(_unreadable(path, cause)) from cause
+    with dataset:
+        try:
+            yield dataset
+        except RuntimeError as cause:
+            if not str(cause).startswith("NetCDF:"):
+                raise
+            raise FileError(_unreadable(path, cause)) from cause
+
+
+def _unreadable(path: str, cause: Exception) -> str:
+    if isinstance(cause, FileNotFoundError):
+        return f"there is no file {path!r}"
+    first = (str(cause).splitlines() or [type(cause).__name__])[0]
+    return (
+        f"{path!r} cannot be read ({first}). Files are NetCDF or zarr with CF times, or GRIB where cfgrib is installed "
+        "(pip install cfgrib). Convert others first, or open them in Python and call the function of the same name."
+    )
+
+
 def _write(result: xr.Dataset, output: str) -> str:
-    """Write a file under another name beside its place, then move it there: whole, or not at all."""
-    place = Path(output)
-    with tempfile.TemporaryDirectory(dir=place.parent, prefix=f".{place.name}.") as folder:
-        draft = Path(folder) / place.name
-        result.to_netcdf(draft)
-        draft.replace(place)
+    """Write a NetCDF file, or a zarr store, whole or not at all."""
+    try:
+        if _is_zarr(Path(output)):
+            write_store(output, partial(result.to_zarr, consolidated=False))
+        else:
+            write_whole(output, result.to_netcdf)
+    except (RuntimeError, TypeError, ValueError) as cause:
+        if isinstance(cause, XDownscaleError):
+            raise
+        msg = f"{output!r} could not be written ({cause})"
+        raise FileError(msg) from cause
     return f"wrote {output}"
 
 

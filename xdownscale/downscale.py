@@ -10,6 +10,7 @@ import xarray as xr
 from xdownscale.errors import DimensionError, FactorError
 from xdownscale.field.axes import find_axes
 from xdownscale.field.change import fields_of, only_field, with_grid_as_coords, without_fields
+from xdownscale.field.chunks import even_chunks
 from xdownscale.field.factors import Factors
 from xdownscale.field.methods import fine_methods
 from xdownscale.field.pieces import check_gaps, contiguous, take
@@ -111,6 +112,7 @@ def downscale(
     wish = _Wish(members, seed, static, conserve, gaps, tile, device, progress, dims)
     wish.check()
     downscaler = _resolved(model, spatial, temporal)
+    wish = replace(wish, model_sha256=downscaler.sha256)
     if style is not None:
         downscaler = downscaler.with_style(style)
     if sampler is not None or steps is not None:
@@ -135,6 +137,8 @@ class _Wish:
     device: str
     progress: bool | None
     dims: Mapping[str, str] | None
+    model_sha256: str = ""
+    """Of the model that was given; a style or sampler that was asked for is recorded beside it."""
 
     def check(self) -> None:
         """Raise where a number or a word is none that is known."""
@@ -216,7 +220,8 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
         for piece in pieces
     ]
     result = fine[0] if len(fine) == 1 else _joined(fine, axes.time)
-    extra = _extra(model, wish.seed)
+    result = result.copy(deep=False, data=even_chunks(result.data))
+    extra = _extra(model, wish)
     result.attrs = result_attrs(field, cell_methods=methods, extra=extra, keep_attrs=True)
     return refer_to_mapping(result, field, pieces[0].coords)
 
@@ -270,13 +275,13 @@ def _resolved(
     return chosen
 
 
-def _extra(model: Downscaler, seed: int) -> dict[str, Any]:
+def _extra(model: Downscaler, wish: _Wish) -> dict[str, Any]:
     """What a reader of the file needs to make the same ensemble again."""
     return {
         "xdownscale_version": package_version(),
         "xdownscale_model": model.name,
-        "xdownscale_model_sha256": model.sha256,
-        "xdownscale_seed": seed,
+        "xdownscale_model_sha256": wish.model_sha256,
+        "xdownscale_seed": wish.seed,
         "xdownscale_style": model.style or "mean",
         **({} if model.sampler is None else {"xdownscale_sampler": model.sampler}),
     }

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 __all__ = [
+    "DeviceError",
     "DimensionError",
     "EmptyFieldError",
     "FactorError",
+    "FileError",
     "MissingValueError",
     "ModelFileError",
     "OptionalDependencyError",
@@ -60,6 +62,14 @@ class WeightsNotFoundError(WeightsError, LookupError):
 
 class ModelFileError(WeightsError):
     """A model file is damaged, altered, or of a format that this version cannot read."""
+
+
+class DeviceError(XDownscaleError, ValueError):
+    """No such device to compute on is there."""
+
+
+class FileError(XDownscaleError, OSError):
+    """A file cannot be read, or cannot be written where it is wanted."""
 
 
 class OptionalDependencyError(XDownscaleError, ImportError):

@@ -14,6 +14,7 @@ import numpy as np
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.provenance import add_history, package_version
+from xdownscale.io import write_whole
 from xdownscale.metrics.table import html_table
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def report(
     >>> report(scores, "page.html").read_text("utf-8")[:15]
     '<!DOCTYPE html>'
     """
-    from xdownscale.plot.style import matplotlib_figures, whole
+    from xdownscale.plot.style import matplotlib_figures
 
     matplotlib_figures()
     if (forecasts is None) is not (observations is None):
@@ -149,7 +150,7 @@ def report(
     page = _PAGE.format(
         title=escape(title), version=escape(package_version()), style=_STYLE, body="\n".join(body)
     )
-    return whole(Path(path), lambda draft: draft.write_text(page, encoding="utf-8"))
+    return write_whole(path, lambda draft: draft.write_text(page, encoding="utf-8"))
 
 
 def _of_scores(scores: xr.Dataset) -> Iterator[tuple[str, str]]:

@@ -89,7 +89,7 @@ def train(
     seed : int
         Seed of initial weights, windows and noise.
     checkpoint : path, optional
-        File that is written as training goes on and, if it exists, resumed from.
+        File that is written as training goes on and, if it exists, resumed from. Its folder is made if it is missing.
     progress : bool
         Show loss and validation CRPS.
     dims : mapping, optional
@@ -102,7 +102,7 @@ def train(
 
     Raises
     ------
-    DimensionError, TimeAxisError, UnitsError, ValueRangeError, EmptyFieldError, FactorError
+    DimensionError, TimeAxisError, UnitsError, ValueRangeError, EmptyFieldError, FactorError, DeviceError, FileError
         Before training starts, with the call that mends it.
 
     Examples
@@ -113,6 +113,7 @@ def train(
     >>> model.factors
     Factors(y=4, x=4, time=3)
     """
+    from xdownscale.io import check_place
     from xdownscale.model.device import chosen_device
     from xdownscale.model.mean import median_recipe
     from xdownscale.model.residual import Residual
@@ -120,7 +121,9 @@ def train(
     from xdownscale.training.fit import fit
     from xdownscale.training.residual import fit_residual
 
-    factors = Factors.parse(spatial, temporal)
+    factors, where = Factors.parse(spatial, temporal), chosen_device(device)
+    if checkpoint is not None:
+        check_place(checkpoint, make_folder=True)
     plan = _plan(recipe, goes_on=model is not None).with_steps(steps)
     _check_method(method, plan)
     data = gather(
@@ -141,7 +144,7 @@ def train(
         recipe=plan,
         unit=plan.unit or data.magnitude,
         seed=seed,
-        device=chosen_device(device),
+        device=where,
         checkpoint=None if checkpoint is None else Path(checkpoint),
         progress=progress,
     )
@@ -231,6 +234,7 @@ def _settings(
         static=data.static,
         styles=data.products,
         size=size.settled(factors.blocks),
+        masks=True,
     )
     if method == "median":
         return median_settings(settings)
@@ -239,14 +243,12 @@ def _settings(
 
 def _network(settings: GeneratorSettings, given: Method | None, seed: int) -> Method:
     """A network with fresh weights, or with those of another one."""
-    import torch
-
     from xdownscale.model.generator import Generator
     from xdownscale.model.residual import Residual, ResidualSettings
+    from xdownscale.nn.fresh import FreshWeights
     from xdownscale.training.start import start_from
 
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with FreshWeights(seed):
         network = Residual(settings) if isinstance(settings, ResidualSettings) else Generator(settings)
     if given is not None:
         start_from(

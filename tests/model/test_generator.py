@@ -1,5 +1,6 @@
 """The generator: what the network is shown, where a latent value is needed, styles, documents."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from xdownscale.kernels.blocks import block_mean, block_repeat
 from xdownscale.kernels.resize import interpolate_cells
 from xdownscale.model.conserve import PASSES
 from xdownscale.model.generator import Generator, GeneratorSettings, draw_noise, is_style
+from xdownscale.model.schema import parsed
 from xdownscale.model.transform import LogRain
 
 BLOCKS = (3, 4, 4)
@@ -182,9 +184,9 @@ def test_a_style_is_taken_by_name_by_default_or_as_the_mean():
 
 def test_settings_survive_their_document():
     settings = replace(model(static=("height",), styles=("a", "b")).method.settings, default="b")
-    assert GeneratorSettings.from_json(settings.to_json()) == settings
+    assert parsed(GeneratorSettings, json.loads(json.dumps(settings.to_json())), "settings") == settings
     plain = model(rain=False, stochastic=False).method.settings
-    assert GeneratorSettings.from_json(plain.to_json()) == plain
+    assert parsed(GeneratorSettings, json.loads(json.dumps(plain.to_json())), "settings") == plain
 
 
 @pytest.mark.parametrize(

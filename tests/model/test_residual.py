@@ -7,11 +7,13 @@ import torch
 
 from xdownscale.errors import FactorError
 from xdownscale.kernels.blocks import block_mean
+from xdownscale.model.artefact import plain
 from xdownscale.model.conserve import PASSES
 from xdownscale.model.downscaler import Downscaler, Provenance, Variable, load
 from xdownscale.model.generator import GeneratorSettings, draw_noise
 from xdownscale.model.recipe import Attention, NetworkSize
 from xdownscale.model.residual import DRY, Residual, ResidualSettings, latent_truth, residual_settings
+from xdownscale.model.schema import parsed
 from xdownscale.model.transform import LogRain, Standard
 from xdownscale.sampling.engine import Job, sample
 
@@ -226,13 +228,13 @@ def test_a_file_without_attention_has_convolutions_alone():
     made = method()
     document = made.settings.to_json()
     del document["attention"]
-    assert ResidualSettings.from_json(document) == made.settings
+    assert parsed(ResidualSettings, plain(document), "settings") == made.settings
     assert set(Residual(made.settings).state_dict()) == set(made.state_dict())
 
 
 def test_a_file_without_a_sampler_takes_the_default():
     settings = method().settings
     document = replace(settings, sampler="heun", steps=4).to_json()
-    assert ResidualSettings.from_json(document).drawn[1] == 4
+    assert parsed(ResidualSettings, plain(document), "settings").drawn[1] == 4
     del document["sampler"], document["steps"]
-    assert ResidualSettings.from_json(document) == settings
+    assert parsed(ResidualSettings, plain(document), "settings") == settings

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from xdownscale.model.transform import LogRain, Standard, transform_from_json, transform_to_json
+from xdownscale.model.schema import parsed
+from xdownscale.model.transform import LogRain, Standard, transform_to_json
 
 
 @pytest.mark.parametrize("transform", [LogRain(), LogRain(0.05, 1.0), Standard(280.0, 9.0)])
@@ -40,7 +41,7 @@ def test_the_offset_moves_a_constant_block_to_what_is_wanted(transform):
 
 @pytest.mark.parametrize("transform", [LogRain(0.3, 1.1), Standard(2.0, 3.0)])
 def test_json_round_trip(transform):
-    assert transform_from_json(transform_to_json(transform)) == transform
+    assert parsed(type(transform), transform_to_json(transform), "transform") == transform
 
 
 def test_only_own_transforms_travel():

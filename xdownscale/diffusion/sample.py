@@ -79,7 +79,7 @@ def dpm(denoise: Denoise, levels: NoiseLevel, noise: NoiseSource) -> Tensor:
     in the first step and in the last one, where h is infinite.
     """
     x = started(denoise, levels[0], noise)
-    before, step_before = None, torch.zeros(())
+    before, step_before = None, torch.zeros((), dtype=torch.float32)
     for here, there in pairwise(levels):
         signal = denoise(x, here)
         h = here.ratio.log() - there.ratio.log()

@@ -174,13 +174,13 @@ def random_ratio(
     The defaults are those of Karras et al. 2022 (arXiv:2206.00364, table 1) for data of unit variance: their −1.2 goes
     with data of standard deviation 0.5.
     """
-    drawn = torch.randn(count, generator=generator, device=generator.device)
+    drawn = torch.randn(count, generator=generator, device=generator.device, dtype=torch.float32)
     return NoiseLevel.from_ratio(torch.exp(centre + width * drawn))
 
 
 def random_angle(count: int, *, generator: torch.Generator) -> NoiseLevel:
     """Levels to train on: t uniform between 0 and π/2, so that pure noise is met as well."""
-    drawn = torch.rand(count, generator=generator, device=generator.device)
+    drawn = torch.rand(count, generator=generator, device=generator.device, dtype=torch.float32)
     return NoiseLevel.from_angle(math.pi / 2 * drawn)
 
 

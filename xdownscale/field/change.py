@@ -8,6 +8,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.chunks import even_chunks
 from xdownscale.field.provenance import add_history, refer_to_mapping
 from xdownscale.field.times import notes_of_bounds
 from xdownscale.field.tree import map_tree
@@ -76,7 +77,8 @@ def apply_change(
     variable = change.variable(field, field, axes)
     coords = change.coords(field, field, axes)
     attrs = add_history(variable.attrs, line) if history else variable.attrs
-    result = xr.DataArray(variable.data, dims=variable.dims, coords=coords, name=field.name, attrs=attrs)
+    values = even_chunks(variable.data)
+    result = xr.DataArray(values, dims=variable.dims, coords=coords, name=field.name, attrs=attrs)
     return refer_to_mapping(result, field, coords)
 
 
@@ -203,6 +205,7 @@ def _change_dataset(
     changed = {name: change.variable(dataset[name], grid, found) for name, found in axes.items()}
     coords = _coords(dataset, grid, change, axes)
     for name, variable in changed.items():
+        variable.data = even_chunks(variable.data)
         refer_to_mapping(variable, dataset[name], coords)
     sizes = {
         dim: n for variable in (*changed.values(), *coords.values()) for dim, n in variable.sizes.items()

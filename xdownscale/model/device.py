@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from xdownscale.errors import DeviceError
+
 
 def chosen_device(device: str) -> str:
     """The torch device that "auto" stands for here, or the one that was named.
@@ -12,10 +14,34 @@ def chosen_device(device: str) -> str:
     ----------
     device : str
         "auto" takes a GPU if there is one.
+
+    Raises
+    ------
+    DeviceError
+        If nothing can be computed on it.
+
+    Examples
+    --------
+    >>> chosen_device("cpu")
+    'cpu'
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
+    try:
+        torch.zeros(1, device=torch.device(device)).item()
+    except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError) as cause:
+        msg = (
+            f"device={device!r} cannot be computed on here ({str(cause).splitlines()[0]}). There is: "
+            f'{", ".join(devices())}. Pass one of these, or device="auto".'
+        )
+        raise DeviceError(msg) from cause
+    return str(device)
+
+
+def devices() -> list[str]:
+    """Names of what can be computed on."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return ["cpu", *(f"cuda:{n}" for n in range(count)), *["mps"] * torch.backends.mps.is_available()]
 
 
 def half_helps(device: torch.device) -> bool:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from xdownscale.diffusion.sample import named_sampler
 from xdownscale.errors import FactorError, ModelFileError
 from xdownscale.field.factors import Factors
-from xdownscale.model.artefact import read_model, tensors_hash, write_model
-from xdownscale.model.methods import Method, build, described, kind_of
+from xdownscale.field.warn import warn_user
+from xdownscale.model.artefact import ModelFile, fingerprint, open_model, plain, write_model
+from xdownscale.model.methods import SETTINGS, Method, described, kind_of, outline
 from xdownscale.model.residual import Residual
+from xdownscale.model.schema import parsed
 
 if TYPE_CHECKING:
     import os
@@ -185,8 +187,8 @@ class Downscaler:
 
     @property
     def sha256(self) -> str:
-        """Hash of the weights, recorded in the attributes of every result."""
-        return tensors_hash(self.method.state_dict())
+        """Hash of the weights and of everything else that a model file says, recorded in the attributes of results."""
+        return fingerprint(self.method.state_dict(), self._document())
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model file: weights and everything that is needed to use and to judge them.
@@ -194,23 +196,33 @@ class Downscaler:
         Parameters
         ----------
         path : path
-            Conventionally ends in ``.safetensors``.
+            Conventionally ends in ``.safetensors``; its folder must exist. A link is followed.
 
         Returns
         -------
         Path
-            The file, complete: it is written beside its name and renamed.
+            The file, complete: what was there is replaced once it is written.
+
+        Raises
+        ------
+        FileError
+            If no file can be written there.
+        ModelFileError
+            If a file of this model could not be loaded again.
         """
-        target = Path(path)
-        document = {
+        document = self._document()
+        _parts(plain(document))
+        return write_model(Path(path), self.method.state_dict(), document)
+
+    def _document(self) -> dict[str, Any]:
+        """Everything but the weights, as plain values."""
+        return {
             "kind": kind_of(self.method),
             "name": self.name,
             "settings": self.method.settings.to_json(),
             "variable": asdict(self.variable),
             "provenance": asdict(self.provenance),
         }
-        write_model(target, self.method.state_dict(), document)
-        return target
 
     def __repr__(self) -> str:
         """A few lines that say what this model does."""
@@ -253,23 +265,50 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     Raises
     ------
     ModelFileError
-        If the file is missing, damaged, altered, of a version before the first release, or no model file.
+        If the file is missing, damaged, altered, of a newer version, or no model file. Nothing in it is executed, and
+        no memory is taken for weights before they are known to be what the file says.
     """
-    tensors, document = read_model(Path(path))
-    method = build(document.get("kind", "generator"), document["settings"])
+    with open_model(Path(path)) as file:
+        parts = _parts(
+            {key: value for key, value in file.document.items() if key not in ("format", "sha256")}
+        )
+        method = _outlined(parts, file)
+        shapes = {name: tuple(weight.shape) for name, weight in method.state_dict().items()}
+        method.load_state_dict(file.tensors(shapes), assign=True)
+    if file.document["format"] == 1:
+        warn_user(
+            f"{str(path)!r} is of the first format, whose hash does not cover what the file says beside its weights. "
+            "Write it again: xdownscale.load(path).save(path)."
+        )
+    return Downscaler(method.eval(), variable=parts.variable, provenance=parts.provenance, name=parts.name)
+
+
+@dataclass(frozen=True)
+class _Document:
+    """What a model file holds beside the weights."""
+
+    kind: str
+    name: str
+    settings: Any
+    variable: Variable
+    provenance: Provenance
+
+
+def _parts(document: dict[str, Any]) -> _Document:
+    """A document of plain values, checked."""
+    parts = parsed(_Document, document, "document")
+    if parts.kind not in SETTINGS:
+        msg = f"the document of the model file says kind={parts.kind!r}, which is none of {[*SETTINGS]}"
+        raise ModelFileError(msg)
+    return replace(parts, settings=parsed(SETTINGS[parts.kind], parts.settings, "settings"))
+
+
+def _outlined(parts: _Document, file: ModelFile) -> Method:
+    """The network that a document describes, without memory for its weights."""
     try:
-        method.load_state_dict(tensors)
-    except RuntimeError as cause:
+        return outline(parts.settings)
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as cause:
         msg = (
-            f"the weights in {str(path)!r} do not fit the network that it describes: it was written by another "
-            "version, before the first release. Train it again, xdownscale.train(...)."
+            f"{str(file.path)!r} describes no network that there could be ({cause}). Fetch or copy it again."
         )
         raise ModelFileError(msg) from cause
-    method.eval()
-    provenance = {**document["provenance"], "data": tuple(document["provenance"]["data"])}
-    return Downscaler(
-        method,
-        variable=Variable(**document["variable"]),
-        provenance=Provenance(**provenance),
-        name=document["name"],
-    )

@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import nn
 
+from xdownscale.errors import FactorError
+from xdownscale.kernels.blocks import Blocks
 from xdownscale.kernels.gaps import fill_gaps
 from xdownscale.kernels.resize import interpolate_cells, resize_axis
 from xdownscale.model.conserve import PASSES, conserve_cells
 from xdownscale.model.recipe import NetworkSize
-from xdownscale.model.transform import LogRain, Transform, transform_from_json, transform_to_json
+from xdownscale.model.transform import LogRain, Transform, transform_to_json
 from xdownscale.nn.blocks import repeated
 from xdownscale.nn.local import LocalNetwork
 
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from xdownscale.kernels.blocks import Blocks
     from xdownscale.nn.carry import NoiseMaps, Shift
 
 
@@ -101,6 +102,12 @@ class GeneratorSettings:
     masks : bool
         Whether it learned from windows with gaps, so that it is shown which cells are filled. Others are shown filled
         cells as if they were known: what a network makes of a mark that it has never seen is left to chance.
+        Model files that do not say it were written before.
+
+    Raises
+    ------
+    FactorError
+        For a name that is there twice, no style, or a default that is none.
     """
 
     blocks: Blocks
@@ -111,30 +118,20 @@ class GeneratorSettings:
     size: NetworkSize = field(default_factory=NetworkSize)
     stochastic: bool = True
     conserving: bool = True
-    masks: bool = True
+    masks: bool = False
+
+    def __post_init__(self) -> None:
+        names = [each.name for each in self.static]
+        if not self.styles or len({*self.styles}) < len(self.styles) or len({*names}) < len(names):
+            msg = f"styles={self.styles}, static={names}: one style or more, and no name twice"
+            raise FactorError(msg)
+        if self.default is not None and self.default not in self.styles:
+            msg = f"default={self.default!r} is none of the styles {self.styles}"
+            raise FactorError(msg)
 
     def to_json(self) -> dict[str, Any]:
-        """A document of plain values for the model file."""
+        """A document of plain values for the model file; :func:`xdownscale.model.schema.parsed` reads it."""
         return {**asdict(self), "transform": transform_to_json(self.transform)}
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> GeneratorSettings:
-        """The inverse of :meth:`to_json`."""
-        size: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in document["size"].items()
-        }
-        t, y, x = document["blocks"]
-        return cls(
-            blocks=(t, y, x),
-            transform=transform_from_json(document["transform"]),
-            static=tuple(StaticField(**each) for each in document["static"]),
-            styles=tuple(document["styles"]),
-            default=document["default"],
-            size=NetworkSize(**size),
-            stochastic=document["stochastic"],
-            conserving=document["conserving"],
-            masks=document.get("masks", False),  # files from before windows with gaps were learned from
-        )
 
 
 class Generator(nn.Module):
@@ -267,7 +264,12 @@ def draw_noise(
 ) -> list[Tensor]:
     """Noise for training windows of (B, L, M, N) coarse cells, drawn in order from `generator`."""
     return [
-        torch.randn((window[0], *m.shape(window[1:])), generator=generator, device=generator.device)
+        torch.randn(
+            (window[0], *m.shape(window[1:])),
+            generator=generator,
+            device=generator.device,
+            dtype=torch.float32,
+        )
         for m in maps
     ]
 

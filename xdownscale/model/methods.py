@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias
+
+import torch
 
 from xdownscale.model.generator import Generator, GeneratorSettings
 from xdownscale.model.residual import Residual, ResidualSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Method: TypeAlias = Generator | Residual
 """What turns (coarse window, static fields, noise) into one fine window."""
@@ -19,11 +18,14 @@ def kind_of(method: Method) -> str:
     return "residual" if isinstance(method, Residual) else "generator"
 
 
-def build(kind: str, settings: Mapping[str, Any]) -> Method:
-    """A method with fresh weights from the document of a model file."""
-    if kind == "residual":
-        return Residual(ResidualSettings.from_json(dict(settings)))
-    return Generator(GeneratorSettings.from_json(dict(settings)))
+SETTINGS: dict[str, type[GeneratorSettings]] = {"generator": GeneratorSettings, "residual": ResidualSettings}
+"""What a model file of each kind holds as its settings."""
+
+
+def outline(settings: GeneratorSettings) -> Method:
+    """A method without weights: names and shapes, and no memory for them. They are assigned later."""
+    with torch.device("meta"):
+        return Residual(settings) if isinstance(settings, ResidualSettings) else Generator(settings)
 
 
 def described(method: Method) -> str:

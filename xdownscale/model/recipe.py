@@ -57,11 +57,6 @@ class Attention:
     frames: int = 2
     heads: int = 4
 
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> Attention:
-        """The inverse of :func:`dataclasses.asdict`, after a way through JSON."""
-        return cls(**{**document, "windows": tuple(document["windows"])})
-
 
 TERMS = ("cell", "pooled", "regional", "border", "sliced", "spectral", "increment", "place", "levels")
 """What is scored: the weights of the loss that :meth:`ScoreWeights.only` sets to zero."""

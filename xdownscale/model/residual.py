@@ -69,7 +69,7 @@ class ResidualSettings(GeneratorSettings):
     Raises
     ------
     FactorError
-        For attention that the denoiser has no place for.
+        For attention that the denoiser has no place for, a sampler that is not known, or no step.
     """
 
     scale: float = 1.0
@@ -79,22 +79,13 @@ class ResidualSettings(GeneratorSettings):
     steps: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        named_sampler(self.sampler)
+        if self.steps is not None and self.steps < 1:
+            msg = f"steps={self.steps}: a sampler takes at least one step"
+            raise FactorError(msg)
         if self.attention is not None:
             _check(self.attention, blocks=len(self.dilations), width=self.size.stages[0])
-
-    @classmethod
-    def from_json(cls, document: dict[str, Any]) -> ResidualSettings:
-        """The inverse of :meth:`to_json`."""
-        base, attention = GeneratorSettings.from_json(document), document.get("attention")
-        return cls(
-            **_shared(base),
-            scale=document["scale"],
-            dilations=tuple(document["dilations"]),
-            # files of the first versions say nothing of attention and sampler
-            attention=None if attention is None else Attention.from_json(attention),
-            sampler=document.get("sampler", SAMPLER),
-            steps=document.get("steps"),
-        )
 
     @property
     def drawn(self) -> tuple[Sampler, int]:

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch import Tensor
 
 LOWEST, HIGHEST = -3.0, 7.5
@@ -152,15 +150,8 @@ class Standard:
 
 
 def transform_to_json(transform: Transform) -> dict[str, Any]:
-    """Name and parameters, for the model file."""
+    """Name and parameters, for the model file; :func:`xdownscale.model.schema.parsed` reads them."""
     if not isinstance(transform, (LogRain, Standard)):
         msg = f"a model file holds LogRain or Standard, not {type(transform).__name__}"
         raise TypeError(msg)
     return {"name": type(transform).__name__, **asdict(transform)}
-
-
-def transform_from_json(document: dict[str, Any]) -> Transform:
-    """The inverse of :func:`transform_to_json`."""
-    known: dict[str, Callable[..., Transform]] = {"LogRain": LogRain, "Standard": Standard}
-    parameters = {key: float(value) for key, value in document.items() if key != "name"}
-    return known[document["name"]](**parameters)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdownscale.errors import DimensionError, OptionalDependencyError, ValueRangeError
+from xdownscale.io import write_whole
 from xdownscale.plot.maps import Ground, clock, member_axes, upright
-from xdownscale.plot.style import INK, finished, in_shown_units, matplotlib_figures, new_figure, whole
+from xdownscale.plot.style import INK, finished, in_shown_units, matplotlib_figures, new_figure
 
 if TYPE_CHECKING:
     import os
@@ -162,7 +163,7 @@ def animation(
                 heading.set_text(label)
                 writer.grab_frame()
 
-    return whole(path, record)
+    return write_whole(path, record)
 
 
 def _writer(path: Path, steps_per_second: int) -> Any:

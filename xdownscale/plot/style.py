@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xdownscale.errors import OptionalDependencyError, UnitsError
 from xdownscale.field.units import to_units
 from xdownscale.field.values import is_rain, name_of
+from xdownscale.io import write_whole
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     import xarray as xr
     from matplotlib.axes import Axes as Panel
@@ -126,14 +125,5 @@ def pretty(units: str) -> str:
 def finished(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
     """The figure, written to a file if one is named."""
     if path is not None:
-        whole(Path(path), lambda draft: figure.savefig(draft, dpi=_DPI))
+        write_whole(path, lambda draft: figure.savefig(draft, dpi=_DPI))
     return figure
-
-
-def whole(path: Path, make: Callable[[Path], object]) -> Path:
-    """Write a file beside its place, then move it there: whole, or not at all."""
-    with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=f".{path.stem}.") as folder:
-        draft = Path(folder) / path.name
-        make(draft)
-        draft.replace(path)
-    return path

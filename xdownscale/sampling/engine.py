@@ -167,7 +167,7 @@ def sample_tile(
     place = tuple(slice(c.start * b, c.stop * b) for c, b in zip(core, blocks, strict=True))
     missing = torch.from_numpy(np.isnan(here))
     if job.method.settings.transform.nonnegative and not np.nan_to_num(here).any():
-        dry = block_repeat(torch.where(missing, torch.nan, 0.0), blocks).numpy()[place]
+        dry = block_repeat(torch.where(missing, torch.nan, 0.0).float(), blocks).numpy()[place]
         yield from (dry for _ in members)
         return
     start = tuple(first + part.start for first, part in zip(job.origin, tile.window, strict=True))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from tqdm import tqdm
 
+from xdownscale.io import write_whole
 from xdownscale.kernels.crps import crps_ensemble
 from xdownscale.model.conserve import PASSES
 from xdownscale.model.generator import is_style
@@ -217,8 +218,8 @@ class _Loop:
         }
 
     def save(self, path: Path) -> None:
-        """Write a checkpoint: tensors as safetensors, numbers as JSON in its metadata, first beside `path`."""
-        from safetensors.torch import save_file
+        """Write a checkpoint: tensors as safetensors, numbers as JSON in its metadata."""
+        from safetensors.torch import save
 
         moments = self.optimiser.state_dict()["state"]
         tensors = {
@@ -231,11 +232,10 @@ class _Loop:
             "step": self.step, "elapsed": self.elapsed, "latest": self.latest, "since_best": self.since_best,
             "best_scores": self.best_scores, "history": self.history,
         }  # fmt: skip
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(path.name + ".part")
         tensors = {k: v.contiguous().clone() for k, v in tensors.items()}
-        save_file(tensors, beside, metadata={"numbers": json.dumps(numbers)})
-        beside.replace(path)
+        content = save(tensors, metadata={"numbers": json.dumps(numbers)})
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, lambda draft: draft.write_bytes(content))
 
     def load(self, path: Path) -> None:
         """Take up a checkpoint."""

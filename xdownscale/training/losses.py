@@ -242,8 +242,8 @@ def random_filters(count: int, generator: torch.Generator) -> Tensor:
     filter is the slope of something larger, and grain of a few cells would hide in it.
     """
     device = generator.device
-    weights = torch.randn(count, FRAMES, SIDE, SIDE, generator=generator, device=device)
-    widths = 0.5 + 2.0 * torch.rand(count, 2, generator=generator, device=device)
+    weights = torch.randn(count, FRAMES, SIDE, SIDE, generator=generator, device=device, dtype=torch.float32)
+    widths = 0.5 + 2.0 * torch.rand(count, 2, generator=generator, device=device, dtype=torch.float32)
     space = torch.arange(SIDE, device=device) - SIDE // 2
     time = torch.arange(FRAMES, device=device) - FRAMES // 2
     radius = space[:, None] ** 2 + space[None, :] ** 2
@@ -259,7 +259,7 @@ def random_filters(count: int, generator: torch.Generator) -> Tensor:
     curved = _without(weights, envelope, planes)
     weights = torch.where((kind != 0)[:, None, None, None], flat, weights)
     weights = torch.where((kind == 3)[:, None, None, None], curved, weights)
-    gain = torch.where(kind == 3, 3.0, 1.0)[:, None, None, None]
+    gain = torch.where(kind == 3, 3.0, 1.0).to(weights)[:, None, None, None]
     return gain * weights / weights.abs().sum((1, 2, 3), keepdim=True)
 
 

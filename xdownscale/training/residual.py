@@ -95,7 +95,7 @@ def denoising_loss(method: Residual, batch: Batch, source: torch.Generator, _sha
     known = method.denoiser.condition(window.window.features, window.mean)
     clean = remainder.expand(LEVELS, *remainder.shape[1:])
     level = random_angle(LEVELS, generator=source).shaped(clean.ndim)
-    noise = torch.randn(clean.shape, generator=source, device=source.device)
+    noise = torch.randn(clean.shape, generator=source, device=source.device, dtype=clean.dtype)
     # the style once more, since that of the window has no gradient
     network = partial(method.denoiser, known=known, style=method.style(product_of(method, batch)))
     return denoising_error(Denoiser(network, Velocity()), clean, noise, level).mean() * float(

@@ -113,7 +113,11 @@ def taper_of(side: int, like: Tensor) -> Tensor:
 def waves_of(sides: tuple[int, int], like: Tensor) -> Waves:
     """The waves of a window of sy × sx cells, without the mean."""
     high, wide = sides
-    y, x = torch.meshgrid(torch.fft.fftfreq(high), torch.fft.rfftfreq(wide), indexing="ij")
+    y, x = torch.meshgrid(
+        torch.fft.fftfreq(high, dtype=torch.float32),
+        torch.fft.rfftfreq(wide, dtype=torch.float32),
+        indexing="ij",
+    )
     # columns that mirror themselves (no wave along x, or the shortest one): the lower half is known from the upper
     mirrored = (x == 0) | (x == 0.5)
     rows = torch.arange(high)[:, None]

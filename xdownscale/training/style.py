@@ -9,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from xdownscale.model.generator import Generator
+from xdownscale.nn.fresh import FreshWeights
 from xdownscale.training.window import WindowLoss
 
 if TYPE_CHECKING:
@@ -85,10 +86,10 @@ def fit_style(
 def with_vector(method: Generator, name: str, vector: Tensor) -> Generator:
     """A generator that knows one style more, or an old one anew, and gives it by default."""
     styles = [*method.settings.styles] + ([] if name in method.settings.styles else [name])
-    table = torch.zeros(len(styles), vector.numel())
+    table = torch.zeros(len(styles), vector.numel(), dtype=vector.dtype)
     table[: len(method.settings.styles)] = method.styles.detach()
     table[styles.index(name)] = vector
-    with torch.random.fork_rng(devices=[]):
+    with FreshWeights(0):
         calibrated = Generator(replace(method.settings, styles=tuple(styles), default=name))
     calibrated.load_state_dict({**method.state_dict(), "styles": table})
     return calibrated.eval()
