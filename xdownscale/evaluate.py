@@ -169,7 +169,7 @@ def evaluate(
     if metrics is None and isinstance(by, Mapping) and any(isinstance(group, int) for group in by.values()):
         plan.metrics.pop("lag_autocorrelation_error", None)  # steps of one lead are no neighbours
     scores = _by_scale(plan, pairs, scales, partial(_by_part, levels, inside, bootstrap))
-    scores = _none_of_infinite(scores, pairs.models)
+    scores = _none_of_infinite(scores, pairs.models, member_dim)
     if reference_name is not None:
         scores = scores.merge(skill(scores, reference_name), combine_attrs="override")
     if isinstance(reference, xr.DataArray):
@@ -248,16 +248,19 @@ def _forecast(model: xr.DataArray, name: str, forecasts: Models) -> xr.DataArray
     return checked(model, called or "forecasts", allow_missing=True, forecast=True)
 
 
-def _none_of_infinite(scores: xr.Dataset, models: Mapping[str, xr.DataArray]) -> xr.Dataset:
+def _none_of_infinite(
+    scores: xr.Dataset, models: Mapping[str, xr.DataArray], member_dim: str
+) -> xr.Dataset:
     """Scores that are NaN for a model with infinite values: the cases that they ruin would drop out as if missing."""
     infinite = xr.concat([np.isinf(model).any() for model in models.values()], dim=scores["model"])
     if infinite.chunks is None:
         if not infinite.any():
             return scores
-        named = [name or "forecasts" for name, bad in zip(models, infinite.values, strict=True) if bad]
+        named = [name or "the forecasts" for name, bad in zip(models, infinite.values, strict=True) if bad]
+        others = [str(dim) for dim in next(iter(models.values())).dims if dim != member_dim]
         warn_user(
-            f"infinite values in {named}: their scores are NaN. Leave out the members that hold them, such as "
-            f'ensemble.isel(member=numpy.isfinite(ensemble).all(["time", "y", "x"])).'
+            f"infinite values in {', '.join(named)}: the scores are NaN. Leave the members out that hold them, "
+            f"forecasts.isel({member_dim}=numpy.isfinite(forecasts).all({others}))."
         )
     return scores.where(~infinite)
 

@@ -32,7 +32,9 @@ def check_numbers(field: xr.DataArray, called: str = "field") -> None:
     >>> import xarray as xr
     >>> check_numbers(xr.DataArray([1.5, 2.0], dims="x"))
     """
-    array = field.data if field.chunks is None else getattr(field.data, "_meta", None)
+    array = field.data
+    if type(array).__module__.startswith("dask."):
+        array = array._meta  # noqa: SLF001  what its blocks are made of
     module = type(array).__module__.partition(".")[0]
     if module == "pint":
         msg = (
@@ -59,4 +61,4 @@ def _no_numbers(dtype: np.dtype[Any], called: str) -> str:
         return f'{told} Count from a time: ({called} - numpy.datetime64("2000-01-01")) / numpy.timedelta64(1, "s").'
     if dtype.kind == "c":
         return f"{told} Take {called}.real, {called}.imag or abs({called})."
-    return f"{told} Convert them: {called}.astype(float)."
+    return f"{told} Where they are written as text or objects: {called}.astype(float)."

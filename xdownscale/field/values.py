@@ -175,12 +175,13 @@ class _Rules:
     @classmethod
     def of(cls, field: xr.DataArray, called: str, *, forecast: bool = False) -> _Rules:
         """The rules for a field, from its attributes."""
+        packed = is_packed(field)  # the numbers are then not yet of the quantity
         return cls(
             called,
-            rain=is_rain(field),
+            rain=is_rain(field) and not packed,
             # the range of dBZ hides how far a marker stands from the rest
-            echoes=str(field.attrs.get("units", "")).lower() == "dbz",
-            packed=is_packed(field),
+            echoes=str(field.attrs.get("units", "")).lower() == "dbz" and not packed,
+            packed=packed,
             forecast=forecast,
             declared=declared(field),
             largest=1.0 if field.chunks is None else _ELSEWHERE,
@@ -197,14 +198,13 @@ class _Rules:
             if self.forecast:
                 return self.hold(values[np.isfinite(values)])
             msg = (
-                f"{self.called} holds infinite values. Make them missing: "
+                f"there are infinite values in {self.called}. Make them missing: "
                 f"{self.called}.where(numpy.isfinite({self.called}))."
             )
             raise ValueRangeError(msg)
         self._check_declared(values, low, high)
-        if not self.packed:
-            self._check_impossible(values, low, high)
-            self._check_negative(values, low, high)
+        self._check_impossible(values, low, high)
+        self._check_negative(values, low, high)
         self._check_bounds(values, float(low), float(high))
         return True
 
@@ -216,7 +216,7 @@ class _Rules:
                 found = values[_equal(values, fill)]
                 if found.size:
                     raise ValueRangeError(
-                        self._marker(found, f"which its attribute {attr} declares to be missing")
+                        self._marker(found, f"whose attribute {attr} declares it to be missing")
                     )
 
     def _check_impossible(self, values: np.ndarray, low: Any, high: Any) -> None:
@@ -227,7 +227,7 @@ class _Rules:
         largest = low if -float(low) > float(high) else high
         if abs(float(largest)) >= _HUGE:
             msg = (
-                f"{self.called} holds {_literal(largest)}: a marker of missing data, or what was computed from one. "
+                f"{_literal(largest)} stands in {self.called}: a marker of missing data, or computed from one. "
                 f"Use {self.called}.where(abs({self.called}) < {_HUGE:g})."
             )
             raise ValueRangeError(msg)
@@ -241,7 +241,7 @@ class _Rules:
             raise ValueRangeError(self._marker(values[values == low], "a marker of missing data"))
         if self.rain and not self.forecast and low < -_ROUNDING * max(high, self.largest):
             msg = (
-                f"{self.called} is rain and has {int((values < 0).sum())} negative values (lowest {low:g}). "
+                f"there are {int((values < 0).sum())} negative values (lowest {low:g}) in {self.called}, which is rain. "
                 f"Use {self.called}.where({self.called} >= 0)."
             )
             raise ValueRangeError(msg)
@@ -254,10 +254,9 @@ class _Rules:
             return
         inside = [f"({self.called} >= {least:.9g})"] * bool(np.isfinite(least))
         inside += [f"({self.called} <= {most:.9g})"] * bool(np.isfinite(most))
-        call = f"{self.called}.where({' & '.join(inside)})"
         msg = (
-            f"{self.called} has values from {low:g} to {high:g}; by its attributes the valid range is {least:g} to "
-            f"{most:g}. Use {decoding(call) if self.packed else call}, or delete the attribute if it is not true."
+            f"values from {low:g} to {high:g} stand in {self.called}, whose attributes give the valid range {least:g} to "
+            f"{most:g}. Use {self._call(' & '.join(inside))}, or delete the attribute if it is not true."
         )
         raise ValueRangeError(msg)
 
@@ -265,8 +264,13 @@ class _Rules:
         """Say which marker was found, how often, and the call that makes it missing."""
         value = _literal(found[0])
         condition = f"{self.called} >= 0" if self.rain and found[0] < 0 else f"{self.called} != {value}"
-        call = decoding(self.called) if self.packed else f"{self.called}.where({condition})"
-        return f"{self.called} holds {value} {found.size} times, {what}. Use {call}."
+        call = self._call(condition)
+        return f"{value} stands {found.size} times in {self.called}, {what}. Use {call}."
+
+    def _call(self, condition: str) -> str:
+        """The call that makes the values missing where a condition does not hold."""
+        call = f"{self.called}.where({condition})"
+        return decoding(call) if self.packed else call
 
 
 def _is_marker(value: Any) -> bool:
