@@ -248,9 +248,7 @@ def _forecast(model: xr.DataArray, name: str, forecasts: Models) -> xr.DataArray
     return checked(model, called or "forecasts", allow_missing=True, forecast=True)
 
 
-def _none_of_infinite(
-    scores: xr.Dataset, models: Mapping[str, xr.DataArray], member_dim: str
-) -> xr.Dataset:
+def _none_of_infinite(scores: xr.Dataset, models: Mapping[str, xr.DataArray], member_dim: str) -> xr.Dataset:
     """Scores that are NaN for a model with infinite values: the cases that they ruin would drop out as if missing."""
     infinite = xr.concat([np.isinf(model).any() for model in models.values()], dim=scores["model"])
     if infinite.chunks is None:

@@ -118,7 +118,9 @@ def _passed(field: xr.DataArray, rules: _Rules, *, allow_missing: bool) -> xr.Da
     if field.chunks is not None:
         return field.copy(data=_in_graph(field.data, rules))
     if not rules.hold(field.values) and not allow_missing:
-        msg = f"{rules.called} has no valid value: all {field.size} are NaN. Check the file and the selection."
+        msg = (
+            f"{rules.called} has no valid value: all {field.size} are NaN. Check the file and the selection."
+        )
         raise EmptyFieldError(msg)
     return field
 
