@@ -1,4 +1,4 @@
-"""Values that are no values, in whatever a verb is given: refused, or right; and every remedy works when it is called."""
+"""Values that are no values, in whatever a verb is given: refused, or right; and every remedy works."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import copy
 import warnings
 
 import dask.array
-import numpy
 import numpy as np
 import pint
 import pytest
-import xarray
 import xarray as xr
 
 import xdownscale
@@ -23,7 +21,7 @@ MODEL = {"spatial": 10, "temporal": 3}
 
 def remedies(error, **fields):
     """The calls that a message names: the longest stretches of it that are expressions of the fields."""
-    known = {"numpy": numpy, "xarray": xarray, "abs": abs, "float": float, **fields}
+    known = {"numpy": np, "xarray": xr, "abs": abs, "float": float, **fields}
     message, found, start = str(error), [], 0
     while start < len(message):
         end = next(

@@ -69,7 +69,8 @@ def evaluate(
     """Score forecasts, of one model or several, against observations.
 
     Cases with a missing value, in the observations or in any forecast of any model, are left out for all models, so
-    that scores compare. A model with infinite values has no scores: they are NaN. Nothing is computed before it is asked for, if the fields are lazy.
+    that scores compare. A model with infinite values has no scores: they are NaN. Nothing is
+    computed before it is asked for, if the fields are lazy.
 
     Parameters
     ----------
@@ -250,7 +251,8 @@ def _forecast(model: xr.DataArray, name: str, forecasts: Models) -> xr.DataArray
 
 def _none_of_infinite(scores: xr.Dataset, models: Mapping[str, xr.DataArray], member_dim: str) -> xr.Dataset:
     """Scores that are NaN for a model with infinite values: the cases that they ruin would drop out as if missing."""
-    infinite = xr.concat([np.isinf(model).any() for model in models.values()], dim=scores["model"])
+    each: list[Any] = [np.isinf(model).any() for model in models.values()]
+    infinite: xr.DataArray = xr.concat(each, dim=scores["model"])
     if infinite.chunks is None:
         if not infinite.any():
             return scores

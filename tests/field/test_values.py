@@ -120,7 +120,7 @@ def test_a_marker_declared_in_other_precision_is_found():
     with pytest.raises(ValueRangeError, match=r"tas.where\(tas != -8.7\)"):
         checked(field)
     double = spoiled(globe().astype("f4"), -8.7).astype("f8").assign_attrs(_FillValue=np.float64(-8.7))
-    with pytest.raises(ValueRangeError, match="-8.69999980926513"):
+    with pytest.raises(ValueRangeError, match=r"-8\.69999980926513"):
         checked(double)
 
 
@@ -134,7 +134,7 @@ def test_packed_values_are_checked_as_packed_and_as_unpacked():
     packed = xr.DataArray(
         np.array([10, 20, -9], "i2"), dims="x", name="rain", attrs={"scale_factor": 0.5, "units": "mm h-1"}
     )
-    with pytest.raises(ValueRangeError, match="4.5"):
+    with pytest.raises(ValueRangeError, match=r"lowest -4\.5"):
         checked(packed)
     with pytest.raises(ValueRangeError, match=r"-9 stands 1 times.*decode_cf\(rain.where"):
         checked(packed.assign_attrs(_FillValue=np.int16(-9)))
