@@ -15,6 +15,8 @@ from xdownscale.errors import DimensionError, TimeAxisError, ValueRangeError
 from xdownscale.field.origin import origin
 from xdownscale.field.parts import By, Level, Part, Region, each, levels_of, pooled, stacked
 from xdownscale.field.reading import read_after, read_apart
+from xdownscale.field.values import checked
+from xdownscale.field.warn import warn_user
 from xdownscale.metrics.table import scores_table
 
 if TYPE_CHECKING:
@@ -67,7 +69,8 @@ def evaluate(
     """Score forecasts, of one model or several, against observations.
 
     Cases with a missing value, in the observations or in any forecast of any model, are left out for all models, so
-    that scores compare. Nothing is computed before it is asked for, if the fields are lazy.
+    that scores compare. A model with infinite values has no scores: they are NaN. Nothing is
+    computed before it is asked for, if the fields are lazy.
 
     Parameters
     ----------
@@ -120,7 +123,8 @@ def evaluate(
     UnitsError
         If units cannot be converted.
     ValueRangeError
-        If a metric, the reference or a grouping is not known, or no case is in a region.
+        If a metric, the reference or a grouping is not known, no case is in a region, or there are markers of missing
+        data among the values.
 
     Examples
     --------
@@ -148,6 +152,8 @@ def evaluate(
     models = {"": forecasts} if isinstance(forecasts, xr.DataArray) else dict(forecasts)
     about = origin(models, observations, options)
     reference_name = _add_reference(models, reference)
+    observations = checked(observations, "observations", allow_missing=True)
+    models = {name: _forecast(each, name, forecasts) for name, each in models.items()}
     pairs = _align(observations, models, member_dim)
     levels, inside = levels_of(by, region, pairs.observations)
     # The range of the observations as they came: that of complete cases would need all forecasts first.
@@ -164,6 +170,7 @@ def evaluate(
     if metrics is None and isinstance(by, Mapping) and any(isinstance(group, int) for group in by.values()):
         plan.metrics.pop("lag_autocorrelation_error", None)  # steps of one lead are no neighbours
     scores = _by_scale(plan, pairs, scales, partial(_by_part, levels, inside, bootstrap))
+    scores = _none_of_infinite(scores, pairs.models, member_dim)
     if reference_name is not None:
         scores = scores.merge(skill(scores, reference_name), combine_attrs="override")
     if isinstance(reference, xr.DataArray):
@@ -234,6 +241,28 @@ def _add_reference(models: dict[str, xr.DataArray], reference: str | xr.DataArra
         )
         raise ValueRangeError(msg)
     return reference
+
+
+def _forecast(model: xr.DataArray, name: str, forecasts: Models) -> xr.DataArray:
+    """A forecast that may be scored: it may be wrong, as negative rain is, but holds no markers of missing data."""
+    called = f"forecasts[{name!r}]" if isinstance(forecasts, Mapping) and name in forecasts else name
+    return checked(model, called or "forecasts", allow_missing=True, forecast=True)
+
+
+def _none_of_infinite(scores: xr.Dataset, models: Mapping[str, xr.DataArray], member_dim: str) -> xr.Dataset:
+    """Scores that are NaN for a model with infinite values: the cases that they ruin would drop out as if missing."""
+    each: list[Any] = [np.isinf(model).any() for model in models.values()]
+    infinite: xr.DataArray = xr.concat(each, dim=scores["model"])
+    if infinite.chunks is None:
+        if not infinite.any():
+            return scores
+        named = [name or "the forecasts" for name, bad in zip(models, infinite.values, strict=True) if bad]
+        others = [str(dim) for dim in next(iter(models.values())).dims if dim != member_dim]
+        warn_user(
+            f"infinite values in {', '.join(named)}: the scores are NaN. Leave the members out that hold them, "
+            f"forecasts.isel({member_dim}=numpy.isfinite(forecasts).all({others}))."
+        )
+    return scores.where(~infinite)
 
 
 def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_dim: str) -> _Pairs:

@@ -16,6 +16,7 @@ from xdownscale.field.axes import Axes
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe
 from xdownscale.field.values import name_of
+from xdownscale.field.whole import whole
 
 if TYPE_CHECKING:
     import os
@@ -121,7 +122,7 @@ def train(
     from xdownscale.training.fit import fit
     from xdownscale.training.residual import fit_residual
 
-    factors, where = Factors.parse(spatial, temporal), chosen_device(device)
+    factors, seed, where = Factors.parse(spatial, temporal), whole(seed, "seed"), chosen_device(device)
     if checkpoint is not None:
         check_place(checkpoint, make_folder=True)
     plan = _plan(recipe, goes_on=model is not None).with_steps(steps)
