@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xdownscale.errors import OptionalDependencyError, UnitsError
+from xdownscale.errors import OptionalDependencyError, UnitsError, ValueRangeError
 from xdownscale.field.units import to_units
 from xdownscale.field.values import is_rain, name_of
+from xdownscale.metrics.alignment import with_members
+from xdownscale.metrics.scorable import scorable
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     import xarray as xr
     from matplotlib.axes import Axes as Panel
@@ -83,11 +86,19 @@ def legend(panel: Panel, **options: Any) -> None:
         panel.legend(fontsize=7.5, frameon=False, labelcolor=INK, **options)
 
 
-def models_of(forecasts: xr.DataArray | Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-    """Forecasts by name; a single one is called forecast."""
-    if hasattr(forecasts, "dims"):
-        return {"forecast": forecasts}  # type: ignore[dict-item]
-    return {str(name): model for name, model in forecasts.items()}
+def models_of(
+    forecasts: xr.DataArray | Mapping[str, xr.DataArray],
+    observations: xr.DataArray,
+    member_dim: str = "member",
+) -> dict[str, xr.DataArray]:
+    """Forecasts by name, their values checked and their members along `member_dim`; a single one is called forecast."""
+    named = isinstance(forecasts, Mapping) and not hasattr(forecasts, "dims")
+    every = forecasts if named else {"forecast": forecasts}
+    ours = scorable(observations, "observations")
+    return {
+        str(name): with_members(ours, scorable(model, "forecasts"), member_dim)
+        for name, model in every.items()
+    }
 
 
 def looks() -> Iterator[dict[str, Any]]:
@@ -124,15 +135,29 @@ def pretty(units: str) -> str:
 
 
 def finished(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
-    """The figure, written to a file if one is named."""
+    """The figure, written to a file if one is named.
+
+    Raises
+    ------
+    ValueRangeError
+        If no picture can have the ending of the path, or there is no such folder.
+    """
     if path is not None:
+        known = sorted(figure.canvas.get_supported_filetypes())
+        if Path(path).suffix[1:].lower() not in known:
+            msg = f"pictures end in one of {known}, not {Path(path).suffix!r}. Pass for example path='picture.png'."
+            raise ValueRangeError(msg)
         whole(Path(path), lambda draft: figure.savefig(draft, dpi=_DPI))
     return figure
 
 
 def whole(path: Path, make: Callable[[Path], object]) -> Path:
     """Write a file beside its place, then move it there: whole, or not at all."""
-    with tempfile.TemporaryDirectory(dir=path.resolve().parent, prefix=f".{path.stem}.") as folder:
+    folder_of = path.resolve().parent
+    if not folder_of.is_dir():
+        msg = f"there is no folder {str(folder_of)!r}. Make it: pathlib.Path({str(folder_of)!r}).mkdir(parents=True)."
+        raise ValueRangeError(msg)
+    with tempfile.TemporaryDirectory(dir=folder_of, prefix=f".{path.stem}.") as folder:
         draft = Path(folder) / path.name
         make(draft)
         draft.replace(path)
