@@ -72,6 +72,7 @@ def calibrate(
     """
     from xdownscale import zoo
     from xdownscale.field.static import named_static
+    from xdownscale.field.whole import whole
     from xdownscale.model.downscaler import Downscaler
     from xdownscale.model.generator import Generator
     from xdownscale.model.recipe import Recipe
@@ -79,6 +80,7 @@ def calibrate(
     from xdownscale.training.sources import WET, as_list, magnitude, prepared, sources_of
     from xdownscale.training.style import fit_style, with_vector
 
+    seed = whole(seed, "seed")
     chosen = model if isinstance(model, Downscaler) else zoo.load(model)
     if not chosen.stochastic or steps < 1:
         msg = f"steps={steps}: calibrate takes at least one step, and a model with members; a median net has no texture"

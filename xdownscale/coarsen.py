@@ -17,7 +17,7 @@ from xdownscale.field.grid import cell_areas, check_regular, coarsen_coords
 from xdownscale.field.methods import time_method as time_method_of
 from xdownscale.field.pieces import in_pieces
 from xdownscale.field.provenance import keeps_attrs, result_attrs
-from xdownscale.field.values import check_numbers, check_values, name_of
+from xdownscale.field.values import checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,8 +137,7 @@ class _Merge:
 
     def variable(self, field: xr.DataArray, grid: Source, axes: Axes) -> xr.Variable:
         """Coarse values and attributes."""
-        check_numbers(field)
-        check_values(field, name_of(field), allow_missing=True)
+        field = checked(field, allow_missing=True)
         check_regular(grid, self.changed(axes), axes.time)
         method, steps = self.method(field, axes), self.factors.time if axes.time else 1
         field = fit(field, axes, self.factors, self.boundary)

@@ -15,7 +15,8 @@ from xdownscale.field.methods import fine_methods
 from xdownscale.field.pieces import check_gaps, contiguous, take
 from xdownscale.field.provenance import add_history, package_version, refer_to_mapping, result_attrs
 from xdownscale.field.tree import map_tree
-from xdownscale.field.values import check_values, name_of
+from xdownscale.field.values import checked
+from xdownscale.field.whole import whole
 
 if TYPE_CHECKING:
     import os
@@ -108,7 +109,7 @@ def downscale(
     >>> dict(ensemble.sizes)
     {'member': 2, 'time': 6, 'y': 60, 'x': 60}
     """
-    wish = _Wish(members, seed, static, conserve, gaps, tile, device, progress, dims)
+    wish = _Wish(whole(members, "members", 1), whole(seed, "seed"), static, conserve, gaps, tile, device, progress, dims)
     wish.check()
     downscaler = _resolved(model, spatial, temporal)
     if style is not None:
@@ -138,11 +139,8 @@ class _Wish:
 
     def check(self) -> None:
         """Raise where a number or a word is none that is known."""
-        if self.members < 1 or self.conserve not in ("auto", "cell", "none"):
-            msg = (
-                f"members={self.members}, conserve={self.conserve!r}: members is at least 1, "
-                f'conserve is "auto", "cell" or "none"'
-            )
+        if self.conserve not in ("auto", "cell", "none"):
+            msg = f'conserve={self.conserve!r} is unknown. Pass conserve="auto", "cell" or "none".'
             raise FactorError(msg)
         check_gaps(self.gaps)
 
@@ -195,7 +193,7 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
     others = [dim for dim in field.dims if dim not in axes.ordered]
     if others:
         return _along(field, others[0], model, wish)
-    check_values(field, name_of(field), allow_missing=False)
+    field = checked(field)
     methods = fine_methods(field, axes, refines_time=model.factors.time > 1)
     parts = contiguous(field, axes.time) if wish.gaps == "split" else [slice(None)]
     pieces = [piece_of(take(field, axes.time, part), axes, model) for part in parts]

@@ -15,6 +15,8 @@ from xdownscale.errors import DimensionError, EmptyFieldError, TimeAxisError, Va
 from xdownscale.field.origin import origin
 from xdownscale.field.parts import By, Level, Part, Region, each, levels_of, pooled, stacked
 from xdownscale.field.reading import read_after, read_apart
+from xdownscale.field.values import checked
+from xdownscale.field.warn import warn_user
 from xdownscale.metrics.alignment import placed
 from xdownscale.metrics.scorable import scorable
 from xdownscale.metrics.table import scores_table
@@ -73,9 +75,9 @@ def evaluate(
     """Score forecasts, of one model or several, against observations.
 
     Cases with a missing value, in the observations or in any forecast of any model, are left out for all models, so
-    that scores compare. Values that cannot be right, as infinities and markers of missing data, are refused; rows and
-    steps in another order are brought into that of the observations. Nothing is computed before it is asked for, if the
-    fields are lazy: their values are checked when they are.
+    that scores compare. Markers of missing data are refused, and a model with infinite values has no scores: they are
+    NaN. Rows and steps in another order are brought into that of the observations. Nothing is computed before it is
+    asked for, if the fields are lazy: their values are looked at when they are.
 
     Parameters
     ----------
@@ -132,8 +134,8 @@ def evaluate(
     UnitsError
         If units cannot be converted.
     ValueRangeError
-        If a metric, the reference or a grouping is not known, no case is in a region, or values are infinite, mark
-        missing data or are negative rain in the observations.
+        If a metric, the reference or a grouping is not known, no case is in a region, or there are markers of missing
+        data among the values, or infinities or negative rain in the observations.
 
     Examples
     --------
@@ -159,9 +161,11 @@ def evaluate(
     from xdownscale.metrics.comparison import skill
 
     observations = scorable(observations, "observations")
-    models = {name: scorable(each, "forecasts") for name, each in _models(forecasts).items()}
+    models = {name: _forecast(each, name) for name, each in _models(forecasts).items()}
     about = origin(models, observations, options)
     reference_name = _add_reference(models, reference)
+    infinite: dict[str, xr.DataArray] = {name: xr.ufuncs.isinf(model).any() for name, model in models.items()}
+    models = {name: _finite(model, infinite[name]) for name, model in models.items()}
     pairs = _align(observations, models, member_dim)
     levels, inside = levels_of(
         placed(by, pairs.observations), placed(region, pairs.observations), pairs.observations
@@ -180,6 +184,7 @@ def evaluate(
     if metrics is None and isinstance(by, Mapping) and any(isinstance(group, int) for group in by.values()):
         plan.metrics.pop("lag_autocorrelation_error", None)  # steps of one lead are no neighbours
     scores = _by_scale(plan, pairs, scales, partial(_by_part, levels, inside, bootstrap))
+    scores = _none_of_infinite(scores, infinite)
     if reference_name is not None:
         scores = scores.merge(skill(scores, reference_name), combine_attrs="override")
     if isinstance(reference, xr.DataArray):
@@ -244,7 +249,7 @@ def _add_reference(models: dict[str, xr.DataArray], reference: Any) -> str | Non
         if "reference" in models:
             msg = 'a model is called "reference" already. Name it: evaluate(..., reference="reference").'
             raise ValueRangeError(msg)
-        models["reference"] = scorable(reference, "reference")
+        models["reference"] = _forecast(reference, "reference")
         return "reference"
     if reference not in models:
         known = [name for name in models if name]
@@ -254,6 +259,33 @@ def _add_reference(models: dict[str, xr.DataArray], reference: Any) -> str | Non
         )
         raise ValueRangeError(msg)
     return reference
+
+
+def _forecast(model: Any, name: str) -> xr.DataArray:
+    """A forecast that may be scored: it may be wrong, but holds no markers of missing data."""
+    called = f"forecasts[{name!r}]" if name else "forecasts"
+    if not isinstance(model, xr.DataArray):
+        return scorable(model, called)  # says what is wrong with it
+    return checked(model, called, allow_missing=True, forecast=True)
+
+
+def _finite(model: xr.DataArray, infinite: xr.DataArray) -> xr.DataArray:
+    """The model with 0 for what is infinite, so that no case is lost for the others; its own scores are taken away."""
+    return model if infinite.chunks is None and not infinite else model.where(~xr.ufuncs.isinf(model), 0)
+
+
+def _none_of_infinite(scores: xr.Dataset, infinite: Mapping[str, xr.DataArray]) -> xr.Dataset:
+    """Scores that are NaN for a model with infinite values: the cases that they ruin would drop out as if missing."""
+    there = xr.concat(infinite.values(), dim=scores["model"])
+    if there.chunks is None:
+        named = [name or "the forecasts" for name, some in infinite.items() if some]
+        if not named:
+            return scores
+        warn_user(
+            f"infinite values in {', '.join(map(str, named))}: the scores are NaN. Score what is finite: "
+            f"forecasts.where(numpy.isfinite(forecasts)) leaves these cases out for all models."
+        )
+    return scores.where(~there)
 
 
 def _averaged(observations: xr.DataArray, dim: str | Iterable[Hashable] | None) -> tuple[str, ...]:

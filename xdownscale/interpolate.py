@@ -18,7 +18,7 @@ from xdownscale.field.methods import time_method
 from xdownscale.field.pieces import in_pieces
 from xdownscale.field.provenance import keeps_attrs, result_attrs
 from xdownscale.field.space import closes_circle
-from xdownscale.field.values import check_numbers, check_values, name_of
+from xdownscale.field.values import checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,8 +109,7 @@ class _Split:
 
     def variable(self, field: xr.DataArray, grid: Source, axes: Axes) -> xr.Variable:
         """Fine values and attributes."""
-        check_numbers(field)
-        check_values(field, name_of(field), allow_missing=True)
+        field = checked(field, allow_missing=True)
         check_regular(grid, self.changed(axes), axes.time)
         steps = self.factors.time if axes.time else 1
         values, order = ordered(field if field.dtype.kind == "f" else field.astype(np.float64), axes)

@@ -16,6 +16,7 @@ from xdownscale.field.axes import Axes
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe
 from xdownscale.field.values import name_of
+from xdownscale.field.whole import whole
 
 if TYPE_CHECKING:
     import os
@@ -120,7 +121,7 @@ def train(
     from xdownscale.training.fit import fit
     from xdownscale.training.residual import fit_residual
 
-    factors = Factors.parse(spatial, temporal)
+    factors, seed = Factors.parse(spatial, temporal), whole(seed, "seed")
     plan = _plan(recipe, goes_on=model is not None).with_steps(steps)
     _check_method(method, plan)
     data = gather(

@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import EmptyFieldError, ValueRangeError
+from xdownscale.field.whole import whole
 
 __all__ = ["rain"]
 
@@ -88,6 +89,7 @@ def rain(
     'mm h-1'
     """
     steps, rows, columns = shape
+    seed = whole(seed, "seed")
     if min(shape) < 1:
         msg = f"shape={shape} has no cells. Pass at least one step, row and column: rain((36, 240, 240))."
         raise EmptyFieldError(msg)

@@ -152,7 +152,7 @@ def test_dimensions_may_have_other_names(name):
 @every_score
 def test_units_and_names_are_stated(name):
     observations, ensemble = sample()
-    found = score(name, observations.assign_attrs(source="radar", valid_max=9), ensemble)
+    found = score(name, observations.assign_attrs(source="radar", valid_max=900), ensemble)
     assert found.name == name
     assert found.attrs["long_name"]
     assert found.attrs["source"] == "radar"

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.field.axes import holds_times
+from xdownscale.field.packing import FILLS
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -112,12 +113,13 @@ def written(coordinate: xr.Variable, *, bounded: bool) -> xr.Variable:
     Parameters
     ----------
     coordinate : Variable
-        Its encoding is replaced.
+        Its encoding is replaced, and attributes that name a fill value are left out.
     bounded : bool
         Whether it is one of a label and its bounds: both must count time from the same moment.
     """
     encoding: dict[str, Any] = {"_FillValue": None} if coordinate.dtype.kind == "f" else {}
     if bounded and holds_times(coordinate):
         encoding["units"] = "seconds since 1970-01-01"
+    coordinate.attrs = {key: value for key, value in coordinate.attrs.items() if key not in FILLS}
     coordinate.encoding = encoding
     return coordinate

@@ -231,8 +231,8 @@ def _coords(
 
 
 def _axes_of(field: xr.DataArray, dims: Mapping[str, str] | None) -> Axes | None:
-    """Axes of a variable of numbers; None where it has no y and x."""
-    if field.dtype.kind not in "fiub" or field.ndim < 2:
+    """Axes of a variable of numbers, durations and complex ones too; None where it has no y and x."""
+    if field.dtype.kind not in "fiubmc" or field.ndim < 2:
         return None
     try:
         return find_axes(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xdownscale.errors import FactorError
+from xdownscale.field.whole import as_whole
 
 if TYPE_CHECKING:
     from xdownscale.field.axes import Axes
@@ -85,11 +85,8 @@ class Factors:
 
 def _whole(value: Any, name: str) -> int:
     """The value as an int of at least one; any integer type is welcome, 10.0 and True are not."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = 0
-    if number < 1 or isinstance(value, bool):
+    number = as_whole(value, 1)
+    if number is None:
         pair = ", or spatial=(10, 5) for (y, x)" if name == "spatial" else ""
         msg = (
             f"{name} factors are whole numbers of at least 1, got {value!r}. Pass for example {name}=3{pair}."

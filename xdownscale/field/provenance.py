@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import xarray as xr
 
+from xdownscale.field.packing import DECLARING
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping
 
@@ -18,8 +20,8 @@ Mapped = TypeVar("Mapped", xr.DataArray, xr.Variable)
 DISTRIBUTION = "xdownscale-sr"
 """Name under which the package is installed; the import name is another project's on PyPI."""
 
-_STALE = ("cell_measures", "ancillary_variables", "actual_range", "valid_range", "valid_min", "valid_max")
-"""Attributes that name variables of the grid before, or bound the values before (often as they were packed)."""
+_STALE = ("cell_measures", "ancillary_variables", "actual_range", *DECLARING)
+"""Attributes that name variables of the grid before, or tell of the values before: their range, packing, fill values."""
 
 _CELL_METHOD = re.compile(r"((?:\w+:\s*)+)(\w+)((?:\s*\([^)]*\))?)")
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError, MissingValueError
 from xdownscale.field.axes import find_axes
-from xdownscale.field.values import name_of
+from xdownscale.field.values import checked, name_of
 
 Static = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray]
 
@@ -53,6 +53,8 @@ def static_on_grid(name: str, static: xr.DataArray, coords: Mapping[str, Any]) -
         If it does not cover the grid.
     MissingValueError
         If it has missing values there.
+    ValueRangeError
+        If its values cannot be right.
     """
     axes = find_axes(static)
     chosen = static.transpose(..., *axes.spatial)
@@ -71,7 +73,7 @@ def static_on_grid(name: str, static: xr.DataArray, coords: Mapping[str, Any]) -
                 f"the static field: {name}.interp({own}=fine.{dim})."
             )
             raise DimensionError(msg) from cause
-    values = np.asarray(chosen.values, np.float32)
+    values = np.asarray(checked(chosen, f"static[{name!r}]", allow_missing=True).values, np.float32)
     if not np.isfinite(values).all():
         msg = f"static field {name!r} has missing values on the grid. Fill them first, for instance with .fillna(0)."
         raise MissingValueError(msg)

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError
-from xdownscale.field.values import check_numbers, check_values
+from xdownscale.errors import DimensionError, ValueRangeError
+from xdownscale.field.values import checked
 
 
 def scorable(field: Any, name: str) -> xr.DataArray:
@@ -24,12 +24,12 @@ def scorable(field: Any, name: str) -> xr.DataArray:
     field : DataArray
         Observations or forecasts.
     name : str
-        "observations" or "forecasts", which messages call it.
+        What messages call it; "observations" may hold no negative rain.
 
     Returns
     -------
     DataArray
-        The same field.
+        Without attributes of packing.
 
     Raises
     ------
@@ -46,44 +46,38 @@ def scorable(field: Any, name: str) -> xr.DataArray:
     1.0
     """
     if not isinstance(field, xr.DataArray):
-        msg = f"{name} are a {type(field).__name__}; scores take an xarray.DataArray{_way_out(field)}"
+        msg = f"{name} are a {type(field).__name__}; pass an xarray.DataArray{_way_out(field)}"
         raise DimensionError(msg)
-    check_numbers(field)
-    about = _about(field, name)
-    if field.chunks is None:
-        _check(field.values, about, name)
-        return field
+    if name == "observations":
+        return checked(field, name, allow_missing=True)
+    finite: xr.DataArray = checked(field, name, allow_missing=True, forecast=True)
+    if finite.chunks is None:
+        _refuse_infinite(finite.values, name=name)
+        return finite
     import dask.array
 
-    check = partial(_checked_block, about=about, name=name)
-    data = dask.array.map_blocks(check, field.data, dtype=field.dtype, meta=field.data._meta)  # type: ignore[no-untyped-call]  # noqa: SLF001
-    return field.copy(data=data)
+    check = partial(_refuse_infinite, name=name)
+    data = dask.array.map_blocks(  # type: ignore[no-untyped-call]
+        check,
+        finite.data,
+        dtype=finite.dtype,
+        meta=finite.data._meta,  # noqa: SLF001  what dask itself passes on
+    )
+    return finite.copy(data=data)
 
 
 def _way_out(field: Any) -> str:
     """How to make a DataArray of something else."""
     if isinstance(field, xr.DataTree):
-        return ': pass one of its nodes, as in tree["node"].to_dataset()["rain"].'
+        return ': one of its nodes, as in tree["node"].to_dataset()["rain"].'
     if isinstance(field, xr.Dataset):
-        return f": pass one of its variables {[str(name) for name in field.data_vars]}, as in dataset[name]."
-    return ', as xarray.DataArray(values, dims=("time", "y", "x")).'
+        return f": one of its variables {[str(name) for name in field.data_vars]}, as in dataset[name]."
+    return ', as in xarray.DataArray(values, dims=("time", "y", "x")).'
 
 
-def _about(field: xr.DataArray, name: str) -> dict[str, Any]:
-    """What the check of values shall know: what observations are, and of forecasts the units alone."""
-    if name == "observations":
-        return {"name": field.name, "attrs": dict(field.attrs)}
-    return {"attrs": {key: field.attrs[key] for key in ("units",) if key in field.attrs}}
-
-
-def _check(values: np.ndarray[Any, Any], about: dict[str, Any], name: str) -> None:
-    check_values(
-        xr.DataArray(values, dims=[f"d{n}" for n in range(values.ndim)], **about), name, allow_missing=True
-    )
-
-
-def _checked_block(block: np.ndarray[Any, Any], *, about: dict[str, Any], name: str) -> np.ndarray[Any, Any]:
-    """A block whose values were checked."""
-    if block.size:
-        _check(np.asarray(block), about, name)
+def _refuse_infinite(block: np.ndarray[Any, Any], *, name: str) -> np.ndarray[Any, Any]:
+    """The block itself, if it is finite or missing."""
+    if block.dtype.kind == "f" and np.isinf(block).any():
+        msg = f"there are infinite values in {name}. Make them missing: {name}.where(numpy.isfinite({name}))."
+        raise ValueRangeError(msg)
     return block

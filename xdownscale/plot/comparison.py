@@ -124,7 +124,7 @@ class _View:
         cls, coarse: xr.DataArray, ensemble: xr.DataArray, truth: xr.DataArray | None, step: int | None
     ) -> _View:
         """Choose the frames of a step and bring them to one orientation and one unit."""
-        coarse, ensemble = scorable(coarse, "coarse field"), scorable(ensemble, "ensemble")
+        coarse, ensemble = scorable(coarse, "coarse"), scorable(ensemble, "ensemble")
         flat(coarse, "coarse field")
         axes = member_axes(ensemble)
         coarse, ensemble = in_shown_units(coarse), in_shown_units(ensemble)

@@ -14,7 +14,7 @@ from xdownscale.field.grid import check_regular
 from xdownscale.field.pieces import contiguous
 from xdownscale.field.static import static_on_grid
 from xdownscale.field.units import to_units
-from xdownscale.field.values import check_values, is_rain, name_of
+from xdownscale.field.values import checked, is_rain, name_of
 from xdownscale.model.generator import StaticField
 from xdownscale.model.transform import LogRain, Standard
 from xdownscale.training.patches import Source
@@ -53,9 +53,9 @@ def prepared(
             f"as in field.isel({others[0]}=0), or pass a list of fields."
         )
         raise DimensionError(msg)
+    field = checked(field)
     if is_rain(field):
         field = to_units(field, RAIN_UNITS)
-    check_values(field, name_of(field))
     check_regular(field, axes.spatial, None)
     if axes.time is None:
         field = field.expand_dims("time")
