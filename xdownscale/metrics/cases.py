@@ -243,7 +243,7 @@ def weights_of(
         return _areas(observations, observations.dims if over is None else over)
     if not hasattr(weights, "dims"):
         msg = f'weights is {weights!r}; pass a DataArray, "area" or None.'
-        raise ValueRangeError(msg)
+        raise DimensionError(msg)
     unknown = [str(d) for d in weights.dims if d not in observations.dims]
     if unknown:
         msg = f"weights have the dimensions {unknown}, which the observations lack. Average: weights.mean({unknown})."

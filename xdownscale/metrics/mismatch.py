@@ -64,7 +64,11 @@ class Labels:
         """Say how labels differ and what to do."""
         times = [holds_times(labels) for labels in (self.ours, self.theirs)]
         if times[0] is not times[1]:
-            return self._of_undecoded("observations" if times[1] else self.name)
+            return (
+                self._of_undecoded(self.ours, "observations", self.name)
+                if times[1]
+                else self._of_undecoded(self.theirs, self.name, "observations")
+            )
         if times[0] and (len(set(self.calendars())) > 1 or self.ours.dtype.kind != self.theirs.dtype.kind):
             return self._of_calendars()
         for labels, name in ((self.ours, "observations"), (self.theirs, self.name)):
@@ -74,14 +78,13 @@ class Labels:
         found = None if numbers is None else self._of_numbers(*numbers)
         return found or self._of_shared(numbers)
 
-    def _of_undecoded(self, name: str) -> str:
+    def _of_undecoded(self, labels: xr.DataArray, name: str, other: str) -> str:
         """One has times, the other has not."""
-        dim = self.dim
-        return (
-            f"the labels of the {name} are no times, those of the other field are. Decode them, if their units say "
-            f'since when: xarray.decode_cf({name}.to_dataset(name="field"))["field"]; or give them the times of the '
-            f"other field with .assign_coords({dim}=...)."
-        )
+        start = f"the labels of the {name} are no times, those of the {other} are. "
+        if "since" in str(labels.attrs.get("units", "")):
+            return f'{start}Decode them: xarray.decode_cf({name}.to_dataset(name="field"))["field"].'
+        call = f"{name}.assign_coords({self.dim}={other}.{self.dim})"
+        return f"{start}If they are the same steps, give them these times: {call}."
 
     def _of_calendars(self) -> str:
         """Times of different calendars."""
