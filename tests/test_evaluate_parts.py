@@ -282,7 +282,8 @@ def test_scores_say_where_they_come_from(pair):
     }
     told = json.loads(evaluate(made, observations, **asked).attrs["evaluation"])
     assert told.pop("region") == "field 'x' along x"
-    assert told == {"metrics": ["mae"], "member_dim": "member", "scales": [1, 2], "by": {"lead": 2}}
+    expected = {"metrics": ["mae"], "member_dim": "member", "weights": "area", "scales": [1, 2]}
+    assert told == expected | {"by": {"lead": 2}}
 
 
 def test_functions_of_anyone_are_scored_in_parts_too(pair):

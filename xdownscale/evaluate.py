@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError, TimeAxisError, ValueRangeError
+from xdownscale.errors import DimensionError, EmptyFieldError, TimeAxisError, ValueRangeError
 from xdownscale.field.origin import origin
 from xdownscale.field.parts import By, Level, Part, Region, each, levels_of, pooled, stacked
 from xdownscale.field.reading import read_after, read_apart
 from xdownscale.field.values import checked
 from xdownscale.field.warn import warn_user
+from xdownscale.metrics.alignment import placed
+from xdownscale.metrics.scorable import scorable
 from xdownscale.metrics.table import scores_table
 
 if TYPE_CHECKING:
@@ -24,7 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "scores_table"]
 
-Models: TypeAlias = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray]
+Models: TypeAlias = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray | xr.Dataset]
+
+
+_OWN = ("model", "scale", "block", "resample")
+"""Dimensions that scores get of their own."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,8 @@ def evaluate(
     metrics: Metrics = None,
     dim: str | Iterable[Hashable] | None = None,
     member_dim: str = "member",
-    weights: xr.DataArray | Literal["area"] | None = None,
-    reference: str | xr.DataArray | None = None,
+    weights: xr.DataArray | Literal["area"] | None = "area",
+    reference: str | xr.DataArray | xr.Dataset | None = None,
     thresholds: float | Sequence[float] | None = None,
     scales: int | Sequence[int] | None = None,
     by: By = None,
@@ -69,28 +75,31 @@ def evaluate(
     """Score forecasts, of one model or several, against observations.
 
     Cases with a missing value, in the observations or in any forecast of any model, are left out for all models, so
-    that scores compare. A model with infinite values has no scores: they are NaN. Nothing is
-    computed before it is asked for, if the fields are lazy.
+    that scores compare. Markers of missing data are refused, and a model with infinite values has no scores: they are
+    NaN. Rows and steps in another order are brought into that of the observations. Nothing is computed before it is
+    asked for, if the fields are lazy: their values are looked at when they are.
 
     Parameters
     ----------
     forecasts : DataArray, Dataset, or mapping of str to DataArray
         One model, or several by name, baselines among them. With `member_dim` if it is an ensemble. Of a Dataset
-        every variable is scored that the observations have too.
+        every field is scored that the observations have too; bounds, grid mappings and coordinates are no fields.
     observations : DataArray or Dataset
         What happened, on the same grid and times. Forecasts in other units are converted.
     metrics : sequence or mapping, optional
         Names of functions in :mod:`xdownscale.metrics`, or functions of xskillscore's form, also by name. A function
-        that takes no ``member_dim`` gets the ensemble mean. By default those that the data allow of crps_ensemble,
-        mae, rmse, bias, spread_skill_ratio, pit_deviation, emd, percentile_error, lsd, ssim and
-        lag_autocorrelation_error.
+        that takes no ``member_dim`` gets the ensemble mean, one that takes no ``weights`` averages as it likes. By
+        default those that the data allow of crps_ensemble, mae, rmse, bias, spread_skill_ratio, pit_deviation, emd,
+        percentile_error, lsd, ssim and lag_autocorrelation_error.
     dim : str or iterable of str, optional
         Dimensions to average over; None for all.
     member_dim : str
-        Member dimension of the forecasts.
-    weights : DataArray or "area", optional
-        Weights of the cases; "area" weighs by cell area on latitude-longitude grids.
-    reference : str or DataArray, optional
+        Member dimension of the forecasts. Where they have one dimension more than the observations, and that one counts
+        members by its attributes or its name, as ``number`` does, it is found without.
+    weights : DataArray, "area" or None
+        Weights of the cases. "area", the default, weighs cells by their area on latitude-longitude and curvilinear
+        grids, as :func:`xdownscale.coarsen` does, and equally on all others. None weighs all equally.
+    reference : str, DataArray or Dataset, optional
         Name of a model in `forecasts`, or a forecast: adds the variables ``<metric>_skill``, the share of the way from
         the reference to a perfect forecast.
     thresholds : float or sequence of float, optional
@@ -118,13 +127,15 @@ def evaluate(
     ------
     DimensionError
         If dimensions or coordinates of forecasts and observations do not match.
+    EmptyFieldError
+        If there is no case in which observations and all forecasts are there.
     FactorError
         If a scale is larger than the frames.
     UnitsError
         If units cannot be converted.
     ValueRangeError
         If a metric, the reference or a grouping is not known, no case is in a region, or there are markers of missing
-        data among the values.
+        data among the values, or infinities or negative rain in the observations.
 
     Examples
     --------
@@ -143,19 +154,22 @@ def evaluate(
     options: dict[str, Any] = {"metrics": metrics, "dim": dim, "member_dim": member_dim, "weights": weights}
     options |= {"reference": reference, "thresholds": thresholds, "bootstrap": bootstrap}
     options |= {"scales": scales, "by": by, "region": region}
-    if isinstance(forecasts, xr.Dataset) or isinstance(observations, xr.Dataset):
+    if _has_datasets(forecasts, observations, reference):
         return _evaluate_variables(forecasts, observations, options)
     from xdownscale.metrics.cases import weights_of
     from xdownscale.metrics.choice import choose
     from xdownscale.metrics.comparison import skill
 
-    models = {"": forecasts} if isinstance(forecasts, xr.DataArray) else dict(forecasts)
+    observations = scorable(observations, "observations")
+    models = {name: _forecast(each, name) for name, each in _models(forecasts).items()}
     about = origin(models, observations, options)
     reference_name = _add_reference(models, reference)
-    observations = checked(observations, "observations", allow_missing=True)
-    models = {name: _forecast(each, name, forecasts) for name, each in models.items()}
+    infinite: dict[str, xr.DataArray] = {name: xr.ufuncs.isinf(model).any() for name, model in models.items()}
+    models = {name: _finite(model, infinite[name]) for name, model in models.items()}
     pairs = _align(observations, models, member_dim)
-    levels, inside = levels_of(by, region, pairs.observations)
+    levels, inside = levels_of(
+        placed(by, pairs.observations), placed(region, pairs.observations), pairs.observations
+    )
     # The range of the observations as they came: that of complete cases would need all forecasts first.
     values = observations if observations.dtype.kind == "f" else observations.astype(float)
     chosen = choose(metrics, read_apart(values), thresholds)
@@ -164,13 +178,13 @@ def evaluate(
         metrics=chosen,
         dim=dim if dim is None or isinstance(dim, str) else tuple(dim),
         member_dim=member_dim,
-        weights=weights_of(weights, pairs.observations),
+        weights=weights_of(weights, pairs.observations, _averaged(pairs.observations, dim)),
         asked=frozenset() if metrics is None else frozenset(chosen) - {"brier_score", "fss"},
     )
     if metrics is None and isinstance(by, Mapping) and any(isinstance(group, int) for group in by.values()):
         plan.metrics.pop("lag_autocorrelation_error", None)  # steps of one lead are no neighbours
     scores = _by_scale(plan, pairs, scales, partial(_by_part, levels, inside, bootstrap))
-    scores = _none_of_infinite(scores, pairs.models, member_dim)
+    scores = _none_of_infinite(scores, infinite)
     if reference_name is not None:
         scores = scores.merge(skill(scores, reference_name), combine_attrs="override")
     if isinstance(reference, xr.DataArray):
@@ -190,48 +204,52 @@ def _range_first(pairs: _Pairs, metrics: Mapping[str, Metric]) -> _Pairs:
     return pairs.each(partial(read_after, first=lazy[0])) if lazy else pairs
 
 
+def _models(forecasts: Any) -> dict[str, Any]:
+    """Forecasts by name; a single one has none."""
+    if not isinstance(forecasts, Mapping) or isinstance(forecasts, xr.Dataset | xr.DataTree):
+        return {"": forecasts}
+    if not forecasts:
+        msg = "there are no forecasts to score. Pass a DataArray, or a mapping of names to DataArrays."
+        raise DimensionError(msg)
+    return dict(forecasts)
+
+
+def _has_datasets(*sides: Any) -> bool:
+    """Whether one of the sides is a Dataset, or a mapping that holds one."""
+    every = [each for side in sides if side is not None for each in _models(side).values()]
+    return any(isinstance(each, xr.Dataset) for each in every)
+
+
 def _evaluate_variables(
     forecasts: Models, observations: xr.DataArray | xr.Dataset, options: dict[str, Any]
 ) -> xr.Dataset:
-    """Score the variables that both sides share; names start with the variable where there are several."""
-    ours = (
-        observations
-        if isinstance(observations, xr.Dataset)
-        else observations.to_dataset(name=_name(observations))
-    )
-    if not isinstance(forecasts, xr.Dataset):
-        fields = [forecasts] if isinstance(forecasts, xr.DataArray) else list(forecasts.values())
-        shared = [name for name in ours.data_vars if all(_name(f) == name for f in fields)]
-        shared = shared or (list(ours.data_vars) if len(ours.data_vars) == 1 else [])
-    else:
-        shared = [name for name in ours.data_vars if name in forecasts.data_vars]
-    if not shared:
-        theirs = list(forecasts.data_vars) if isinstance(forecasts, xr.Dataset) else "other names"
-        msg = (
-            f"no variable is in both: observations have {list(ours.data_vars)}, forecasts {theirs}. "
-            f'Choose them: evaluate(forecasts["rain"], observations["rain"]), or rename with .rename(...).'
-        )
-        raise DimensionError(msg)
+    """Score the fields that both sides share; names start with the variable where there are several."""
+    from xdownscale.metrics.variables import field_of, shared_fields
+
+    models, reference = _models(forecasts), options["reference"]
+    sides = [*models.values(), *([reference] if isinstance(reference, xr.Dataset) else [])]
+    shared = shared_fields(observations, sides)
     parts = {}
     for name in shared:
-        field = forecasts[name] if isinstance(forecasts, xr.Dataset) else forecasts
-        parts[name] = evaluate(field, ours[name], **options)
+        fields = {model: field_of(each, name) for model, each in models.items()}
+        against = field_of(reference, name) if isinstance(reference, xr.Dataset) else reference
+        parts[name] = evaluate(
+            fields.get("", fields), field_of(observations, name), **options | {"reference": against}
+        )
     if len(parts) == 1:
         return parts[shared[0]]
     return xr.merge([part.rename({v: f"{name}_{v}" for v in part.data_vars}) for name, part in parts.items()])
 
 
-def _name(field: xr.DataArray) -> Hashable:
-    """Name of a field, or the name that a nameless one gets."""
-    return "field" if field.name is None else field.name
-
-
-def _add_reference(models: dict[str, xr.DataArray], reference: str | xr.DataArray | None) -> str | None:
+def _add_reference(models: dict[str, xr.DataArray], reference: Any) -> str | None:
     """Name of the reference among the models, which gets one more if it is a forecast."""
     if reference is None:
         return None
-    if isinstance(reference, xr.DataArray):
-        models["reference"] = reference
+    if not isinstance(reference, str):
+        if "reference" in models:
+            msg = 'a model is called "reference" already. Name it: evaluate(..., reference="reference").'
+            raise ValueRangeError(msg)
+        models["reference"] = _forecast(reference, "reference")
         return "reference"
     if reference not in models:
         known = [name for name in models if name]
@@ -243,34 +261,46 @@ def _add_reference(models: dict[str, xr.DataArray], reference: str | xr.DataArra
     return reference
 
 
-def _forecast(model: xr.DataArray, name: str, forecasts: Models) -> xr.DataArray:
-    """A forecast that may be scored: it may be wrong, as negative rain is, but holds no markers of missing data."""
-    called = f"forecasts[{name!r}]" if isinstance(forecasts, Mapping) and name in forecasts else name
-    return checked(model, called or "forecasts", allow_missing=True, forecast=True)
+def _forecast(model: Any, name: str) -> xr.DataArray:
+    """A forecast that may be scored: it may be wrong, but holds no markers of missing data."""
+    called = f"forecasts[{name!r}]" if name else "forecasts"
+    if not isinstance(model, xr.DataArray):
+        return scorable(model, called)  # says what is wrong with it
+    return checked(model, called, allow_missing=True, forecast=True)
 
 
-def _none_of_infinite(scores: xr.Dataset, models: Mapping[str, xr.DataArray], member_dim: str) -> xr.Dataset:
+def _finite(model: xr.DataArray, infinite: xr.DataArray) -> xr.DataArray:
+    """The model with 0 for what is infinite, so that no case is lost for the others; its own scores are taken away."""
+    return model if infinite.chunks is None and not infinite else model.where(~xr.ufuncs.isinf(model), 0)
+
+
+def _none_of_infinite(scores: xr.Dataset, infinite: Mapping[str, xr.DataArray]) -> xr.Dataset:
     """Scores that are NaN for a model with infinite values: the cases that they ruin would drop out as if missing."""
-    each: list[Any] = [np.isinf(model).any() for model in models.values()]
-    infinite: xr.DataArray = xr.concat(each, dim=scores["model"])
-    if infinite.chunks is None:
-        if not infinite.any():
+    there = xr.concat(infinite.values(), dim=scores["model"])
+    if there.chunks is None:
+        named = [name or "the forecasts" for name, some in infinite.items() if some]
+        if not named:
             return scores
-        named = [name or "the forecasts" for name, bad in zip(models, infinite.values, strict=True) if bad]
-        others = [str(dim) for dim in next(iter(models.values())).dims if dim != member_dim]
         warn_user(
-            f"infinite values in {', '.join(named)}: the scores are NaN. Leave the members out that hold them, "
-            f"forecasts.isel({member_dim}=numpy.isfinite(forecasts).all({others}))."
+            f"infinite values in {', '.join(map(str, named))}: the scores are NaN. Score what is finite: "
+            f"forecasts.where(numpy.isfinite(forecasts)) leaves these cases out for all models."
         )
-    return scores.where(~infinite)
+    return scores.where(~there)
+
+
+def _averaged(observations: xr.DataArray, dim: str | Iterable[Hashable] | None) -> tuple[str, ...]:
+    """Dimensions to average over."""
+    named = observations.dims if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
+    return tuple(str(name) for name in named)
 
 
 def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_dim: str) -> _Pairs:
     """Models on the coordinates and in the units of the observations, which are missing where any model is."""
     from xdownscale.metrics.cases import pair
 
-    if not models:
-        msg = "there are no forecasts to score. Pass a DataArray, or a mapping of names to DataArrays."
+    taken = [str(d) for d in observations.dims if d in _OWN]
+    if taken:
+        msg = f"the dimensions {taken} are those of scores. Rename: .rename({taken[0]}='{taken[0]}_') on both sides."
         raise DimensionError(msg)
     if member_dim in observations.dims:
         msg = (
@@ -285,6 +315,13 @@ def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_d
     complete = xr.ones_like(observations, dtype=bool).reset_coords(drop=True)
     for one in cases.values():
         complete = complete & one.complete
+    if complete.chunks is None and not bool(complete.any()):
+        counts = {name or "forecasts": int(one.complete.sum()) for name, one in cases.items()}
+        msg = (
+            f"there is no case to score: {int(observations.notnull().sum())} of {observations.size} observations are "
+            f"there; with a forecast {counts}, with all of them 0. Compare the masks with .notnull()."
+        )
+        raise EmptyFieldError(msg)
     truth = next(iter(cases.values())).observations.where(complete).assign_coords(observations.coords)
     aligned = {name: one.forecasts.assign_attrs(observations.attrs) for name, one in cases.items()}
     return _Pairs(truth.assign_attrs(observations.attrs).rename(observations.name), aligned)
@@ -301,10 +338,11 @@ def _by_scale(
         return score(plan, pairs)
     from xdownscale.field.axes import find_axes
     from xdownscale.field.pool import pool, pool_along
+    from xdownscale.metrics.labels import whole_numbers
 
     axes = find_axes(pairs.observations)
     parts = []
-    for size in np.atleast_1d(scales).tolist():
+    for size in whole_numbers(scales, "scales"):
         means = pairs.each(partial(pool, size=size, axes=axes))
         along = partial(pool_along, size=size, axes=axes, centres=means.observations)
         metrics = {name: metric for name, metric in plan.metrics.items() if name != "fss"}
@@ -385,7 +423,10 @@ def _call(metric: Metric, plan: _Plan, observations: xr.DataArray, model: xr.Dat
     }
     if "member_dim" not in taken:
         model = model.mean(plan.member_dim, skipna=False)
-    return metric(observations, model, **{name: value for name, value in usual.items() if name in taken})
+    score: Any = metric(
+        observations, model, **{name: value for name, value in usual.items() if name in taken}
+    )
+    return score if isinstance(score, xr.DataArray) else xr.DataArray(score)
 
 
 def _intervals(plan: _Plan, pairs: _Pairs, scores: xr.Dataset, resamples: int) -> xr.Dataset:
@@ -401,18 +442,12 @@ def _intervals(plan: _Plan, pairs: _Pairs, scores: xr.Dataset, resamples: int) -
 
     observations = pairs.observations
     time = str(find_axes(observations, need_time=True).time)
-    named = (
-        observations.dims
-        if plan.dim is None
-        else (plan.dim,)
-        if isinstance(plan.dim, str)
-        else tuple(plan.dim)
-    )
+    named = _averaged(observations, plan.dim)
     size = observations.sizes[time]
     if time not in named or size < 4 or resamples < 1:
         msg = (
             f"bootstrap={resamples} draws blocks of {time!r}, which has {size} steps and must be among the averaged "
-            f"dimensions {tuple(named)}. Give at least 4 steps and 1 resample, or leave bootstrap out."
+            f"dimensions {named}. Give at least 4 steps and 1 resample, or leave bootstrap out."
         )
         raise DimensionError(msg)
     parts = []

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xarray as xr
 
 from xdownscale.errors import DimensionError
+from xdownscale.field.axes import find_axes
 from xdownscale.field.provenance import add_history, package_version
 from xdownscale.io import write_whole
+from xdownscale.metrics.scorable import scorable
 from xdownscale.metrics.table import html_table
 
 if TYPE_CHECKING:
     import os
 
-    import xarray as xr
     from matplotlib.figure import Figure
 
 __all__ = ["report"]
@@ -130,12 +132,17 @@ def report(
     from xdownscale.plot.style import matplotlib_figures
 
     matplotlib_figures()
+    if not hasattr(scores, "data_vars"):
+        msg = f"scores are a {type(scores).__name__}; pass the Dataset that xdownscale.evaluate(...) returns."
+        raise DimensionError(msg)
     if (forecasts is None) is not (observations is None):
         given, lacking = (
             ("forecasts", "observations") if observations is None else ("observations", "forecasts")
         )
         msg = f"pictures need both, and only {given} are there. Pass {lacking}=... too, or neither."
         raise DimensionError(msg)
+    if observations is not None:
+        observations = scorable(observations, "observations")
     scores = scores.compute()
     sections = dict(_of_scores(scores))
     if forecasts is not None and observations is not None:
@@ -191,7 +198,8 @@ def _of_fields(
     from xdownscale import plot
     from xdownscale.plot.style import models_of
 
-    models = models_of(forecasts)
+    observations = observations.compute()
+    models = {name: model.compute() for name, model in models_of(forecasts, observations).items()}
     ensembles = {name: model for name, model in models.items() if model.sizes.get("member", 1) > 1}
     if ensembles:
         name, ensemble = next(iter(ensembles.items()))
@@ -202,7 +210,7 @@ def _of_fields(
         if coarse is not None:
             words = f"{name}: the wettest coarse step, two members, their mean and the truth."
             pictures += _picture(plot.comparison(coarse, ensemble, observations), words)
-        if "time" in ensemble.dims:
+        if find_axes(ensemble).time is not None:
             pictures += _picture(plot.series(ensemble, observations), f"{name}: mean over all cells.")
         yield "Members", pictures
         threshold = _typical(observations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ import xarray as xr
 from xdownscale.errors import DimensionError, ValueRangeError
 from xdownscale.field.axes import find_axes
 
-Group: TypeAlias = str | int | xr.DataArray
+Group: TypeAlias = str | int | np.integer[Any] | xr.DataArray
 """A coordinate or part of the date by name, the number of fine steps in a coarse one, or a label for every case."""
 
 By: TypeAlias = str | xr.DataArray | Sequence[str | xr.DataArray] | Mapping[str, Group] | None
@@ -114,6 +114,13 @@ def levels_of(by: By, region: Region, cases: xr.DataArray) -> tuple[list[Level],
     levels = [_group(name, group, cases) for name, group in _named(by)]
     if region is None:
         return levels, Part()
+    every = region.values() if isinstance(region, Mapping) else [region]
+    if not _are_masks(every):
+        msg = (
+            f"region is a {type(region).__name__}; pass a DataArray that is true in the region, as in "
+            f'region=observations.lat > 45, or several by name, region={{"north": ..., "south": ...}}.'
+        )
+        raise ValueRangeError(msg)
     if isinstance(region, xr.DataArray) and set(region.dims) <= set(cases.dims):
         return levels, _of_mask(region, cases, "region")
     level = _regions(region, cases)
@@ -122,6 +129,12 @@ def levels_of(by: By, region: Region, cases: xr.DataArray) -> tuple[list[Level],
         msg = f"there are two dimensions {level.label.name!r}. Rename the masks: masks.rename(...)."
         raise DimensionError(msg)
     return [*levels, level], Part()
+
+
+def _are_masks(masks: Iterable[object]) -> bool:
+    """Whether there are masks, and each is a DataArray."""
+    every = list(masks)
+    return bool(every) and all(isinstance(mask, xr.DataArray) for mask in every)
 
 
 def pooled(part: Part, means: Callable[[xr.DataArray], xr.DataArray]) -> Part:
@@ -148,15 +161,18 @@ def stacked(parts: Sequence[xr.Dataset], labels: Sequence[xr.DataArray]) -> xr.D
     return parts[0][list(order)].transpose(*names, ..., missing_dims="ignore")
 
 
-def _named(by: By) -> list[tuple[str, Group]]:
+def _named(by: Any) -> list[tuple[str, Group]]:
     """Groupings with the names of their dimensions."""
     if by is None:
         return []
     if isinstance(by, Mapping):
         return [(str(name), group) for name, group in by.items()]
-    every = [by] if isinstance(by, str | xr.DataArray) else list(by)
+    every = list(by) if isinstance(by, Sequence) and not isinstance(by, str) else [by]
     named: list[tuple[str, Group]] = []
     for one in every:
+        if not isinstance(one, str | xr.DataArray):
+            msg = f'by={by!r} is no grouping. Pass by="season", a named DataArray of labels, or by={{"lead": 3}}.'
+            raise ValueRangeError(msg)
         name = one if isinstance(one, str) else one.name
         if name is None:
             msg = 'labels to group by need a name. Pass by={"weather": labels}, or labels.rename("weather").'
@@ -165,14 +181,20 @@ def _named(by: By) -> list[tuple[str, Group]]:
     return named
 
 
-def _group(name: str, group: Group, cases: xr.DataArray) -> Level:
+def _group(name: str, group: Any, cases: xr.DataArray) -> Level:
     """A grouping as a dimension."""
-    if isinstance(group, int):
-        labels = _places(name, group, cases)
+    if isinstance(group, int | np.integer):
+        labels = _places(name, int(group), cases)
     elif isinstance(group, str):
         labels = _by_name(group, cases)
-    else:
+    elif isinstance(group, xr.DataArray):
         labels = _fitted(group, cases, name)
+    else:
+        msg = (
+            f'by={{{name!r}: {group!r}}} is no grouping. Pass by="season", by={{"lead": 3}} for the place in coarse '
+            f"steps of 3, or a DataArray of labels."
+        )
+        raise ValueRangeError(msg)
     if name in cases.dims:
         msg = (
             f"the field has the dimension {name!r} already. Name the grouping: by={{'{name}_group': ...}}; or average "

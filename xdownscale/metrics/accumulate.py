@@ -6,11 +6,13 @@ cut into days, or a country into provinces, gives the same bits as the whole at 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from xdownscale.errors import DimensionError, ValueRangeError
@@ -18,6 +20,7 @@ from xdownscale.field.axes import find_axes
 from xdownscale.metrics.cases import Dim, Weights, pair, weights_of
 from xdownscale.metrics.histogram import checked_edges
 from xdownscale.metrics.recipes import RECIPES, TERMS
+from xdownscale.metrics.scorable import scorable
 from xdownscale.metrics.totals import Total
 
 
@@ -37,6 +40,8 @@ class Sums:
         Units of the data.
     edges : tuple of float
         Edges of the histograms.
+    areas : str
+        Which areas the cells of a part were weighed by: those of other rows do not compare.
     """
 
     totals: dict[str, Total]
@@ -44,6 +49,7 @@ class Sums:
     members: int
     units: str | None
     edges: tuple[float, ...] = ()
+    areas: str = ""
 
     def __add__(self, other: Sums) -> Sums:
         """Sums of the cases of both.
@@ -60,8 +66,14 @@ class Sums:
                 f"same arguments for every part."
             )
             raise DimensionError(msg)
+        if self.areas != other.areas:
+            msg = (
+                "parts of other rows are weighed by areas relative to their own, which do not add up. Pass weights "
+                "that compare: accumulate(..., weights=numpy.cos(numpy.deg2rad(observations.lat)))."
+            )
+            raise DimensionError(msg)
         totals = {name: total + other.totals[name] for name, total in self.totals.items()}
-        return Sums(totals, self.metrics, self.members, self.units, self.edges)
+        return Sums(totals, self.metrics, self.members, self.units, self.edges, self.areas)
 
     def scores(self) -> xr.Dataset:
         """Scores of all cases that were added: a variable for each metric."""
@@ -85,7 +97,7 @@ def accumulate(
     steps: int | None = None,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
 ) -> Sums:
     """Sums from which scores follow, and which add up over parts of the data.
@@ -108,8 +120,11 @@ def accumulate(
         Edges of the bins for emd, which is that of histograms here.
     steps : int, optional
         Times to load at once; all by default.
-    dim, member_dim, weights, skipna
+    dim, member_dim, skipna
         As in :func:`~xdownscale.metrics.mse`.
+    weights : DataArray, "area" or None
+        As in :func:`~xdownscale.metrics.mse`. Areas are relative to the mean of a part: parts of other rows of a
+        latitude-longitude grid need weights that compare, as the cosine of the latitude.
 
     Returns
     -------
@@ -137,17 +152,25 @@ def accumulate(
     """
     _check(metrics, thresholds, edges)
     bins = () if edges is None else tuple(checked_edges(edges).tolist())
-    shares = weights_of(weights, observations)
+    observations = scorable(observations, "observations")
+    forecasts = scorable(forecasts, "forecasts")
+    shares = weights_of(weights, observations, (dim,) if isinstance(dim, str) else dim)
+    areas = _fingerprint(shares) if shares is not None and isinstance(weights, str) else ""
     options: dict[str, Any] = {"dim": dim, "member_dim": member_dim, "skipna": skipna}
 
     def of_part(ours: xr.DataArray, theirs: xr.DataArray, share: xr.DataArray | None) -> Sums:
         cases = pair(ours.load(), theirs.load(), weights=None if share is None else share.load(), **options)
         wanted = dict.fromkeys(term for name in metrics for term in RECIPES[name].terms)
         totals = {term: TERMS[term](cases, thresholds, bins) for term in wanted}
-        return Sums(totals, tuple(metrics), cases.members, cases.units, bins)
+        return Sums(totals, tuple(metrics), cases.members, cases.units, bins, areas)
 
     parts = (of_part(*part) for part in _parts(observations, forecasts, shares, steps, dim))
     return reduce(lambda first, second: first + second, parts)
+
+
+def _fingerprint(areas: xr.DataArray) -> str:
+    """What tells the areas of some rows from those of others."""
+    return hashlib.sha256(np.ascontiguousarray(areas.values).tobytes()).hexdigest()
 
 
 def _check(

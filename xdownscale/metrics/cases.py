@@ -9,25 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError
+from xdownscale.errors import DimensionError, ValueRangeError
+from xdownscale.field.axes import find_axes
+from xdownscale.field.grid import cell_areas
+from xdownscale.metrics.alignment import check_dims, matched, with_members
 from xdownscale.metrics.labels import units_of
+from xdownscale.metrics.scorable import scorable
 
 Dim: TypeAlias = str | Iterable[Hashable] | None
 """Dimensions to average over; None means all."""
 
 Weights: TypeAlias = xr.DataArray | Literal["area"] | None
-"""Weights of the cases; "area" weighs by cell area on a latitude-longitude grid."""
+"""Weights of the cases: "area" weighs cells as coarsening does, by their area on latitude-longitude and curvilinear
+grids and equally on all others; None weighs all equally."""
 
 _NUMBERS = 8
 """Numbers of members that are counted at once in a chunk of a lazy field."""
-
-_ROUNDING = 1e-3
-"""Coordinates that differ by less than this share of the spacing are the same."""
 
 
 @dataclass(frozen=True)
@@ -144,71 +146,31 @@ def pair(
     UnitsError
         If the units of the forecasts cannot be converted to those of the observations.
     """
-    _check_dims(observations, forecasts, member_dim)
+    observations, forecasts = _checked(observations, forecasts, member_dim)
     labelled = {d: observations[d] for d in observations.dims if d in observations.coords}
     plain = _as_float(observations).reset_coords(drop=True)
-    for d in observations.dims:
-        _check_labels(observations, forecasts, d)
+    dims = _named(observations, dim, member_dim)
     bare = _as_float(_in_units_of(observations, forecasts)).reset_coords(drop=True)
     bare = bare.drop_vars(list(bare.coords)).assign_coords(labelled)
     return Cases(
         observations=plain.assign_attrs({}),
         forecasts=bare if member_dim in bare.dims else bare.expand_dims({member_dim: 1}),
-        dims=_named(observations, dim, member_dim),
-        weights=weights_of(weights, observations),
+        dims=dims,
+        weights=weights_of(weights, observations, dims),
         skipna=skipna,
         member_dim=member_dim,
         source=observations,
     )
 
 
-def _check_dims(observations: xr.DataArray, forecasts: xr.DataArray, member_dim: str) -> None:
-    """Require the same dimensions on both, but the members, which only forecasts have."""
-    if member_dim in observations.dims:
-        msg = (
-            f"the observations have the member dimension {member_dim!r}. Metrics take observations first and "
-            f"forecasts second; swap them, or take one member with .isel({member_dim}=0)."
-        )
-        raise DimensionError(msg)
-    expected = set(observations.dims)
-    found = set(forecasts.dims) - {member_dim}
-    if expected != found:
-        msg = (
-            f"observations have the dimensions {tuple(observations.dims)}, forecasts "
-            f"{tuple(forecasts.dims)}; they differ by {sorted(map(str, expected ^ found))}. Rename them, "
-            f'select with .isel(...), name the members with member_dim="...", or repeat a constant forecast '
-            f"with .broadcast_like(observations)."
-        )
-        raise DimensionError(msg)
-
-
-def _check_labels(observations: xr.DataArray, forecasts: xr.DataArray, dim: Hashable) -> None:
-    """Equal sizes, and coordinates equal up to rounding where both have them."""
-    sizes = observations.sizes[dim], forecasts.sizes[dim]
-    both = dim in observations.indexes and dim in forecasts.indexes
-    same = sizes[0] == sizes[1] and not both
-    shared = ""
-    if both:
-        ours, theirs = observations.indexes[dim], forecasts.indexes[dim]
-        same = ours.equals(theirs) or _close(np.asarray(ours), np.asarray(theirs))
-        shared = f" They share {len(ours.intersection(theirs))} labels."
-    if not same:
-        msg = (
-            f"observations and forecasts do not match along {dim!r}: sizes {sizes[0]} and {sizes[1]}."
-            f"{shared} Take what they share: observations, forecasts = xarray.align(observations, "
-            f'forecasts, join="inner"); or give one the labels of the other: observations.reindex_like(forecasts, '
-            f'method="nearest", tolerance=...).'
-        )
-        raise DimensionError(msg)
-
-
-def _close(ours: np.ndarray[Any, Any], theirs: np.ndarray[Any, Any]) -> bool:
-    """Whether two numeric coordinates differ by rounding only."""
-    numeric = np.issubdtype(ours.dtype, np.number) and np.issubdtype(theirs.dtype, np.number)
-    if ours.shape != theirs.shape or not numeric:
-        return False
-    spacing = np.abs(np.diff(ours)).min() if ours.size > 1 else abs(ours).max()
-    return bool(np.all(np.abs(ours - theirs) <= _ROUNDING * spacing))
+def _checked(
+    observations: xr.DataArray, forecasts: xr.DataArray, member_dim: str
+) -> tuple[xr.DataArray, xr.DataArray]:
+    """Both with values that can be scored, on the same dimensions and labels."""
+    observations = scorable(observations, "observations")
+    forecasts = with_members(observations, scorable(forecasts, "forecasts"), member_dim)
+    check_dims(observations, forecasts, member_dim)
+    return observations, matched(observations, forecasts)
 
 
 def _in_units_of(observations: xr.DataArray, forecasts: xr.DataArray) -> xr.DataArray:
@@ -251,27 +213,57 @@ def named_dims(field: xr.DataArray, dim: Dim) -> tuple[str, ...]:
     return tuple(str(d) for d in field.dims if d in chosen)
 
 
-def weights_of(weights: Weights, observations: xr.DataArray) -> xr.DataArray | None:
-    """Weights as an array on dimensions of the observations."""
-    if isinstance(weights, str):
-        if str(weights) != "area":
-            msg = f'weights is {weights!r}; pass a DataArray, "area" or None.'
-            raise DimensionError(msg)
-        from xdownscale.field.axes import find_axes
-        from xdownscale.field.grid import cell_areas
+def weights_of(
+    weights: Weights, observations: xr.DataArray, over: Iterable[Hashable] | None = None
+) -> xr.DataArray | None:
+    """Weights as an array on dimensions of the observations.
 
-        weights = cell_areas(observations, find_axes(observations))
+    Parameters
+    ----------
+    weights : DataArray, "area" or None
+    observations : DataArray
+    over : iterable of str, optional
+        Dimensions to average over; all by default. Areas are no weights where cells are not averaged.
+
+    Returns
+    -------
+    DataArray or None
+        None where all cases weigh the same.
+
+    Raises
+    ------
+    DimensionError
+        If weights do not lie on the observations.
+    ValueRangeError
+        If weights are none of these, or hold negative or infinite values.
+    """
     if weights is None:
         return None
+    if isinstance(weights, str) and weights == "area":
+        return _areas(observations, observations.dims if over is None else over)
+    if not hasattr(weights, "dims"):
+        msg = f'weights is {weights!r}; pass a DataArray, "area" or None.'
+        raise DimensionError(msg)
     unknown = [str(d) for d in weights.dims if d not in observations.dims]
     if unknown:
-        msg = (
-            f"weights have the dimensions {unknown}, which the observations lack. Average: .mean({unknown})."
-        )
+        msg = f"weights have the dimensions {unknown}, which the observations lack. Average: weights.mean({unknown})."
         raise DimensionError(msg)
-    for d in weights.dims:
-        _check_labels(observations, weights, d)
-    bare = weights.reset_coords(drop=True)
+    if weights.chunks is None and bool(((weights < 0) | np.isinf(weights)).any()):
+        msg = (
+            "weights hold negative or infinite values. Make them missing: "
+            "weights.where((weights >= 0) & (weights < numpy.inf))."
+        )
+        raise ValueRangeError(msg)
+    bare = matched(observations, weights, "weights").reset_coords(drop=True)
     return bare.drop_vars(list(bare.coords)).assign_coords(
         {d: observations[d] for d in weights.dims if d in observations.coords}
     )
+
+
+def _areas(observations: xr.DataArray, over: Iterable[Hashable]) -> xr.DataArray | None:
+    """Areas of the cells; None on projected grids, without y and x, and where neither is averaged over."""
+    try:
+        axes = find_axes(observations)
+    except DimensionError:
+        return None
+    return cell_areas(observations, axes) if set(over) & set(axes.spatial) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TypeAlias
 
@@ -11,6 +11,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError, ValueRangeError
 from xdownscale.field.axes import find_axes
+from xdownscale.metrics.labels import threshold_values
 
 Metric: TypeAlias = Callable[..., xr.DataArray]
 """``f(observations, forecasts, *, dim, member_dim, weights, skipna, keep_attrs)``, or some of these arguments."""
@@ -51,6 +52,7 @@ def choose(
     """Functions by name: those asked for, or those that the data allow."""
     from xdownscale import metrics as known
 
+    levels = None if thresholds is None else threshold_values(thresholds)
     span = observations.max() - observations.min()
     side = _side(observations)
     ready: dict[str, Metric] = {
@@ -60,16 +62,29 @@ def choose(
         ),
         "crps_pooled": partial(known.crps_pooled, scales=tuple(n for n in _SIDES if n <= max(side, 1))),
     }
-    if thresholds is not None:
+    if levels is not None:
         ready |= {name: partial(getattr(known, name), thresholds=thresholds) for name in _BY_THRESHOLD}
         ready["fss"] = partial(ready["fss"], scales=tuple(n for n in _SCALES if n <= side))
-    if isinstance(metrics, Mapping):
-        chosen = dict(metrics)
-    else:
-        asked = _usual(observations) if metrics is None else metrics
-        chosen = dict(_resolve(metric, ready) for metric in asked)
+    chosen = _named(_usual(observations) if metrics is None else metrics, ready)
     if thresholds is not None:
         chosen |= {"brier_score": ready["brier_score"]} | ({"fss": ready["fss"]} if side else {})
+    return chosen
+
+
+def _named(metrics: Metrics | str | Metric, ready: Mapping[str, Metric]) -> dict[str, Metric]:
+    """Functions by name."""
+    if isinstance(metrics, Mapping):
+        return {str(name): _resolve(metric, ready)[1] for name, metric in metrics.items()}
+    every = [metrics] if isinstance(metrics, str) or callable(metrics) else metrics
+    if not isinstance(every, Iterable):
+        msg = f'metrics is {metrics!r}; pass names or functions, as in metrics=["mae", "crps_ensemble"].'
+        raise ValueRangeError(msg)
+    chosen: dict[str, Metric] = {}
+    for name, function in (_resolve(metric, ready) for metric in every):
+        if name in chosen and chosen[name] is not function:
+            msg = f"two metrics are called {name!r}. Name them: metrics={{{name!r}: ..., {name + '_2'!r}: ...}}."
+            raise ValueRangeError(msg)
+        chosen[name] = function
     return chosen
 
 
@@ -77,8 +92,8 @@ def _resolve(metric: str | Metric, ready: Mapping[str, Metric]) -> tuple[str, Me
     """Name and function of a metric."""
     from xdownscale import metrics as known
 
-    if not isinstance(metric, str):
-        return getattr(metric, "__name__", str(metric)), metric
+    if callable(metric):
+        return getattr(metric, "__name__", str(metric)), _with_signature(metric)
     scores = [
         n for n in known.__all__ if list(inspect.signature(getattr(known, n)).parameters)[1] == "forecasts"
     ]
@@ -94,6 +109,19 @@ def _resolve(metric: str | Metric, ready: Mapping[str, Metric]) -> tuple[str, Me
         )
         raise ValueRangeError(msg)
     return metric, getattr(known, metric)
+
+
+def _with_signature(metric: Metric) -> Metric:
+    """A function whose arguments can be told."""
+    try:
+        inspect.signature(metric)
+    except (TypeError, ValueError) as error:
+        msg = (
+            f"the arguments of {metric!r} are not known. Wrap it: lambda observations, forecasts, dim=None: ..., in a "
+            f"mapping of names to functions."
+        )
+        raise ValueRangeError(msg) from error
+    return metric
 
 
 def _side(observations: xr.DataArray) -> int:

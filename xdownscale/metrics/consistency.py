@@ -17,6 +17,7 @@ from xdownscale.field.grid import cell_areas
 from xdownscale.field.methods import time_method
 from xdownscale.metrics.cases import Dim, Weights, pair
 from xdownscale.metrics.labels import dress
+from xdownscale.metrics.scorable import scorable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
@@ -31,7 +32,7 @@ def coarse_consistency(
     statistic: Literal["rms", "max"] = "rms",
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
@@ -79,7 +80,8 @@ def coarse_consistency(
     if statistic not in ("rms", "max"):
         msg = f'statistic is {statistic!r}; pass "rms" or "max".'
         raise ValueRangeError(msg)
-    axes = find_axes(coarse, dims=dims)
+    forecasts = scorable(forecasts, "forecasts")
+    axes = find_axes(scorable(coarse, "observations"), dims=dims)
     factors = Factors.parse(spatial, temporal)
     blocks = _block_means(coarse, forecasts, axes, factors)
     cases = pair(coarse, blocks, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
@@ -144,7 +146,7 @@ def border_jump_ratio(
     used = set(axes.ordered)
     named = field.dims if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     over = [d for d in field.dims if d in used or d in named]
-    plain = field.reset_coords(drop=True)
+    plain = scorable(field, "field").reset_coords(drop=True)
     space = _jump_ratio(plain, [(axes.y, factors.y), (axes.x, factors.x)], over, skipna=skipna)
     time = _jump_ratio(plain, [(axes.time, factors.time)] if axes.time else [], over, skipna=skipna)
     score = xr.concat([space, time], xr.DataArray(["space", "time"], dims="direction", name="direction"))

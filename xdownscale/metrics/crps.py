@@ -22,7 +22,7 @@ from xdownscale.field.grid import cell_areas
 from xdownscale.kernels import crps
 from xdownscale.metrics.cases import Cases, Dim, Weights, pair
 from xdownscale.metrics.frames import check_fits, whole
-from xdownscale.metrics.labels import along, difference_units, dress, threshold_label
+from xdownscale.metrics.labels import along, difference_units, dress, threshold_label, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ def crps_ensemble(
     estimator: Estimator = "fair",
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -92,7 +92,7 @@ def threshold_weighted_crps(
     estimator: Estimator = "fair",
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -157,7 +157,7 @@ def crps_pooled(
     estimator: Estimator = "fair",
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
@@ -207,7 +207,7 @@ def crps_pooled(
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     axes = find_axes(cases.source, dims=dims)
     label = xr.DataArray(
-        np.atleast_1d(scales).astype(int),
+        whole_numbers(scales, "scales"),
         dims="scale",
         name="scale",
         attrs={"units": "cells", "long_name": "side of the blocks"},

@@ -24,7 +24,7 @@ def rank_histogram(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -64,7 +64,7 @@ def pit_deviation(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -108,7 +108,7 @@ def spread_skill_ratio(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:

@@ -21,7 +21,7 @@ def mse(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -37,8 +37,10 @@ def mse(
         Dimensions to average over; None for all, an empty tuple for none.
     member_dim : str
         Member dimension of `forecasts`.
-    weights : DataArray or "area", optional
-        Weights of the cases; only their ratios count.
+    weights : DataArray, "area" or None
+        Weights of the cases; only their ratios count. "area", the default, weighs cells by their area on
+        latitude-longitude and curvilinear grids, as :func:`xdownscale.coarsen` does, and equally on all others; None
+        weighs all equally.
     skipna : bool
         Whether to leave out cases whose observation, any member or weight is missing; otherwise they give
         NaN.
@@ -54,6 +56,8 @@ def mse(
     ------
     DimensionError
         If observations, forecasts, weights and `dim` do not fit each other.
+    ValueRangeError
+        If values are infinite or mark missing data, or observed rain is negative.
     UnitsError
         If the units of the forecasts cannot be converted to those of the observations.
 
@@ -79,7 +83,7 @@ def rmse(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -109,7 +113,7 @@ def mae(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -143,7 +147,7 @@ def bias(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -173,7 +177,7 @@ def correlation(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:

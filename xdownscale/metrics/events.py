@@ -24,7 +24,7 @@ def brier_score(
     thresholds: float | Sequence[float],
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -55,6 +55,7 @@ def brier_score(
 
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     complete = cases.complete
+    label = threshold_label(thresholds, cases.units)
     scores = [
         xskillscore.brier_score(
             (cases.observations >= threshold).astype(np.float64),
@@ -63,9 +64,8 @@ def brier_score(
             fair=cases.members > 1,
             dim=[],
         ).where(complete)
-        for threshold in np.atleast_1d(thresholds)
+        for threshold in label.values
     ]
-    label = threshold_label(thresholds, cases.units)
     score = along(label, [cases.average(s) for s in scores], keep=np.ndim(thresholds) > 0)
     return dress(
         score, observations, name="brier_score", long_name="Brier score", units="1", keep_attrs=keep_attrs
@@ -79,7 +79,7 @@ def reliability(
     thresholds: float | Sequence[float],
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -132,7 +132,7 @@ def roc(
     thresholds: float | Sequence[float],
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -175,7 +175,7 @@ def roc_area(
     thresholds: float | Sequence[float],
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:

@@ -27,7 +27,7 @@ def return_level_error(
     periods: float | Sequence[float] = (2.0, 10.0),
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,

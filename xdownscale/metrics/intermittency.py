@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import xarray as xr
 
-from xdownscale.metrics.cases import Dim, Weights, average, named_dims, pair
+from xdownscale.metrics.cases import Dim, Weights, average, named_dims, pair, weights_of
 from xdownscale.metrics.labels import along, dress, threshold_label, units_of
 from xdownscale.metrics.pooled import by_row, pooled
+from xdownscale.metrics.scorable import scorable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,7 +20,12 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
 def wet_fraction(
-    field: xr.DataArray, *, thresholds: float | Sequence[float], dim: Dim = None, skipna: bool = False
+    field: xr.DataArray,
+    *,
+    thresholds: float | Sequence[float],
+    dim: Dim = None,
+    weights: Weights = "area",
+    skipna: bool = False,
 ) -> xr.DataArray:
     """Share of the values that reach a threshold; the rest is the intermittency.
 
@@ -31,6 +37,8 @@ def wet_fraction(
         What is wet, in the units of the data.
     dim : str or iterable of str, optional
         Dimensions to count over; None for all.
+    weights : DataArray, "area" or None
+        As in :func:`~xdownscale.metrics.mse`.
     skipna : bool
         Whether to leave out missing values; otherwise they give NaN.
 
@@ -46,9 +54,10 @@ def wet_fraction(
     array([0.5 , 0.25])
     """
     label = threshold_label(thresholds, units_of(field))
-    plain = field.reset_coords(drop=True)
+    plain = scorable(field, "field").reset_coords(drop=True)
     over = named_dims(field, dim)
-    parts = [average((plain >= t).where(plain.notnull()), over, None, skipna=skipna) for t in label.values]
+    share = weights_of(weights, field, over)
+    parts = [average((plain >= t).where(plain.notnull()), over, share, skipna=skipna) for t in label.values]
     score = along(label, parts, keep=np.ndim(thresholds) > 0)
     return dress(score, field, name="wet_fraction", long_name="share of wet values", units="1")
 
@@ -60,7 +69,7 @@ def wet_fraction_error(
     thresholds: float | Sequence[float],
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -107,7 +116,7 @@ def gini_error(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -145,7 +154,9 @@ def gini_error(
     return dress(score, observations, name="gini_error", long_name=title, units="1", keep_attrs=keep_attrs)
 
 
-def gini(field: xr.DataArray, *, dim: Dim = None, skipna: bool = False) -> xr.DataArray:
+def gini(
+    field: xr.DataArray, *, dim: Dim = None, weights: Weights = "area", skipna: bool = False
+) -> xr.DataArray:
     """Gini coefficient: how unevenly amounts are spread over the values.
 
     Parameters
@@ -154,6 +165,8 @@ def gini(field: xr.DataArray, *, dim: Dim = None, skipna: bool = False) -> xr.Da
         Values that are not negative. A lazy one is brought into one chunk along `dim`.
     dim : str or iterable of str, optional
         Dimensions that hold the sample; None for all.
+    weights : DataArray, "area" or None
+        As in :func:`~xdownscale.metrics.mse`.
     skipna : bool
         Whether to leave out missing values; otherwise they give NaN.
 
@@ -168,21 +181,23 @@ def gini(field: xr.DataArray, *, dim: Dim = None, skipna: bool = False) -> xr.Da
     0.75
     """
     over = list(named_dims(field, dim))
-    plain = field.reset_coords(drop=True)
+    plain = scorable(field, "field").reset_coords(drop=True)
+    share = weights_of(weights, field, over)
+    share = (xr.ones_like(plain, dtype=float) if share is None else share).broadcast_like(plain)
 
-    def of_samples(values: Array) -> Array:
-        flat = values.reshape(*values.shape[: values.ndim - len(over)], -1)
+    def of_samples(values: Array, weight: Array) -> Array:
+        flat, by = (v.reshape(*v.shape[: v.ndim - len(over)], -1) for v in (values, weight))
         result = np.full(flat.shape[:-1], np.nan)
         for place in np.ndindex(result.shape):
-            sample = flat[place][~np.isnan(flat[place])]
-            if sample.size and (skipna or sample.size == flat.shape[-1]):
-                result[place] = _gini(sample, np.ones(sample.size))
+            known = ~np.isnan(flat[place]) & ~np.isnan(by[place])
+            if by[place][known].sum() > 0 and (skipna or known.all()):
+                result[place] = _gini(flat[place][known], by[place][known])
         return result
 
     score: xr.DataArray = xr.apply_ufunc(
         of_samples,
-        plain.chunk(dict.fromkeys(over, -1)) if plain.chunks else plain,
-        input_core_dims=[over],
+        *(v.chunk(dict.fromkeys(over, -1)) if plain.chunks else v for v in (plain, share)),
+        input_core_dims=[over, over],
         dask="parallelized",
         output_dtypes=[np.float64],
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from xdownscale.errors import ValueRangeError
 from xdownscale.field.provenance import keeps_attrs
 
 if TYPE_CHECKING:
@@ -60,10 +61,54 @@ def units_of(field: xr.DataArray) -> str | None:
 
 
 def threshold_label(thresholds: float | Sequence[float], units: str | None) -> xr.DataArray:
-    """Coordinate of thresholds in the units of the data."""
+    """Coordinate of thresholds in the units of the data.
+
+    Raises
+    ------
+    ValueRangeError
+        If there is none, or one is no number.
+    """
     attrs = {"long_name": "threshold"} | ({"units": units} if units else {})
-    values = np.atleast_1d(np.asarray(thresholds, dtype=float))
+    values = threshold_values(thresholds)
     return xr.DataArray(values, dims="threshold", name="threshold", attrs=attrs)
+
+
+def threshold_values(thresholds: float | Sequence[float]) -> np.ndarray:
+    """Thresholds as an array of numbers.
+
+    Raises
+    ------
+    ValueRangeError
+        If there is none, or one is no number.
+    """
+    try:
+        values = np.atleast_1d(np.asarray(thresholds, dtype=float))
+    except (TypeError, ValueError):
+        values = np.zeros(0)
+    if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
+        msg = f"thresholds are numbers in the units of the data, found {thresholds!r}. Pass thresholds=[0.1, 1, 10]."
+        raise ValueRangeError(msg)
+    return values
+
+
+def whole_numbers(values: int | Sequence[int], name: str, *, least: int = 1) -> list[int]:
+    """An argument that is a whole number, or several.
+
+    Raises
+    ------
+    ValueRangeError
+        If there is none, or one is no whole number of at least `least`.
+
+    Examples
+    --------
+    >>> whole_numbers((1, 5), "scales")
+    [1, 5]
+    """
+    found = np.atleast_1d(np.asarray(values))
+    if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu" or found.min() < least:
+        msg = f"{name} are whole numbers of at least {least}, found {values!r}. Pass for example {name}=[{least}, 5]."
+        raise ValueRangeError(msg)
+    return [int(value) for value in found]
 
 
 def along(label: xr.DataArray, parts: Sequence[xr.DataArray], *, keep: bool = True) -> xr.DataArray:

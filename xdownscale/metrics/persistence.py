@@ -8,8 +8,9 @@ import numpy as np
 
 from xdownscale.errors import DimensionError, TimeAxisError
 from xdownscale.field.axes import find_axes
-from xdownscale.metrics.cases import Dim, Weights, average, pair
+from xdownscale.metrics.cases import Dim, Weights, average, pair, weights_of
 from xdownscale.metrics.labels import dress
+from xdownscale.metrics.scorable import scorable
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -22,6 +23,7 @@ def lag_autocorrelation(
     *,
     lag: int = 1,
     dim: Dim = None,
+    weights: Weights = "area",
     skipna: bool = False,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
@@ -37,6 +39,8 @@ def lag_autocorrelation(
         Steps between the values of a pair.
     dim : str or iterable of str, optional
         Dimensions to pool besides time, which is always used up; None for all.
+    weights : DataArray, "area" or None
+        As in :func:`~xdownscale.metrics.mse`.
     skipna : bool
         Whether to leave out pairs with a missing value; otherwise they give NaN.
     dims : mapping, optional
@@ -63,7 +67,8 @@ def lag_autocorrelation(
     """
     time = _time_of(field, dims)
     over = _pooled_dims(field, dim, time)
-    score = _correlation(field, time, lag, over, None, skipna=skipna)
+    plain = scorable(field, "field")
+    score = _correlation(plain, time, lag, over, weights_of(weights, field, over), skipna=skipna)
     title = f"autocorrelation at lag {lag}"
     return dress(score, field, name="lag_autocorrelation", long_name=title, units="1").assign_attrs(lag=lag)
 
@@ -75,7 +80,7 @@ def lag_autocorrelation_error(
     lag: int = 1,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,

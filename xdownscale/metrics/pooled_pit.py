@@ -21,7 +21,7 @@ def pooled_pit_deviation(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:

@@ -13,6 +13,7 @@ from xdownscale.kernels.minkowski import minkowski_functionals as of_sets
 from xdownscale.metrics.cases import Dim, Weights, average, named_dims, pair
 from xdownscale.metrics.frames import on_frames, whole
 from xdownscale.metrics.labels import along, dress, threshold_label, units_of
+from xdownscale.metrics.scorable import scorable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -66,7 +67,7 @@ def minkowski_functionals(
     array([24. , 20.5,  0. ])
     """
     axes = find_axes(field, dims=dims)
-    plain = whole(field.reset_coords(drop=True), axes)
+    plain = whole(scorable(field, "field").reset_coords(drop=True), axes)
     over = tuple(d for d in named_dims(field, dim) if d not in axes.spatial)
     label = threshold_label(thresholds, units_of(field))
     complete = plain.notnull().all(axes.spatial)
@@ -85,7 +86,7 @@ def minkowski_error(
     thresholds: float | Sequence[float],
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,

@@ -9,8 +9,9 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
-from xdownscale.metrics.cases import Dim, Weights, average, named_dims, pair
-from xdownscale.metrics.labels import along, dress
+from xdownscale.metrics.cases import Dim, Weights, average, named_dims, pair, weights_of
+from xdownscale.metrics.labels import along, dress, whole_numbers
+from xdownscale.metrics.scorable import scorable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ def spatial_autocorrelation(
     *,
     lags: int | Sequence[int] = _LAGS,
     dim: Dim = None,
+    weights: Weights = "area",
     skipna: bool = False,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
@@ -37,6 +39,8 @@ def spatial_autocorrelation(
         Distances in cells.
     dim : str or iterable of str, optional
         Dimensions to pool pairs over besides space, which is always used up; None for all.
+    weights : DataArray, "area" or None
+        As in :func:`~xdownscale.metrics.mse`.
     skipna : bool
         Whether to leave out pairs with a missing value; otherwise they give NaN.
     dims : mapping, optional
@@ -62,8 +66,9 @@ def spatial_autocorrelation(
     chosen = {*named_dims(field, dim), *axes.spatial}
     over = tuple(str(d) for d in field.dims if d in chosen)
     label = _lag_label(lags, field, axes)
-    plain = field.reset_coords(drop=True).astype(np.float64)
-    parts = [_correlation(plain, axes, int(n), over, None, skipna=skipna) for n in label.values]
+    plain = scorable(field, "field").reset_coords(drop=True).astype(np.float64)
+    share = weights_of(weights, field, over)
+    parts = [_correlation(plain, axes, int(n), over, share, skipna=skipna) for n in label.values]
     score = along(label, parts, keep=np.ndim(lags) > 0)
     title = "correlation with values some cells away"
     return dress(score, field, name="spatial_autocorrelation", long_name=title, units="1")
@@ -76,7 +81,7 @@ def spatial_autocorrelation_error(
     lags: int | Sequence[int] = _LAGS,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
@@ -133,9 +138,9 @@ def spatial_autocorrelation_error(
 
 def _lag_label(lags: int | Sequence[int], field: xr.DataArray, axes: Axes) -> xr.DataArray:
     """Coordinate of the lags, which must be shorter than the frames."""
-    label = np.atleast_1d(lags).astype(int)
+    label = np.array(whole_numbers(lags, "lags"))
     side = min(field.sizes[d] for d in axes.spatial)
-    if label.min() < 1 or label.max() >= side:
+    if label.max() >= side:
         msg = f"lags of {label.tolist()} cells do not fit into frames with {side} cells on a side. Pass lags=[1]."
         raise DimensionError(msg)
     return xr.DataArray(label, dims="lag", name="lag", attrs={"units": "cells", "long_name": "distance"})

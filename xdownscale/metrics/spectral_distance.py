@@ -32,7 +32,7 @@ def lsd(
     window: Window = None,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
@@ -89,7 +89,7 @@ def lsd_noise_floor(
     window: Window = None,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
@@ -149,7 +149,7 @@ def dry_frames(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
@@ -165,7 +165,7 @@ def dry_frames(
         With two space dimensions; these are always used up.
     dim, member_dim, skipna, keep_attrs, dims
         As in :func:`lsd`.
-    weights : DataArray or "area", optional
+    weights : DataArray, "area" or None
         Taken for the form's sake; frames are counted.
 
     Returns

@@ -17,6 +17,7 @@ from xdownscale.field.space import spacing
 from xdownscale.metrics.cases import Dim, average
 from xdownscale.metrics.frames import whole
 from xdownscale.metrics.labels import dress, squared_units, units_of
+from xdownscale.metrics.scorable import scorable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +70,7 @@ def power_spectrum(
     3.0
     """
     axes = find_axes(field, dims=dims)
-    power = ring_power(whole(field.reset_coords(drop=True), axes), field, axes, window)
+    power = ring_power(whole(scorable(field, "field").reset_coords(drop=True), axes), field, axes, window)
     others = tuple(d for d in power.dims if d != "wavenumber")
     chosen = others if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     unknown = [d for d in chosen if d not in field.dims]

@@ -18,7 +18,7 @@ import xarray as xr
 from xdownscale.errors import ValueRangeError
 from xdownscale.metrics.cases import Cases, Dim, Weights, pair
 from xdownscale.metrics.frames import check_fits, on_frames
-from xdownscale.metrics.labels import dress
+from xdownscale.metrics.labels import dress, threshold_values, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ def ssim(
     data_range: float | xr.DataArray,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
@@ -113,7 +113,7 @@ def fss(
     scales: int | Sequence[int] = (1, 5, 11, 21),
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
@@ -157,19 +157,20 @@ def fss(
     """
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     frames, axes = on_frames(cases, dims)
-    every = [(float(t), int(n)) for t, n in product(np.atleast_1d(thresholds), np.atleast_1d(scales))]
+    levels, sides = threshold_values(thresholds), whole_numbers(scales, "scales")
+    every = [(float(t), n) for t, n in product(levels, sides)]
     for _, scale in every:
         check_fits(frames.observations, axes, scale)
     scores = [_fraction_skill(frames, axes, threshold, scale) for threshold, scale in every]
-    shape = (np.size(thresholds), np.size(scales))
+    shape = (len(levels), len(sides))
     rows = [xr.concat(scores[i * shape[1] : (i + 1) * shape[1]], "scale") for i in range(shape[0])]
     score = xr.concat(rows, "threshold").transpose(..., "threshold", "scale")
     units = {"units": cases.units} if cases.units else {}
     score = score.assign_coords(
-        threshold=("threshold", np.atleast_1d(thresholds).astype(float), units | {"long_name": "threshold"}),
+        threshold=("threshold", levels, units | {"long_name": "threshold"}),
         scale=(
             "scale",
-            np.atleast_1d(scales).astype(int),
+            sides,
             {"units": "cells", "long_name": "side of the window"},
         ),
     )

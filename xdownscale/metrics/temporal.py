@@ -9,8 +9,9 @@ import xarray as xr
 
 from xdownscale.errors import TimeAxisError
 from xdownscale.field.axes import find_axes, holds_times
-from xdownscale.metrics.cases import Dim, Weights, average, named_dims, pair
+from xdownscale.metrics.cases import Dim, Weights, average, named_dims, pair, weights_of
 from xdownscale.metrics.labels import dress, squared_units, units_of
+from xdownscale.metrics.scorable import scorable
 from xdownscale.metrics.spectral_distance import decibels_between
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def temporal_spectrum(
     field: xr.DataArray,
     *,
     dim: Dim = None,
+    weights: Weights = "area",
     skipna: bool = False,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
@@ -40,6 +42,8 @@ def temporal_spectrum(
         With time, evenly spaced; it is always used up. A lazy field is brought into one chunk along time.
     dim : str or iterable of str, optional
         Other dimensions to average the power over; None for all.
+    weights : DataArray, "area" or None
+        As in :func:`~xdownscale.metrics.mse`.
     skipna : bool
         Whether to leave out series with missing values; otherwise they give NaN.
     dims : mapping, optional
@@ -63,9 +67,10 @@ def temporal_spectrum(
     (3.0, 0.5)
     """
     time = str(find_axes(field, dims=dims, need_time=True).time)
-    power = _power(field.reset_coords(drop=True), field, time)
+    power = _power(scorable(field, "field").reset_coords(drop=True), field, time)
     over = tuple(d for d in named_dims(field, dim) if d != time)
-    score = average(power, over, None, skipna=skipna)
+    shares = _over_time(weights_of(weights, field, over), time)
+    score = average(power, over, shares, skipna=skipna)
     units = squared_units(units_of(field))
     title = "power by frequency in time"
     return dress(score, field, name="temporal_spectrum", long_name=title, units=units)
@@ -77,7 +82,7 @@ def temporal_lsd(
     *,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
@@ -109,9 +114,7 @@ def temporal_lsd(
     """
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     time = str(find_axes(observations, dims=dims, need_time=True).time)
-    shares = cases.weights
-    if shares is not None and time in shares.dims:
-        shares = shares.mean(time, skipna=False)
+    shares = _over_time(cases.weights, time)
     over = tuple(d for d in cases.dims if d != time)
     truth = _power(cases.observations, observations, time)
     power = _power(cases.forecasts, observations, time).mean(member_dim, skipna=False)
@@ -120,6 +123,13 @@ def temporal_lsd(
     score = decibels_between(truth, power, "frequency")
     title = "log-spectral distance in time"
     return dress(score, observations, name="temporal_lsd", long_name=title, units="dB", keep_attrs=keep_attrs)
+
+
+def _over_time(weights: xr.DataArray | None, time: str) -> xr.DataArray | None:
+    """Weights of whole series."""
+    if weights is None or time not in weights.dims:
+        return weights
+    return weights.mean(time, skipna=False)
 
 
 def _power(field: xr.DataArray, source: xr.DataArray, time: str) -> xr.DataArray:

@@ -28,7 +28,7 @@ def pit_histogram(
     bins: int = 10,
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
@@ -86,7 +86,7 @@ def interval_coverage(
     levels: float | Sequence[float] = (0.5, 0.9),
     dim: Dim = None,
     member_dim: str = "member",
-    weights: Weights = None,
+    weights: Weights = "area",
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:

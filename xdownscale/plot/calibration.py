@@ -89,7 +89,9 @@ def rank_histogram(
     from xdownscale.metrics import rank_histogram as ranks
 
     models = {
-        name: model for name, model in models_of(forecasts).items() if model.sizes.get(member_dim, 1) > 1
+        name: model
+        for name, model in models_of(forecasts, observations, member_dim).items()
+        if model.sizes.get(member_dim, 1) > 1
     }
     if not models:
         msg = f"no forecast has two members or more along {member_dim!r}. Pass an ensemble, or member_dim=..."
@@ -172,7 +174,9 @@ def reliability(
     panel, below = graph(figure, grid[0]), graph(figure, grid[1])
     panel.plot([0, 1], [0, 1], color=INK, linewidth=0.8)
     climate = np.nan
-    for (name, model), look in zip(models_of(forecasts).items(), looks(), strict=False):
+    for (name, model), look in zip(
+        models_of(forecasts, observations, member_dim).items(), looks(), strict=False
+    ):
         said, happened, count = _reliability(_cases(observations, model, member_dim), threshold)
         panel.plot(said, happened, label=name, markersize=4, **look)
         below.plot(said, count, markersize=3, **look)
@@ -241,7 +245,9 @@ def spread_skill(
     figure = new_figure(3.4, 3.3)
     panel = graph(figure)
     largest = 0.0
-    for (name, model), look in zip(models_of(forecasts).items(), looks(), strict=False):
+    for (name, model), look in zip(
+        models_of(forecasts, observations, member_dim).items(), looks(), strict=False
+    ):
         if model.sizes.get(member_dim, 1) < 2:
             continue
         spread, error = _spread_error(_cases(observations, model, member_dim))

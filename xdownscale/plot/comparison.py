@@ -10,7 +10,9 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
-from xdownscale.plot.maps import Ground, clock, member_axes, upright
+from xdownscale.metrics.mismatch import Labels, tolerance
+from xdownscale.metrics.scorable import scorable
+from xdownscale.plot.maps import Ground, clock, flat, member_axes, upright
 from xdownscale.plot.style import INK, finished, in_shown_units, matplotlib_figures, new_figure
 
 if TYPE_CHECKING:
@@ -122,6 +124,8 @@ class _View:
         cls, coarse: xr.DataArray, ensemble: xr.DataArray, truth: xr.DataArray | None, step: int | None
     ) -> _View:
         """Choose the frames of a step and bring them to one orientation and one unit."""
+        coarse, ensemble = scorable(coarse, "coarse"), scorable(ensemble, "ensemble")
+        flat(coarse, "coarse field")
         axes = member_axes(ensemble)
         coarse, ensemble = in_shown_units(coarse), in_shown_units(ensemble)
         frame, fine = _of_step(coarse, ensemble, axes, step)
@@ -129,7 +133,7 @@ class _View:
         columns = {f"member {n + 1}": fine.isel({member: n}) for n in range(min(2, fine.sizes[member]))}
         columns[f"mean of {fine.sizes[member]} members"] = fine.mean(member, keep_attrs=True)
         if truth is not None:
-            columns["truth"] = _of_truth(in_shown_units(truth), fine, axes)
+            columns["truth"] = _of_truth(in_shown_units(scorable(truth, "truth")), fine, axes)
         arrays = {title: list(upright(each, axes)) for title, each in columns.items()}
         return cls(
             coarse=upright(frame, find_axes(frame))[0],
@@ -165,12 +169,9 @@ def _of_step(
 
 def _of_truth(truth: xr.DataArray, fine: xr.DataArray, axes: Axes) -> xr.DataArray:
     """The truth at the times of the fine frames."""
+    flat(truth, "truth")
     if axes.time is not None and axes.time in fine.coords and axes.time in truth.coords:
-        missing = np.setdiff1d(fine[axes.time].values, truth[axes.time].values)
-        if missing.size:
-            msg = f"the truth has no step {missing[0]}. Pass the field that was coarsened, with all of its times."
-            raise DimensionError(msg)
-        truth = truth.sel({axes.time: fine[axes.time]})
+        truth = truth.isel({axes.time: _steps_of(truth, fine, axes.time)})
     unlike = [d for d in axes.ordered if truth.sizes.get(d) != fine.sizes[d]]
     if unlike:
         msg = (
@@ -179,6 +180,23 @@ def _of_truth(truth: xr.DataArray, fine: xr.DataArray, axes: Axes) -> xr.DataArr
         )
         raise DimensionError(msg)
     return truth
+
+
+def _steps_of(truth: xr.DataArray, fine: xr.DataArray, time: str) -> list[int]:
+    """Which steps of the truth have the times of the fine frames."""
+    labels = Labels(time, "forecasts", truth[time], fine[time])
+    numbers = labels.numbers()
+    if numbers is None:
+        msg = f"the times of ensemble (forecasts) and truth (observations) do not compare: {labels.explain()}"
+        raise DimensionError(msg)
+    ours, theirs = numbers
+    apart = np.abs(ours[:, None] - theirs)
+    missing = np.flatnonzero(apart.min(axis=0) > tolerance(ours))
+    if missing.size:
+        lost = fine[time].values[missing[0]]
+        msg = f"the truth has no step {lost}. Pass the field that was coarsened, with all of its times."
+        raise DimensionError(msg)
+    return [int(step) for step in apart.argmin(axis=0)]
 
 
 def _length(field: xr.DataArray, axes: Axes) -> str:

@@ -75,7 +75,9 @@ def quantiles(
     shown = in_shown_units(observations)
     panel.plot([], [], color=INK, linewidth=0.8)
     largest, ours, wanted = 0.0, np.zeros(0), np.zeros(0)
-    for (name, model), look in zip(models_of(forecasts).items(), looks(), strict=False):
+    for (name, model), look in zip(
+        models_of(forecasts, observations, member_dim).items(), looks(), strict=False
+    ):
         cases = pair(shown, model, dim=None, member_dim=member_dim, weights=None, skipna=True)
         truth = cases.observations.where(cases.complete).values
         theirs = cases.forecasts.where(cases.complete).values
@@ -160,7 +162,7 @@ def spectra(
     length = 1 / truth["wavenumber"].values * scale
     panel.plot(length, truth.values, color=TRUTH, linewidth=1.6, label="truth")
     below.axhline(0, color=TRUTH, linewidth=1.2)
-    for (name, model), look in zip(models_of(forecasts).items(), looks(), strict=False):
+    for (name, model), look in zip(models_of(forecasts, observations).items(), looks(), strict=False):
         power = power_spectrum(_like(model, shown), skipna=True).compute().values
         curve = look | {"marker": ""}
         panel.plot(length, power, label=name, **curve)
@@ -205,9 +207,8 @@ def _plain_ticks(panel: Any) -> None:
 
 def _like(model: xr.DataArray, observations: xr.DataArray) -> xr.DataArray:
     """A forecast on the coordinates, and in the units, of the observations."""
-    axes = find_axes(observations)
-    labels = {d: observations[d] for d in axes.ordered if d in observations.coords}
-    return in_shown_units(model.assign_attrs(observations.attrs | model.attrs)).assign_coords(labels)
+    cases = pair(observations, model, dim=None, member_dim="member", weights=None, skipna=True)
+    return cases.forecasts.assign_attrs(observations.attrs)
 
 
 def _wavelength(field: xr.DataArray) -> tuple[float, str]:

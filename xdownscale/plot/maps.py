@@ -134,6 +134,10 @@ class Ground:
 def member_axes(ensemble: xr.DataArray) -> Axes:
     """Axes of an ensemble, which has members."""
     axes = find_axes(ensemble)
+    extra = [str(d) for d in ensemble.dims if d not in (*axes.ordered, axes.member)]
+    if extra:
+        msg = f"the ensemble has the dimensions {extra} beside members, time and space. Select: .isel({extra[0]}=0)."
+        raise DimensionError(msg)
     if axes.member is None:
         msg = (
             f"the ensemble has the dimensions {ensemble.dims}, and no member. For a single field pass "
@@ -148,6 +152,16 @@ def upright(field: xr.DataArray, axes: Axes) -> np.ndarray:
     frames = field.transpose(*axes.ordered).values.reshape(-1, *(field.sizes[d] for d in axes.spatial))
     labels = field[axes.y].values if axes.y in field.coords else np.arange(2)
     return frames[:, ::-1] if labels.size > 1 and labels[-1] < labels[0] else frames
+
+
+def flat(field: xr.DataArray, name: str) -> Axes:
+    """Axes of a field that has time and space alone."""
+    axes = find_axes(field)
+    extra = [str(d) for d in field.dims if d not in axes.ordered]
+    if extra:
+        msg = f"the {name} has the dimensions {extra} beside time and space. Select: .isel({extra[0]}=0)."
+        raise DimensionError(msg)
+    return axes
 
 
 def clock(field: xr.DataArray, axes: Axes) -> list[str]:

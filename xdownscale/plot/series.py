@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import find_axes
+from xdownscale.metrics.cases import average, weights_of
+from xdownscale.metrics.scorable import scorable
 from xdownscale.plot.maps import member_axes
 from xdownscale.plot.style import (
     TRUTH,
@@ -18,6 +20,7 @@ from xdownscale.plot.style import (
     new_figure,
     title_of,
 )
+from xdownscale.plot.timeline import Timeline
 
 if TYPE_CHECKING:
     import os
@@ -67,48 +70,55 @@ def series(
     >>> len(figure.axes[0].lines)
     5
     """
+    ensemble = scorable(ensemble, "ensemble")
     axes = member_axes(ensemble)
     if axes.time is None:
         msg = "a series needs time, and the ensemble has none. Draw it with xdownscale.plot.stamps(ensemble)."
         raise DimensionError(msg)
     figure = new_figure(6.0, 2.6)
     panel = graph(figure)
-    lines = _at(in_shown_units(ensemble), at).transpose(axes.time, axes.member).compute()
-    times = lines[axes.time].values if axes.time in lines.coords else range(lines.sizes[axes.time])
+    lines = _at(in_shown_units(ensemble), at, (axes.time, str(axes.member))).compute()
+    timeline = Timeline(lines, axes.time)
+    times = timeline.places()
     colour = next(looks())["color"]
     panel.plot(times, lines.values, color=colour, linewidth=0.7, alpha=0.45)
     panel.lines[0].set_label(f"{lines.sizes[axes.member]} members")
     panel.plot(times, lines.mean(axes.member).values, color=colour, linewidth=1.8, label="their mean")
     if truth is not None:
-        line = _at(in_shown_units(truth), at)
-        when = line[axes.time].values if axes.time in line.coords else range(line.sizes[axes.time])
-        panel.plot(when, line.values, color=TRUTH, linewidth=1.6, label="truth")
+        line = _of_truth(truth, axes.time, at)
+        panel.plot(timeline.places(line), line.values, color=TRUTH, linewidth=1.6, label="truth")
     place = "mean over all cells" if at is None else ", ".join(f"{key} {v:g}" for key, v in at.items())
     label(panel, x=str(axes.time), y=title_of(in_shown_units(ensemble)), title=place)
-    _short_dates(panel, times)
+    timeline.dress(panel)
     legend(panel, loc="best")
     return finished(figure, path)
 
 
-def _at(field: xr.DataArray, at: Mapping[str, float] | None) -> xr.DataArray:
-    """The field at a place, or its mean."""
+def _of_truth(truth: xr.DataArray, time: str, at: Mapping[str, float] | None) -> xr.DataArray:
+    """The truth at a place, or its mean: a value for each step."""
+    return _at(in_shown_units(scorable(truth, "truth")), at, (time,))
+
+
+def _at(field: xr.DataArray, at: Mapping[str, float] | None, kept: tuple[str, ...]) -> xr.DataArray:
+    """The field at a place, or its mean by area, along the dimensions that are kept."""
     if at is None:
-        return field.mean(find_axes(field).spatial)
-    unknown = [name for name in at if name not in field.dims]
-    if unknown:
-        msg = f"at names {unknown}, but the field has the dimensions {tuple(field.dims)}. Name these."
+        space = find_axes(field).spatial
+        line = average(field, space, weights_of("area", field), skipna=True)
+    else:
+        unknown = [name for name in at if name not in field.dims or name not in field.indexes]
+        if unknown:
+            labelled = tuple(d for d in field.dims if d in field.indexes)
+            msg = f"at names {unknown}, but labels have the dimensions {labelled} of {tuple(field.dims)}. Name these."
+            raise DimensionError(msg)
+        try:
+            line = field.sel(at, method="nearest")
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"there is no place {dict(at)}: pass coordinates, as at={{'y': 47_500, 'x': 8_500}}. ({error})"
+            raise DimensionError(msg) from error
+    if set(line.dims) != set(kept):
+        msg = (
+            f"a line has the dimensions {kept}, and this would have {line.dims}. Name the others in at=..., or select "
+            f"with .isel(...)."
+        )
         raise DimensionError(msg)
-    return field.sel(at, method="nearest")
-
-
-def _short_dates(panel: object, times: object) -> None:
-    """Dates no longer than they need to be."""
-    import numpy as np
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
-
-    if np.asarray(times).dtype.kind == "M":
-        locator = AutoDateLocator()  # type: ignore[no-untyped-call]
-        axis = panel.xaxis  # type: ignore[attr-defined]
-        axis.set_major_locator(locator)
-        axis.get_offset_text().set_fontsize(8)
-        axis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    return line.transpose(*kept)

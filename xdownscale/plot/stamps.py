@@ -10,7 +10,9 @@ import numpy as np
 
 from xdownscale.errors import DimensionError, OptionalDependencyError, ValueRangeError
 from xdownscale.io import write_whole
-from xdownscale.plot.maps import Ground, clock, member_axes, upright
+from xdownscale.metrics.labels import whole_numbers
+from xdownscale.metrics.scorable import scorable
+from xdownscale.plot.maps import Ground, clock, flat, member_axes, upright
 from xdownscale.plot.style import INK, finished, in_shown_units, matplotlib_figures, new_figure
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ def stamps(
     ['truth', 'member 1', 'member 2', 'member 3']
     """
     matplotlib_figures()
+    ensemble = scorable(ensemble, "ensemble")
     axes = member_axes(ensemble)
     if axes.time is not None:
         step = _wettest(ensemble, axes) if step is None else _checked(step, ensemble.sizes[axes.time])
@@ -137,6 +140,7 @@ def animation(
     matplotlib_figures()
     path = Path(path)
     writer = _writer(path, steps_per_second)
+    ensemble = scorable(ensemble, "ensemble")
     axes = member_axes(ensemble)
     if axes.time is None:
         msg = "a moving picture needs time, and the ensemble has none. Draw it with xdownscale.plot.stamps(ensemble)."
@@ -191,9 +195,12 @@ def _frames(
     """Frames (step, y, x) by title, what they share, and a label for each step."""
     at = {} if steps is None else {axes.time: list(steps)}
     member = str(axes.member)
-    shown = in_shown_units(ensemble.isel(at)).isel({member: slice(0, most)})
+    (count,) = whole_numbers([most], "most")
+    shown = in_shown_units(ensemble.isel(at)).isel({member: slice(0, count)})
     frames = {}
     if truth is not None:
+        truth = scorable(truth, "truth")
+        flat(truth, "truth")
         unlike = [d for d in axes.ordered if truth.sizes.get(d) != ensemble.sizes[d]]
         if unlike:
             msg = (

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xdownscale.errors import OptionalDependencyError, UnitsError
+from xdownscale.errors import OptionalDependencyError, UnitsError, ValueRangeError
 from xdownscale.field.units import to_units
 from xdownscale.field.values import is_rain, name_of
 from xdownscale.io import write_whole
+from xdownscale.metrics.alignment import with_members
+from xdownscale.metrics.scorable import scorable
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     import xarray as xr
     from matplotlib.axes import Axes as Panel
@@ -82,11 +86,19 @@ def legend(panel: Panel, **options: Any) -> None:
         panel.legend(fontsize=7.5, frameon=False, labelcolor=INK, **options)
 
 
-def models_of(forecasts: xr.DataArray | Mapping[str, xr.DataArray]) -> dict[str, xr.DataArray]:
-    """Forecasts by name; a single one is called forecast."""
-    if hasattr(forecasts, "dims"):
-        return {"forecast": forecasts}  # type: ignore[dict-item]
-    return {str(name): model for name, model in forecasts.items()}
+def models_of(
+    forecasts: xr.DataArray | Mapping[str, xr.DataArray],
+    observations: xr.DataArray,
+    member_dim: str = "member",
+) -> dict[str, xr.DataArray]:
+    """Forecasts by name, their values checked and their members along `member_dim`; a single one is called forecast."""
+    named = isinstance(forecasts, Mapping) and not hasattr(forecasts, "dims")
+    every = forecasts if named else {"forecast": forecasts}
+    ours = scorable(observations, "observations")
+    return {
+        str(name): with_members(ours, scorable(model, "forecasts"), member_dim)
+        for name, model in every.items()
+    }
 
 
 def looks() -> Iterator[dict[str, Any]]:
@@ -123,7 +135,19 @@ def pretty(units: str) -> str:
 
 
 def finished(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
-    """The figure, written to a file if one is named."""
+    """The figure, written to a file if one is named.
+
+    Raises
+    ------
+    ValueRangeError
+        If no picture can have the ending of the path.
+    FileError
+        If it cannot be written there.
+    """
     if path is not None:
+        known = sorted(figure.canvas.get_supported_filetypes())
+        if Path(path).suffix[1:].lower() not in known:
+            msg = f"pictures end in one of {known}, not {Path(path).suffix!r}. Pass for example path='picture.png'."
+            raise ValueRangeError(msg)
         write_whole(path, lambda draft: figure.savefig(draft, dpi=_DPI))
     return figure
