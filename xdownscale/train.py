@@ -13,6 +13,7 @@ import xarray as xr
 
 from xdownscale.errors import EmptyFieldError, FactorError
 from xdownscale.field.axes import Axes
+from xdownscale.field.compare import check_same
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe
 from xdownscale.field.values import name_of
@@ -203,6 +204,7 @@ def _start(model: Downscaler | str | os.PathLike[str], factors: Factors, data: T
 
     given = model if isinstance(model, Downscaler) else zoo.load(model)
     settings = given.method.settings
+    check_same(data.quantity, given.quantity, whose=f"the model {given.name!r} refines")
     if given.factors != factors or type(settings.transform) is not type(data.transform):
         msg = (
             f"the model refines {given.variable.name!r} by {given.factors}: it is no start for this variable by "
@@ -286,6 +288,7 @@ def _finished(model: Any, data: TrainingData, plan: Recipe, result: Result, seed
             name=name_of(field),
             units=field.attrs.get("units"),
             standard_name=field.attrs.get("standard_name"),
+            cell_methods=data.quantity.said,
         ),
         provenance=Provenance(
             data=tuple(_described(each) for each, _ in data.events),

@@ -8,7 +8,7 @@ import xarray as xr
 
 from tests.support import rain, raise_if_dask_computes
 from xdownscale.errors import UnitsError
-from xdownscale.field.units import is_amount, to_units, unit_scale
+from xdownscale.field.units import dimension, to_units, unit_scale
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,27 @@ def test_a_field_without_units_is_refused():
         to_units(xr.DataArray([1.0]), "mm h-1")
 
 
-def test_amounts():
-    assert is_amount("kg m-2")
-    assert not is_amount("K")
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [
+        ("kg m-2", "amount"),
+        ("m of water equivalent", "amount"),
+        ("mm day-1", "rate"),
+        ("m s-1", "rate"),
+        ("J m**-2", "energy amount"),
+        ("MJ/m2", "energy amount"),
+        ("N m**-2 s", "energy amount"),
+        ("W m-2", "energy rate"),
+        ("degC", "temperature"),
+        ("K day", None),
+        ("J kg-1", None),
+        ("mm/month", None),
+        ("1", None),
+        ("", None),
+    ],
+)
+def test_dimensions(units, expected):
+    assert dimension(units) == expected
 
 
 @pytest.mark.parametrize(

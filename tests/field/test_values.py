@@ -6,7 +6,7 @@ import xarray as xr
 
 from tests.support import globe, rain, raise_if_dask_computes
 from xdownscale.errors import EmptyFieldError, ValueRangeError
-from xdownscale.field.values import check_numbers, check_values, is_rain, name_of
+from xdownscale.field.values import check_numbers, check_values, name_of
 
 
 def test_good_fields_pass():
@@ -66,12 +66,6 @@ def test_nothing_at_all():
 def test_lazy_fields_are_not_touched():
     with raise_if_dask_computes():
         check_values((rain() - 5).chunk(time=1))
-
-
-def test_rain_is_known_by_its_names():
-    assert is_rain(xr.DataArray(0.0, name="pr"))
-    assert is_rain(xr.DataArray(0.0, attrs={"long_name": "Total precipitation"}))
-    assert not is_rain(xr.DataArray(0.0, name="pressure"))
 
 
 def test_only_real_numbers():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from xdownscale.errors import EmptyFieldError, ValueRangeError
+from xdownscale.field.quantity import quantity_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -14,27 +15,8 @@ if TYPE_CHECKING:
 _SENTINELS: Final = (-99.0, -99.9, -999.0, -999.9, -9999.0, -32.0, -32768.0, -99999.0)
 """Numbers that files use for "missing" and that decoding left in place; -32 dBZ is a radar's "no echo"."""
 
-_RAIN_WORDS: Final = ("rain", "precip", "snowfall")
 _ROUNDING = 1e-6
 """Negative rain below this share of the largest value is rounding of packed data, not an error."""
-
-
-def is_rain(field: xr.DataArray) -> bool:
-    """Whether a field is precipitation: by its standard name, without one by its long name or name.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> is_rain(xr.DataArray(0.0, attrs={"standard_name": "lwe_precipitation_rate"}))
-    True
-    >>> is_rain(xr.DataArray(0.0, name="tas"))
-    False
-    """
-    said = str(field.attrs.get("standard_name", "")).lower()
-    if said:
-        return any(word in said for word in _RAIN_WORDS)
-    words = f"{field.attrs.get('long_name', '')} {field.name}".lower()
-    return any(word in words for word in _RAIN_WORDS) or str(field.name).lower() in {"pr", "tp"}
 
 
 def name_of(field: xr.DataArray) -> str:
@@ -101,7 +83,7 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 
 def _check_negative(field: xr.DataArray, values: np.ndarray, low: float, high: float, name: str) -> None:
     """Tell markers of missing data and negative rain from honest negative numbers."""
-    rain = is_rain(field)
+    rain = quantity_of(field).precipitation
     marker = next((s for s in _SENTINELS if np.isclose(low, s)), None)
     if marker is not None and (rain or _is_reflectivity(field) or _stands_apart(values, low, high)):
         count = int(np.isclose(values, marker).sum())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xdownscale.diffusion.sample import named_sampler
 from xdownscale.errors import FactorError, ModelFileError
 from xdownscale.field.factors import Factors
+from xdownscale.field.quantity import Quantity, read_quantity
 from xdownscale.model.artefact import read_model, tensors_hash, write_model
 from xdownscale.model.methods import Method, build, described, kind_of
 from xdownscale.model.residual import Residual
@@ -30,11 +31,14 @@ class Variable:
         Units in which the networks work; None for a field without units.
     standard_name : str or None
         CF standard name.
+    cell_methods : str or None
+        Such as "time: sum", where the training field said so.
     """
 
     name: str
     units: str | None = None
     standard_name: str | None = None
+    cell_methods: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,12 @@ class Downscaler:
         """Factors in space and time."""
         time, y, x = self.method.settings.blocks
         return Factors(y=y, x=x, time=time)
+
+    @property
+    def quantity(self) -> Quantity:
+        """What its values measure: fields must measure the same."""
+        said = {key: value for key, value in asdict(self.variable).items() if value is not None}
+        return read_quantity(said.pop("name"), said)
 
     @property
     def stochastic(self) -> bool:
@@ -228,6 +238,7 @@ class Downscaler:
                 f"<xdownscale.Downscaler {self.name!r}>",
                 f"  factors     {self.factors}",
                 f"  variable    {self.variable.name} [{self.variable.units or 'n/a'}]",
+                f"  quantity    {self.quantity.told()}",
                 f"  method      {described(self.method)}, {number:,} weights",
                 f"  reach       {cells} coarse cells, {frames} coarse steps",
                 f"  fine grid   {spacing}, {step}",
