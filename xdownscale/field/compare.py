@@ -44,13 +44,12 @@ def check_same(field: Quantity, wanted: Quantity, *, what: str = "the field", wh
     why = _difference(field, wanted)
     if why is None:
         return
-    name = wanted.standard_name or wanted.subject
-    call = "" if name is None else f"standard_name={name!r}"
-    if why.startswith("cannot"):
-        call = ", ".join([call, f"units={wanted.units!r}"] if call else [f"units={wanted.units!r}"])
+    name = wanted.standard_name or wanted.subject or field.standard_name or field.subject
+    said = [] if name is None else [f"standard_name={name!r}"]
+    said += [f"units={wanted.units!r}"] if why.startswith("cannot") else []
     msg = (
-        f"{what} {field} is not what {whose}: {wanted}; {why.rstrip('.')}. If both are the same quantity, say so: "
-        f"field.assign_attrs({call}); else take the field that is meant."
+        f"{what} {field} is not what {whose}: {wanted}; {why.rstrip('.')}. If both are the same quantity, say so "
+        f"of the one that does not: .assign_attrs({', '.join(said)}); else take the field that is meant."
     )
     raise QuantityError(msg)
 
@@ -61,8 +60,8 @@ def _difference(field: Quantity, wanted: Quantity) -> str | None:
         return "the quantities differ"
     if not field.units or not wanted.units:
         return None
-    rates = dimension(field.units) == dimension(wanted.units) == "rate"
-    if rates and not (field.subject and wanted.subject) and _fast(field.units) != _fast(wanted.units):
+    water = {dimension(field.units), dimension(wanted.units)} <= {"rate", "amount"}
+    if water and not (field.subject and wanted.subject) and _fast(field.units) != _fast(wanted.units):
         return f"{field.units!r} may be a speed or rain"
     try:
         unit_scale(field.units, wanted.units, step=np.timedelta64(1, "h"))
@@ -72,6 +71,6 @@ def _difference(field: Quantity, wanted: Quantity) -> str | None:
 
 
 def _fast(units: str) -> bool:
-    """Whether units of a rate suit a speed rather than rain."""
+    """Whether units suit a speed rather than a rate of rain."""
     water = metres_of_water(units)
-    return water is not None and water[0] > _FAST
+    return water is not None and water[1] and water[0] > _FAST

@@ -65,9 +65,9 @@ def time_method(field: xr.DataArray, axes: Axes, chosen: str = "auto") -> str:
     if chosen != "auto":
         return chosen
     if method not in TIME_METHODS:
-        raise _not_merged(quantity, axes.time or "time")
+        raise _not_merged(quantity, axes)
     if method == "sum" and not quantity.sure and axes.time and _never_falls(field, axes.time):
-        raise _totals(quantity, axes.time, "values that never fall from step to step", amounts=True)
+        raise _totals(quantity, axes, "values that never fall from step to step", amounts=True)
     return method
 
 
@@ -96,7 +96,7 @@ def check_differences(quantity: Quantity) -> None:
     if quantity.barred == "direction":
         msg = (
             f"{quantity} is directions, and those of 350 and 10 degrees are 20 apart, not 340. Score their "
-            f"vectors, for both fields: angle = numpy.deg2rad(field.drop_attrs(deep=False)), numpy.sin(angle), numpy.cos(angle)."
+            f"vectors: numpy.sin and numpy.cos of numpy.deg2rad(field.drop_attrs(deep=False)), for both fields."
         )
         raise QuantityError(msg)
 
@@ -194,12 +194,13 @@ def _without_mean(quantity: Quantity, axes: Axes) -> QuantityError:
     return QuantityError(msg)
 
 
-def _not_merged(quantity: Quantity, time: str) -> UnitsError | TimeAxisError:
+def _not_merged(quantity: Quantity, axes: Axes) -> UnitsError | TimeAxisError:
     """What to do where it is not known how values relate to their step, or blocks do not follow it."""
+    time = axes.time or "time"
     if quantity.time == "contradiction":
         return _contradiction(quantity, "sum")
     if quantity.time == "running":
-        return _totals(quantity, time, quantity.reason, amounts=False)
+        return _totals(quantity, axes, quantity.reason, amounts=False)
     if quantity.time == "unknown":
         msg = (
             f"{quantity} may be a rate or an amount over its step: {quantity.reason} tells. Say which: "
@@ -214,12 +215,14 @@ def _not_merged(quantity: Quantity, time: str) -> UnitsError | TimeAxisError:
     return TimeAxisError(msg)
 
 
-def _totals(quantity: Quantity, time: str, by: str, *, amounts: bool) -> QuantityError:
+def _totals(quantity: Quantity, axes: Axes, by: str, *, amounts: bool) -> QuantityError:
     """What to do with totals since a start."""
+    time = axes.time or "time"
     msg = (
         f"{quantity} holds totals since a start, which are neither averaged nor added (known by {by}). Take what each "
-        f'step adds: steps = field.diff("{time}"), and where totals start anew the value itself: steps.where(steps '
-        f'>= 0, field.isel({time}=slice(1, None))).assign_attrs(cell_methods="{time}: sum").'
+        f'step adds: steps = field.diff("{time}"). Where totals start anew, the value itself counts: anew = (steps < -1e-3 * '
+        f"field.max()).any({axes.spatial}), steps = steps.where(~anew, field.isel({time}=slice(1, None))). Then "
+        f'steps.assign_attrs(cell_methods="{time}: sum").'
     )
     if amounts:
         msg += f' If they are amounts of each step: field.assign_attrs(cell_methods="{time}: sum").'

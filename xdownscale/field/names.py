@@ -16,6 +16,11 @@ PRECIPITATION: Final = "precipitation"
 NO_NAMES: Final = frozenset({"", "unknown", "none", "undefined", "n/a", "na", "not_set", "~", "-"})
 """What files write where a standard name is missing; "unknown" is GRIB's."""
 
+MODIFIERS: Final = frozenset(
+    {"", "detection_minimum", "number_of_observations", "standard_error", "status_flag"}
+)
+"""What CF lets stand behind a standard name."""
+
 PRECIPITATION_NAMES: Final = _words("""
     convective_liquid_precipitation_flux convective_precipitation_amount convective_precipitation_flux
     convective_precipitation_rate convective_rainfall_amount convective_rainfall_flux convective_rainfall_rate

@@ -189,7 +189,7 @@ def read_quantity(name: Hashable, attrs: Mapping[str, Any], time: str | None = N
 def _standard_name(attrs: Mapping[str, Any]) -> tuple[str | None, str]:
     """The CF standard name, under its present alias, and its modifier; None for words that are no name."""
     first, _, modifier = str(attrs.get("standard_name", "")).strip().partition(" ")
-    if first.lower() in known.NO_NAMES or not re.fullmatch(r"[a-zA-Z]\w*", first):
+    if first.lower() in known.NO_NAMES or modifier not in known.MODIFIERS:
         return None, ""
     return first.replace("large_scale", "stratiform"), modifier
 
