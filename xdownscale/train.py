@@ -127,9 +127,9 @@ def train(
     data = gather(
         field, validation, factors=factors, frames=plan.frames, styles=styles, static=static, dims=dims
     )
+    given = None if model is None else _start(model, factors, data)
     wanted = not isinstance(validation, (int, float)) or validation > 0
     training, judging = _windows(data, plan, factors, judged=wanted, seed=seed)
-    given = None if model is None else _start(model, factors, data)
     settings = _settings(data, plan, factors, given, method)
     if method == "median":
         plan = median_recipe(plan)

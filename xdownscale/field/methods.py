@@ -220,9 +220,9 @@ def _totals(quantity: Quantity, axes: Axes, by: str, *, amounts: bool) -> Quanti
     time = axes.time or "time"
     msg = (
         f"{quantity} holds totals since a start, which are neither averaged nor added (known by {by}). Take what each "
-        f'step adds: steps = field.diff("{time}"). Where totals start anew, the value itself counts: anew = (steps < -1e-3 * '
-        f"field.max()).any({axes.spatial}), steps = steps.where(~anew, field.isel({time}=slice(1, None))). Then "
-        f'steps.assign_attrs(cell_methods="{time}: sum").'
+        f'step adds: steps = field.diff("{time}"). Where totals start anew, the value itself counts: anew = '
+        f"(steps < -1e-3 * field.max()).any({axes.spatial}), steps = steps.where(~anew, field.isel({time}=slice(1, "
+        f'None))). Then steps.assign_attrs(cell_methods="{time}: sum").'
     )
     if amounts:
         msg += f' If they are amounts of each step: field.assign_attrs(cell_methods="{time}: sum").'

@@ -70,21 +70,21 @@ _PRODUCTS: Final = {
     PRECIPITATION: """
         apcp apcp_sfc apcp_surface apcpsfc accumulated_precipitation avg_tprate chirps climate_precipitation cmorph
         convective_precipitation convective_snowfall cp cpc crr csf csfr daily_precipitation
-        daily_total_precipitation gaugeadjprecip hourlypreciprate hourlypreciprategc large_scale_precipitation
+        daily_total_precipitation gaugeadjprecip graupelnc hailnc hourlypreciprate hourlypreciprategc large_scale_precipitation
         large_scale_snowfall lsf lsp lspf lsrr lssfr mcpr mlspr msr mtpr multisensor_qpe_01h_pass2 pcp ppt pr prate
         prate_surface pratesfc prc pre prec prec_acc_c prec_acc_nc precc precip precip_amount precip_rate
         precipitation precipitation_amount precipitation_flux precipitation_rate precipitationcal precipitationuncal
         preciprate precl prect prectot prectotcorr prectotland prcp prra prsn qpe_01h
-        radaronly_qpe_01h rain rain_amount rain_gsp rain_con rain_rate rainf rainf_f_tavg rainfall rainfall_amount
+        radaronly_qpe_01h rain rain_amount rainc rainnc rainsh rain_gsp rain_con rain_rate rainf rainf_f_tavg rainfall rainfall_amount
         rainfall_flux rainfall_rate rainrate rfe rfe_filled rhiresd rr rrr sf snowf snowfall snowfall_amount
-        snowfall_flux snow_gsp snow_con tot_prec total_precipitation total_precipitation_6hr
+        snowfall_flux snownc acsnow snow_gsp snow_con tot_prec total_precipitation total_precipitation_6hr
         total_precipitation_rate tp tprate
     """,
     "water_evapotranspiration_amount": "e et aet evap evaporation evapotranspiration evspsbl total_evaporation",
     "water_potential_evapotranspiration_amount": "pet pev potevap potevp evspsblpot potential_evaporation",
     "runoff_amount": "ro mrro runoff",
-    "surface_runoff_amount": "sro mrros surface_runoff",
-    "subsurface_runoff_amount": "ssro mrrob",
+    "surface_runoff_amount": "sro sfroff mrros surface_runoff",
+    "subsurface_runoff_amount": "ssro udroff mrrob",
     "surface_snow_melt_amount": "smlt snm snowmelt",
     "air_temperature": "tas t2m 2t t2 tmp2m air_temperature 2m_temperature",
     "eastward_wind": "uas u10 10u ua u10m eastward_wind 10m_u_component_of_wind",
