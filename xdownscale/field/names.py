@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 
-def _words(text: str) -> frozenset[str]:
+def _words(text: str, between: str | None = None) -> frozenset[str]:
     """The words of a text."""
-    return frozenset(text.split())
+    return frozenset(text.split(between))
 
 
 PRECIPITATION: Final = "precipitation"
@@ -70,15 +70,15 @@ _PRODUCTS: Final = {
     PRECIPITATION: """
         apcp apcp_sfc apcp_surface apcpsfc accumulated_precipitation avg_tprate chirps climate_precipitation cmorph
         convective_precipitation convective_snowfall cp cpc crr csf csfr daily_precipitation
-        daily_total_precipitation gaugeadjprecip graupelnc hailnc hourlypreciprate hourlypreciprategc large_scale_precipitation
-        large_scale_snowfall lsf lsp lspf lsrr lssfr mcpr mlspr msr mtpr multisensor_qpe_01h_pass2 pcp ppt pr prate
-        prate_surface pratesfc prc pre prec prec_acc_c prec_acc_nc precc precip precip_amount precip_rate
-        precipitation precipitation_amount precipitation_flux precipitation_rate precipitationcal precipitationuncal
-        preciprate precl prect prectot prectotcorr prectotland prcp prra prsn qpe_01h
-        radaronly_qpe_01h rain rain_amount rainc rainnc rainsh rain_gsp rain_con rain_rate rainf rainf_f_tavg rainfall rainfall_amount
-        rainfall_flux rainfall_rate rainrate rfe rfe_filled rhiresd rr rrr sf snowf snowfall snowfall_amount
-        snowfall_flux snownc acsnow snow_gsp snow_con tot_prec total_precipitation total_precipitation_6hr
-        total_precipitation_rate tp tprate
+        daily_total_precipitation gaugeadjprecip graupelnc hailnc hourlypreciprate hourlypreciprategc
+        large_scale_precipitation large_scale_snowfall lsf lsp lspf lsrr lssfr mcpr mlspr msr mtpr
+        multisensor_qpe_01h_pass2 pcp ppt pr prate prate_surface pratesfc prc pre prec prec_acc_c prec_acc_nc precc
+        precip precip_amount precip_rate precipitation precipitation_amount precipitation_flux precipitation_rate
+        precipitationcal precipitationuncal preciprate precl prect prectot prectotcorr prectotland prcp prra prsn
+        qpe_01h radaronly_qpe_01h rain rain_amount rainc rainnc rainsh rain_gsp rain_con rain_rate rainf
+        rainf_f_tavg rainfall rainfall_amount rainfall_flux rainfall_rate rainrate rfe rfe_filled rhiresd rr rrr sf
+        snowf snowfall snowfall_amount snowfall_flux snownc acsnow snow_gsp snow_con tot_prec total_precipitation
+        total_precipitation_6hr total_precipitation_rate tp tprate
     """,
     "water_evapotranspiration_amount": "e et aet evap evaporation evapotranspiration evspsbl total_evaporation",
     "water_potential_evapotranspiration_amount": "pet pev potevap potevp evspsblpot potential_evaporation",
@@ -144,3 +144,18 @@ TELLING_WORDS: Final = _words("""
     snowfall snowmelt
     """)
 """Whole words of a description that may mean an amount over a step, and do not say whether they do."""
+
+ANGLES: Final = _words("degree|degrees|deg|°|degree true|degrees true|degree_true|radian|radians|rad", "|")
+"""Units of angles, in small letters."""
+
+PRESSURES: Final = _words("pa hpa kpa mbar mb millibar millibars")
+"""Units of pressures, in small letters."""
+
+EXTENSIVE: Final = _words("m2 km2 m^2 km^2 m**2 m3 km3 kg persons people inhabitants")
+"""Units of totals over a cell."""
+
+COUNTS: Final = EXTENSIVE | _words("|1|count|counts|number|people per cell", "|")
+"""Units of what is counted in a cell."""
+
+CODES: Final = _words("|1|~|-|category|class|dimensionless", "|")
+"""Units of class numbers."""

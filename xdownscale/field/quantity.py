@@ -35,28 +35,8 @@ _STEP_TYPES: Final = {
 
 _AMOUNTS, _RATES = ("amount", "energy amount"), ("rate", "energy rate")
 _SIDEWAYS: Final = ("area", "x", "y", "lat", "lon", "latitude", "longitude")
-_PRESSURES: Final = frozenset(("pa", "hpa", "mbar", "mb", "kpa", "millibar", "millibars"))
-_EXTENSIVE: Final = frozenset(
-    ("m2", "km2", "m^2", "km^2", "m**2", "m3", "km3", "kg", "persons", "people", "inhabitants")
-)
-_PLAIN: Final = frozenset(("", "1", "count", "counts", "number", "people per cell", *_EXTENSIVE))
 _UNITS_OF_DEPTH: Final = (Fraction(1), Fraction(1, 100), Fraction(1, 1000), Fraction(254, 10_000))
 """Metres in a metre, centimetre, millimetre and inch."""
-
-_ANGLES: Final = frozenset(
-    (
-        "degree",
-        "degrees",
-        "deg",
-        "°",
-        "degree true",
-        "degrees true",
-        "degree_true",
-        "radian",
-        "radians",
-        "rad",
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -234,7 +214,7 @@ def _fits(subject: str, units: str | None) -> bool:
     if "wind" in subject.split("_"):
         return found == "rate"
     if "pressure" in subject.split("_"):
-        return units.strip().lower() in _PRESSURES
+        return units.strip().lower() in known.PRESSURES
     return found == ("temperature" if "temperature" in subject.split("_") else "amount")
 
 
@@ -242,7 +222,7 @@ def _barred(
     attrs: Mapping[str, Any], standard: str | None, modifier: str, labels: list[str], units: str | None
 ) -> tuple[str | None, str]:
     """Which kind of value without a mean over cells this is, and by what that is known."""
-    angle = units is None or units.strip().lower() in _ANGLES
+    angle = units is None or units.strip().lower() in known.ANGLES
     words = (standard or "").split("_")
     if any(last_method(str(attrs.get("cell_methods", "")), dim) == "sum" for dim in _SIDEWAYS):
         return "total", "cell_methods 'area: sum'"
@@ -250,7 +230,7 @@ def _barred(
         return "class", f"standard_name {attrs['standard_name']!r}"
     if {"direction", "azimuth"} & set(words) and angle:
         return "direction", f"standard_name {standard!r}"
-    if words[-1] in ("area", "mass", "volume") and units in _EXTENSIVE:
+    if words[-1] in ("area", "mass", "volume") and units in known.EXTENSIVE:
         return "total", f"standard_name {standard!r} in {units!r}"
     flags = next((key for key in ("flag_values", "flag_masks", "flag_meanings") if key in attrs), None)
     if flags or "code table" in str(units).lower():
@@ -262,11 +242,11 @@ def _barred_by_name(labels: list[str], units: str | None) -> tuple[str | None, s
     """The same, by names that products use."""
     plain = "" if units is None else units.strip().lower()
     for label in labels:
-        if label in known.DIRECTION_NAMES and plain in _ANGLES:
+        if label in known.DIRECTION_NAMES and plain in known.ANGLES:
             return "direction", f"the name {label!r} in {units!r}"
-        if label in known.CODE_NAMES and plain in ("", "1", "~", "-", "category", "class", "dimensionless"):
+        if label in known.CODE_NAMES and plain in known.CODES:
             return "class", f"the name {label!r}"
-        if label in known.COUNT_NAMES and plain in _PLAIN:
+        if label in known.COUNT_NAMES and plain in known.COUNTS:
             return "total", f"the name {label!r}"
     return None, ""
 
