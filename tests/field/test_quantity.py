@@ -108,6 +108,8 @@ def test_a_word_for_a_missing_name_is_no_name():
     for word in ("unknown", "", "none", "Unknown"):
         assert read("tp", units="m", standard_name=word) == read("tp", units="m")
     assert read("tp", units="m", standard_name="Total precipitation").precipitation
+    field = rain().rename("tp").drop_attrs(deep=False).assign_attrs(units="mm")
+    assert quantity_of(field * field.y).subject in ("precipitation", None)  # attributes of axes come along
 
 
 # ── order ────────────────────────────────────────────────────────────────────────────────────────────────────────────

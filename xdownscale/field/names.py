@@ -13,8 +13,12 @@ def _words(text: str, between: str | None = None) -> frozenset[str]:
 PRECIPITATION: Final = "precipitation"
 """Subject of every kind of precipitation at the surface: rates, fluxes and amounts of rain, snow, graupel and hail."""
 
-NO_NAMES: Final = frozenset({"", "unknown", "none", "undefined", "n/a", "na", "not_set", "~", "-"})
-"""What files write where a standard name is missing; "unknown" is GRIB's."""
+_AXES: Final = """
+    grid_latitude grid_longitude latitude longitude projection_x_coordinate projection_y_coordinate realization time
+"""
+
+NO_NAMES: Final = _words(_AXES) | _words("|unknown|none|undefined|n/a|na|not_set|~|-", "|")
+"""What stands where a standard name is missing: "unknown" is GRIB's; names of axes come from arithmetic with them."""
 
 MODIFIERS: Final = frozenset(
     {"", "detection_minimum", "number_of_observations", "standard_error", "status_flag"}
