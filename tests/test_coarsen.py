@@ -36,7 +36,10 @@ def test_axes_may_stand_in_any_order_among_others():
 )
 def test_coarsening_twice_is_coarsening_once(first, second, method, missing):
     both = [a * b for a, b in zip(first, second, strict=True)]
-    field = rain((2 * both[0], 2 * both[1], both[2])).assign_attrs(cell_methods=f"time: {method}")
+    units = {"mean": "mm h-1", "sum": "mm"}[method]
+    field = rain((2 * both[0], 2 * both[1], both[2])).assign_attrs(
+        cell_methods=f"time: {method}", units=units
+    )
     field = field.where(field > 0.01) if missing else field
     once = xdownscale.coarsen(field, (both[1], both[2]), both[0])
     twice = xdownscale.coarsen(xdownscale.coarsen(field, first[1:], first[0]), second[1:], second[0])

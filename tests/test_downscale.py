@@ -322,7 +322,7 @@ def test_means_by_area_are_the_input_on_the_sphere(coarse, flat):
         lazy = chunked.sr.downscale(MODEL, members=2)
     np.testing.assert_array_equal(lazy.values, ensemble.values)
     warm = model(rain=False, units="K")
-    tas = (field + 270).assign_attrs(units="K")
+    tas = (field + 270).assign_attrs(units="K", standard_name="air_temperature")
     again = tas.sr.downscale(warm).astype(float).sr.coarsen(spatial=4, temporal=3)
     np.testing.assert_allclose(again[0], tas, rtol=1e-6)
 

@@ -14,7 +14,14 @@ import xarray as xr
 import xdownscale
 from tests.models import model
 from tests.support import globe, rain, raise_if_dask_computes
-from xdownscale.errors import DimensionError, FactorError, TimeAxisError, UnitsError, ValueRangeError
+from xdownscale.errors import (
+    DimensionError,
+    FactorError,
+    QuantityError,
+    TimeAxisError,
+    UnitsError,
+    ValueRangeError,
+)
 from xdownscale.field.axes import find_axes
 from xdownscale.field.space import unit_vectors
 
@@ -381,6 +388,179 @@ def test_gaps():
     np.testing.assert_allclose(coarse[2], plain_means(field)[1])
     split = xdownscale.coarsen(field, 4, 3, gaps="split")
     np.testing.assert_allclose(split, plain_means(field))
+
+
+# ── products ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def product(name, units, *, hours=1, steps=6, dims=("time", "lat", "lon"), **attrs):
+    """A field with the name, the units and the attributes of a product, on latitude and longitude."""
+    field = rain((steps, len(LAT), len(LON)), dims=dims).drop_vars(dims).drop_attrs(deep=False).rename(name)
+    times = np.datetime64("2020-01-01", "ns") + np.arange(steps) * np.timedelta64(hours, "h")
+    field = field.assign_coords({dims[0]: times}).assign_attrs(units=units, **attrs)
+    places = {dims[1]: (dims[1], LAT[::-1], NORTH), dims[2]: (dims[2], LON, EAST)}
+    return field.assign_coords(places)
+
+
+def method_of(field):
+    """How three steps become one, told from the values."""
+    coarse, order = xdownscale.coarsen(field, 1, 3), {next(iter(field.dims)): 3}
+    means = field.coarsen(order).mean()
+    ways = {"mean": means, "sum": 3 * means}
+    return next(way for way, expected in ways.items() if np.allclose(coarse, expected, rtol=1e-5))
+
+
+def test_product_era5():
+    grib = {"standard_name": "unknown", "GRIB_stepUnits": 1, "GRIB_dataType": "fc"}
+    dims = ("valid_time", "latitude", "longitude")
+    rainy = product("tp", "m", dims=dims, long_name="Total precipitation", GRIB_stepType="accum", **grib)
+    assert method_of(rainy) == "sum"
+    fine = xdownscale.interpolate(rainy, 2, 3, method="nearest")
+    np.testing.assert_allclose(fine.sum("valid_time").mean(), rainy.sum("valid_time").mean(), rtol=1e-9)
+    with pytest.raises(ValueRangeError, match="negative"):
+        xdownscale.coarsen(rainy - 0.5, 4, 3)
+    states = {
+        "sd": ("m of water equivalent", "lwe_thickness_of_surface_snow_amount"),
+        "t2m": ("K", "unknown"),
+        "blh": ("m", "unknown"),
+        "tcwv": ("kg m**-2", "lwe_thickness_of_atmosphere_mass_content_of_water_vapor"),
+    }
+    for name, (units, standard_name) in states.items():
+        attrs = {"standard_name": standard_name, "GRIB_stepType": "instant"}
+        assert method_of(product(name, units, dims=dims, **attrs)) == "mean"
+    sun = {"standard_name": "surface_downwelling_shortwave_flux_in_air", "GRIB_stepType": "accum"}
+    assert method_of(product("ssrd", "J m**-2", dims=dims, **sun)) == "sum"
+
+
+def test_product_era5_land():
+    attrs = {"long_name": "Total precipitation", "standard_name": "unknown", "GRIB_stepType": "accum"}
+    steps = product("tp", "m", steps=24, **attrs)
+    total = steps.cumsum("time").assign_coords(time=steps.time)
+    with pytest.raises(QuantityError, match=r'totals since a start.*field.diff\("time"\)'):
+        xdownscale.coarsen(total, 4, 3)
+    each = total.diff("time").assign_attrs(cell_methods="time: sum")
+    np.testing.assert_allclose(each, steps[1:], rtol=1e-4, atol=1e-6)
+    assert method_of(each.isel(time=slice(0, 6))) == "sum"
+
+
+def test_product_daymet():
+    field = rain((6, 8, 12), step=1440).rename("prcp").drop_attrs(deep=False)
+    field = field.assign_coords(time=field.time.values + np.timedelta64(12, "h"))
+    attrs = {"long_name": "daily total precipitation", "cell_methods": "area: mean time: sum"}
+    field = field.assign_attrs(units="mm/day", **attrs)
+    assert method_of(field) == "mean"
+    again = xdownscale.coarsen(field, 1, 3)
+    np.testing.assert_allclose(xdownscale.coarsen(again, 1, 2)[0], field.mean("time"), rtol=1e-6)
+    with pytest.raises(UnitsError, match="'time: mean'"):
+        xdownscale.coarsen(field.assign_attrs(units="mm h-1"), 1, 3)
+
+
+def test_product_prism():
+    assert method_of(product("ppt", "mm", hours=24, long_name="Daily total precipitation")) == "sum"
+    assert method_of(product("tmean", "degC", hours=24, long_name="mean temperature")) == "mean"
+
+
+def test_product_gfs_apcp():
+    field = product(
+        "APCP_surface", "kg/m^2", hours=3, short_name="APCP_surface", long_name="Total Precipitation"
+    )
+    assert method_of(field) == "sum"
+    assert method_of(product("PRATE_surface", "kg/m^2/s", hours=3, long_name="Precipitation Rate")) == "mean"
+    with pytest.raises(QuantityError, match="totals since a start"):
+        xdownscale.coarsen(field.cumsum("time").assign_coords(time=field.time), 1, 3)
+    mixed = "Total precipitation (Mixed_intervals Accumulation) @ Ground or water surface"
+    name = "Total_precipitation_surface_Mixed_intervals_Accumulation"
+    with pytest.raises(QuantityError, match="totals since a start"):
+        xdownscale.coarsen(product(name, "kg.m-2", hours=3, long_name=mixed).chunk(), 1, 3)
+
+
+def test_product_imerg():
+    attrs = {
+        "Units": "mm/hr",
+        "LongName": "Complete merged microwave-infrared (gauge-adjusted) precipitation",
+    }
+    for name in ("precipitationCal", "precipitation"):
+        field = product(name, "mm/hr", **attrs).transpose("time", "lon", "lat")
+        assert method_of(field) == "mean"
+        with pytest.raises(ValueRangeError, match="where"):
+            xdownscale.coarsen(field.where(field > 0.1, -9999.9), 4, 3)
+
+
+def test_product_wrf():
+    attrs = {"FieldType": 104, "MemoryOrder": "XY ", "stagger": ""}
+    dims = ("Time", "south_north", "west_east")
+    said = {
+        "RAINNC": "ACCUMULATED TOTAL GRID SCALE PRECIPITATION",
+        "RAINC": "ACCUMULATED TOTAL CUMULUS PRECIPITATION",
+    }
+    for name, description in said.items():
+        field = product(name, "mm", dims=dims, description=description, **attrs).drop_vars(dims[1:])
+        with pytest.raises(QuantityError, match=r'field.diff\("Time"\)'):
+            xdownscale.coarsen(field, 4, 3)
+        assert xdownscale.coarsen(field, 4).sizes["Time"] == 6
+        each = product(name, "mm", steps=7, dims=dims, **attrs).cumsum("Time").diff("Time")
+        assert each.sizes["Time"] == 6
+        times = field["Time"].values
+        assert method_of(each.assign_coords(Time=times).assign_attrs(cell_methods="Time: sum")) == "sum"
+    classes = product("LU_INDEX", "", dims=dims, description="LAND USE CATEGORY", **attrs)
+    with pytest.raises(QuantityError, match="class numbers"):
+        xdownscale.coarsen(classes, 4)
+
+
+def test_product_cordex():
+    attrs = {
+        "standard_name": "precipitation_flux",
+        "long_name": "Precipitation",
+        "cell_methods": "time: mean",
+    }
+    assert method_of(product("pr", "kg m-2 s-1", **attrs)) == "mean"
+    warm = {"standard_name": "air_temperature", "cell_methods": "time: maximum"}
+    with pytest.raises(TimeAxisError, match='time_method="mean"'):
+        xdownscale.coarsen(product("tasmax", "K", hours=24, **warm), 1, 3)
+    xdownscale.coarsen(product("tasmax", "K", hours=24, **warm), 4)
+    xdownscale.coarsen(product("tasmax", "K", hours=24, **warm), 1, 3, time_method="mean")
+
+
+def test_product_e_obs():
+    attrs = {"long_name": "rainfall", "standard_name": "thickness_of_rainfall_amount"}
+    assert method_of(product("rr", "mm", hours=24, **attrs)) == "sum"
+    assert method_of(product("tg", "Celsius", hours=24, standard_name="air_temperature")) == "mean"
+
+
+def test_product_chirps():
+    attrs = {
+        "standard_name": "convective precipitation rate",
+        "long_name": "Climate Hazards group InfraRed Precipitation with Stations",
+    }
+    field = product("precip", "mm/day", hours=24, **attrs)
+    assert method_of(field) == "mean"
+    with pytest.raises(ValueRangeError, match="where"):
+        xdownscale.coarsen(field.where(field > 0.1, -9999.0), 4, 3)
+
+
+def test_product_forecast():
+    grib = {"long_name": "Total precipitation", "standard_name": "unknown", "GRIB_stepType": "accum"}
+    total = product("tp", "kg m**-2", dims=("step", "lat", "lon"), **grib).cumsum("step")
+    start = np.datetime64("2020-01-01", "ns")
+    steps = (1 + np.arange(6)) * np.timedelta64(1, "h")
+    field = total.assign_coords(time=start, step=steps, valid_time=("step", start + steps))
+    field = field.swap_dims(step="valid_time")
+    with pytest.raises(QuantityError, match="totals since a start"):
+        xdownscale.coarsen(field, 4, 3)
+    each = field.diff("valid_time").assign_attrs(cell_methods="valid_time: sum")
+    coarse = xdownscale.coarsen(each.isel(valid_time=slice(0, 3)), 1, 3)
+    np.testing.assert_allclose(coarse[0], field[3] - field[0], rtol=1e-5)
+
+
+def test_product_geotiff():
+    field = rain((1, 8, 12), dims=("band", "y", "x")).assign_coords(band=[1]).rename("band_data")
+    attrs = {"AREA_OR_POINT": "Area", "scale_factor": 1.0, "add_offset": 0.0}
+    field = field.drop_attrs(deep=False).assign_attrs(attrs)
+    field = field.assign_coords(spatial_ref=((), 0, {"grid_mapping_name": "transverse_mercator"}))
+    coarse = xdownscale.coarsen(field, 4)
+    assert coarse.dims == ("band", "y", "x")
+    np.testing.assert_allclose(coarse, plain_means(field, 4, 1), rtol=1e-12)
+    assert coarse["spatial_ref"].attrs["grid_mapping_name"] == "transverse_mercator"
 
 
 # ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────────

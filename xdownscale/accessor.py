@@ -11,6 +11,7 @@ from xdownscale.errors import XDownscaleError
 from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.change import only_field
 from xdownscale.field.grid import describe
+from xdownscale.field.quantity import quantity_of
 
 if TYPE_CHECKING:
     import os
@@ -260,6 +261,7 @@ def _lines(field: xr.DataArray) -> list[str]:
     rows = {"time": _NONE, "y": _NONE, "x": _NONE, "members": _NONE} | _grid_rows(field, axes)
     if axes.member:
         rows["members"] = f"{axes.member}: {field.sizes[axes.member]}"
+    rows["values"] = quantity_of(field, axes.time).told()
     rows["units"] = str(field.attrs.get("units", _NONE))
     rows["chunks"] = _NONE if field.chunks is None else str(dict(field.chunksizes))
     return [f"  {key:<8} {value}" for key, value in rows.items()]

@@ -77,7 +77,7 @@ def calibrate(
     from xdownscale.model.generator import Generator
     from xdownscale.model.recipe import Recipe
     from xdownscale.training.patches import PatchSampler
-    from xdownscale.training.sources import WET, as_list, magnitude, prepared, sources_of
+    from xdownscale.training.sources import WET, alike, as_list, magnitude, prepared, sources_of
     from xdownscale.training.style import fit_style, with_vector
 
     seed = whole(seed, "seed")
@@ -89,7 +89,12 @@ def calibrate(
         msg = f"the style of {chosen.name!r}, a diffusion, is not calibrated: train on your fields, or take a generator"
         raise FactorError(msg)
     settings, recipe = chosen.method.settings, Recipe()
-    events = [prepared(each, chosen.factors, dims) for each in as_list(field)]
+    events = alike(
+        [prepared(each, chosen.factors, dims) for each in as_list(field)],
+        chosen.quantity,
+        what="the field",
+        whose="the model refines",
+    )
     fields = named_static(static)
     sources = [source for event in events for source in sources_of(*event, fields, settings.static)]
     smallest = [

@@ -14,9 +14,11 @@ from xdownscale.field.change import Field, apply_change
 from xdownscale.field.factors import Factors
 from xdownscale.field.fit import fit
 from xdownscale.field.grid import cell_areas, check_regular, coarsen_coords
+from xdownscale.field.methods import check_mean_over_cells
 from xdownscale.field.methods import time_method as time_method_of
 from xdownscale.field.pieces import in_pieces
 from xdownscale.field.provenance import keeps_attrs, result_attrs
+from xdownscale.field.quantity import quantity_of
 from xdownscale.field.values import checked
 
 if TYPE_CHECKING:
@@ -42,6 +44,9 @@ def coarsen(
 ) -> Field:
     """Average a field over blocks of cells and steps.
 
+    Class numbers, directions, totals over a cell and totals since a start have no mean: they are refused, with what to
+    do instead.
+
     Means are weighted by area on latitude-longitude grids, plain on projected ones. Coordinates, bounds and
     ``cell_methods`` follow; other dimensions (members, levels) are mapped over; dask arrays stay lazy.
 
@@ -55,9 +60,9 @@ def coarsen(
     temporal : int
         Steps per coarse step.
     time_method : {"auto", "mean", "sum", "point"}
-        Rates are averaged over time, amounts added, snapshots sampled at the first frame of every block.
-        ``"auto"`` reads ``cell_methods``; without it, precipitation in mm or kg m-2 is an amount, anything
-        else a rate.
+        Rates and states are averaged over time, amounts added, snapshots sampled at the first frame of every block.
+        ``"auto"`` asks ``cell_methods``, then ``GRIB_stepType``, then standard name and units together, then the name;
+        where they leave rate or amount open, that is an error.
     min_valid : float
         Share of a block (area and time) that must be valid; below it the coarse cell is missing. Above it the
         valid part stands for the whole block.
@@ -78,7 +83,7 @@ def coarsen(
 
     Raises
     ------
-    DimensionError, TimeAxisError, FactorError, ValueRangeError, EmptyFieldError
+    DimensionError, TimeAxisError, UnitsError, FactorError, ValueRangeError, EmptyFieldError
         Each names the call that mends it.
 
     Examples
@@ -139,6 +144,8 @@ class _Merge:
         """Coarse values and attributes."""
         field = checked(field, allow_missing=True)
         check_regular(grid, self.changed(axes), axes.time)
+        if self.changed(axes) & set(axes.spatial):
+            check_mean_over_cells(quantity_of(field, axes.time), axes)
         method, steps = self.method(field, axes), self.factors.time if axes.time else 1
         field = fit(field, axes, self.factors, self.boundary)
         grid = fit(grid, axes, self.factors, self.boundary)

@@ -9,12 +9,20 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError, FactorError
 from xdownscale.field.axes import find_axes
-from xdownscale.field.change import fields_of, only_field, with_grid_as_coords, without_fields
+from xdownscale.field.change import (
+    check_dims_of_tree,
+    fields_of,
+    only_field,
+    with_grid_as_coords,
+    without_fields,
+)
 from xdownscale.field.chunks import even_chunks
+from xdownscale.field.compare import check_same
 from xdownscale.field.factors import Factors
 from xdownscale.field.methods import fine_methods
 from xdownscale.field.pieces import check_gaps, contiguous, take
 from xdownscale.field.provenance import add_history, package_version, refer_to_mapping, result_attrs
+from xdownscale.field.quantity import quantity_of
 from xdownscale.field.tree import map_tree
 from xdownscale.field.values import checked
 from xdownscale.field.whole import whole
@@ -161,6 +169,7 @@ class _Wish:
 
 def _of_tree(tree: xr.DataTree, model: Downscaler, wish: _Wish) -> xr.DataTree:
     """The one field of every node downscaled."""
+    check_dims_of_tree(tree, wish.dims)
 
     def ensemble(node: xr.Dataset) -> xr.Dataset | None:
         return _of_dataset(node, model, wish) if _candidates(node, model, wish) else None
@@ -207,6 +216,7 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
     others = [dim for dim in field.dims if dim not in axes.ordered]
     if others:
         return _along(field, others[0], model, wish)
+    check_same(quantity_of(field, axes.time), model.quantity, whose=f"the model {model.name!r} refines")
     field = checked(field)
     methods = fine_methods(field, axes, refines_time=model.factors.time > 1)
     parts = contiguous(field, axes.time) if wish.gaps == "split" else [slice(None)]

@@ -11,6 +11,7 @@ __all__ = [
     "MissingValueError",
     "ModelFileError",
     "OptionalDependencyError",
+    "QuantityError",
     "TimeAxisError",
     "UnitsError",
     "ValueRangeError",
@@ -34,6 +35,10 @@ class TimeAxisError(XDownscaleError, ValueError):
 
 class UnitsError(XDownscaleError, ValueError):
     """Units are missing, unknown, or of another dimension than the ones wanted."""
+
+
+class QuantityError(UnitsError):
+    """A field measures another quantity than is wanted, or one that has no mean or sum."""
 
 
 class FactorError(XDownscaleError, ValueError):

@@ -14,9 +14,10 @@ from xdownscale.field.arrays import ordered, unordered
 from xdownscale.field.change import Field, apply_change
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import check_regular, refine_coords
-from xdownscale.field.methods import time_method
+from xdownscale.field.methods import check_mean_over_cells, time_method
 from xdownscale.field.pieces import in_pieces
 from xdownscale.field.provenance import keeps_attrs, result_attrs
+from xdownscale.field.quantity import quantity_of
 from xdownscale.field.space import closes_circle
 from xdownscale.field.values import checked
 
@@ -42,7 +43,8 @@ def interpolate(
 
     Cells under a missing coarse cell are missing, no others are. Longitudes that close the circle are interpolated
     across the seam. Amounts (``cell_methods`` ``time: sum``) are
-    shared out evenly over the finer steps, so that they add up to the coarse amount.
+    shared out evenly over the finer steps, so that they add up to the coarse amount. Class numbers and directions are
+    repeated (``"nearest"``), and nothing else.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def interpolate(
 
     Raises
     ------
-    DimensionError, TimeAxisError, FactorError, ValueRangeError, EmptyFieldError
+    DimensionError, TimeAxisError, UnitsError, FactorError, ValueRangeError, EmptyFieldError
         Each names the call that mends it.
 
     Examples
@@ -111,11 +113,22 @@ class _Split:
         """Fine values and attributes."""
         field = checked(field, allow_missing=True)
         check_regular(grid, self.changed(axes), axes.time)
+        if self.changed(axes) & set(axes.spatial) and not self._repeats(field, axes):
+            check_mean_over_cells(quantity_of(field, axes.time), axes)
         steps = self.factors.time if axes.time else 1
         values, order = ordered(field if field.dtype.kind == "f" else field.astype(np.float64), axes)
         periodic = axes.x in self.changed(axes) and closes_circle(grid, axes.x)
         blocks = (steps, self.factors.y, self.factors.x)
         fine = interpolate_array(values, blocks, self.method, periodic=periodic)
-        if steps > 1 and time_method(field, axes) == "sum":
+        if steps > 1 and self._adds_up(field, axes):
             fine = fine / fine.dtype.type(steps)
         return xr.Variable(order, unordered(fine, axes), self.attrs(field)).transpose(*field.dims)
+
+    def _repeats(self, field: xr.DataArray, axes: Axes) -> bool:
+        """Whether values without a mean are repeated: a class or a direction holds for all of its cell."""
+        barred = quantity_of(field, axes.time).barred
+        return self.method in ("nearest", "conservative") and barred in ("class", "direction")
+
+    def _adds_up(self, field: xr.DataArray, axes: Axes) -> bool:
+        """Whether a value is shared out over its finer steps."""
+        return not self._repeats(field, axes) and time_method(field, axes) == "sum"

@@ -13,6 +13,7 @@ import xarray as xr
 
 from xdownscale.errors import EmptyFieldError, FactorError
 from xdownscale.field.axes import Axes
+from xdownscale.field.compare import check_same
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe
 from xdownscale.field.values import name_of
@@ -130,9 +131,9 @@ def train(
     data = gather(
         field, validation, factors=factors, frames=plan.frames, styles=styles, static=static, dims=dims
     )
+    given = None if model is None else _start(model, factors, data)
     wanted = not isinstance(validation, (int, float)) or validation > 0
     training, judging = _windows(data, plan, factors, judged=wanted, seed=seed)
-    given = None if model is None else _start(model, factors, data)
     settings = _settings(data, plan, factors, given, method)
     if method == "median":
         plan = median_recipe(plan)
@@ -207,6 +208,7 @@ def _start(model: Downscaler | str | os.PathLike[str], factors: Factors, data: T
 
     given = model if isinstance(model, Downscaler) else zoo.load(model)
     settings = given.method.settings
+    check_same(data.quantity, given.quantity, whose=f"the model {given.name!r} refines")
     if given.factors != factors or type(settings.transform) is not type(data.transform):
         msg = (
             f"the model refines {given.variable.name!r} by {given.factors}: it is no start for this variable by "
@@ -289,6 +291,7 @@ def _finished(model: Any, data: TrainingData, plan: Recipe, result: Result, seed
             name=name_of(field),
             units=field.attrs.get("units"),
             standard_name=field.attrs.get("standard_name"),
+            cell_methods=data.quantity.said,
         ),
         provenance=Provenance(
             data=tuple(_described(each) for each, _ in data.events),

@@ -8,7 +8,8 @@ import xarray as xr
 
 from tests.support import rain, raise_if_dask_computes
 from xdownscale.errors import UnitsError
-from xdownscale.field.units import is_amount, is_rate, to_units, unit_scale
+from xdownscale.field.units import dimension, to_units, unit_scale
+from xdownscale.field.water import metres_of_water
 
 
 @pytest.mark.parametrize(
@@ -118,9 +119,27 @@ def test_a_field_without_units_is_refused():
         to_units(xr.DataArray([1.0]), "mm h-1")
 
 
-def test_amounts():
-    assert is_amount("kg m-2")
-    assert not is_amount("K")
+@pytest.mark.parametrize(
+    ("units", "expected"),
+    [
+        ("kg m-2", "amount"),
+        ("m of water equivalent", "amount"),
+        ("mm day-1", "rate"),
+        ("m s-1", "rate"),
+        ("J m**-2", "energy amount"),
+        ("MJ/m2", "energy amount"),
+        ("N m**-2 s", "energy amount"),
+        ("W m-2", "energy rate"),
+        ("degC", "temperature"),
+        ("K day", None),
+        ("J kg-1", None),
+        ("mm/month", None),
+        ("1", None),
+        ("", None),
+    ],
+)
+def test_dimensions(units, expected):
+    assert dimension(units) == expected
 
 
 @pytest.mark.parametrize(
@@ -181,8 +200,9 @@ def test_amounts_take_a_step_given_before_the_one_of_the_axis():
 
 
 def test_rates_and_amounts_are_told_apart():
-    assert [is_amount(units) for units in ("mm", "kg m-2", "mm h-1", "K")] == [True, True, False, False]
-    assert [is_rate(units) for units in ("mm", "kg m-2 s-1", "mm h-1", "K")] == [False, True, True, False]
+    water = [metres_of_water(units) for units in ("mm", "kg m-2", "mm h-1", "kg m-2 s-1")]
+    assert [per_time for _, per_time in water] == [False, False, True, True]
+    assert metres_of_water("K") is None
 
 
 def test_a_logarithmic_unit_has_no_factor():

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.support import globe, rain, raise_if_dask_computes
 from xdownscale.errors import EmptyFieldError, ValueRangeError
-from xdownscale.field.values import checked, is_rain, name_of
+from xdownscale.field.values import checked, name_of
 
 quick = settings(derandomize=True, max_examples=150, deadline=None, database=None)
 
@@ -211,12 +211,6 @@ def test_lazy_blocks_are_read_once():
     values = dask.array.map_blocks(block, chunks=((1, 1, 1), (2,)), dtype=float, meta=np.empty((0, 0)))
     checked(xr.DataArray(values, dims=("y", "x"))).compute()
     assert sorted(reads) == [(0, 0), (1, 0), (2, 0)]
-
-
-def test_rain_is_known_by_its_names():
-    assert is_rain(xr.DataArray(0.0, name="pr"))
-    assert is_rain(xr.DataArray(0.0, attrs={"long_name": "Total precipitation"}))
-    assert not is_rain(xr.DataArray(0.0, name="pressure"))
 
 
 def test_names():

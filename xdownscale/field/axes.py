@@ -135,7 +135,7 @@ def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, nee
     >>> find_axes(rain)
     Axes(y='lat', x='lon', time='time', member=None)
     """
-    found = _check_explicit(field, dims or {})
+    found = check_dims(field, dims or {})
     for role in ("time", "y", "x", "member"):
         if role not in found:
             name = next((n for n in _candidates(field, role) if n not in found.values()), None)
@@ -147,14 +147,27 @@ def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, nee
     return Axes(y=found["y"], x=found["x"], time=found.get("time"), member=found.get("member"))
 
 
-def _check_explicit(field: xr.DataArray, dims: Mapping[str, str]) -> dict[str, str]:
-    """The names that the user gave, each checked."""
+def check_dims(field: xr.DataArray | xr.Dataset, dims: Mapping[str, str]) -> dict[str, str]:
+    """The names that the user gave, each checked.
+
+    Parameters
+    ----------
+    field : DataArray or Dataset
+        Which has the dimensions.
+    dims : mapping
+        Names by role.
+
+    Raises
+    ------
+    DimensionError
+        If a role or a name is not known, or two roles have one name.
+    """
     for role, name in dims.items():
         if role not in _NAMES:
             msg = f'dims has the unknown role {role!r}, not of {tuple(_NAMES)}: pass dims={{"y": "lat"}}.'
             raise DimensionError(msg)
         if name not in field.dims:
-            msg = f"dims says that {role} is {name!r}, but the field has the dimensions {_shown(field)}."
+            msg = f"dims says that {role} is {name!r}, but there are the dimensions {_shown(field)}."
             close = difflib.get_close_matches(str(name), [str(d) for d in field.dims], n=1)
             hint = f' Did you mean dims={{"{role}": "{close[0]}"}}?' if close else " Pass one of these."
             raise DimensionError(msg + hint)
@@ -215,7 +228,7 @@ def holds_times(coordinate: xr.DataArray | xr.Variable) -> bool:
     return hasattr(first, "calendar")
 
 
-def _shown(field: xr.DataArray) -> tuple[str, ...]:
+def _shown(field: xr.DataArray | xr.Dataset) -> tuple[str, ...]:
     """Dimension names for a message."""
     return tuple(str(dim) for dim in field.dims)
 

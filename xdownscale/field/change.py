@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import xarray as xr
 
 from xdownscale.errors import DimensionError
-from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.axes import Axes, check_dims, find_axes
 from xdownscale.field.chunks import even_chunks
 from xdownscale.field.provenance import add_history, refer_to_mapping
 from xdownscale.field.times import notes_of_bounds
@@ -72,6 +72,7 @@ def apply_change(
     if isinstance(field, xr.DataTree):
         return _change_tree(field, change, dims, need_time=need_time, line=line if history else None)
     if isinstance(field, xr.Dataset):
+        check_dims(field, dims or {})
         return _change_dataset(field, change, dims, need_time=need_time, line=line if history else None)
     axes = find_axes(field, dims=dims, need_time=need_time)
     variable = change.variable(field, field, axes)
@@ -109,6 +110,7 @@ def only_field(field: Source, *, dims: Mapping[str, str] | None = None) -> xr.Da
     """
     if isinstance(field, xr.DataArray):
         return field
+    check_dims(field, dims or {})
     names = list(fields_of(field, dims))
     if len(names) != 1:
         found = [str(name) for name in names] or f"none among {[str(name) for name in field.data_vars]}"
@@ -150,6 +152,20 @@ def fields_of(dataset: xr.Dataset, dims: Mapping[str, str] | None) -> dict[Hasha
     return {name: axes for name, axes in found.items() if axes is not None}
 
 
+def check_dims_of_tree(tree: xr.DataTree, dims: Mapping[str, str] | None) -> None:
+    """Raise where no node of a tree has a dimension that the user named.
+
+    Parameters
+    ----------
+    tree : DataTree
+        Where to look.
+    dims : mapping or None
+        Names of dimensions by role.
+    """
+    every = xr.Dataset(coords={str(dim): [0] for node in tree.subtree for dim in node.dims})
+    check_dims(every, dims or {})
+
+
 def without_fields(
     dataset: xr.Dataset, names: Collection[Hashable], sizes: Mapping[Any, int]
 ) -> dict[Hashable, xr.Variable]:
@@ -176,6 +192,7 @@ def _change_tree(
     tree: xr.DataTree, change: Change, dims: Mapping[str, str] | None, *, need_time: bool, line: str | None
 ) -> xr.DataTree:
     """Apply a change to every node that has the dimensions, in time where it has time."""
+    check_dims_of_tree(tree, dims)
     axes = [found for node in tree.subtree for found in fields_of(node.to_dataset(), dims).values()]
     if not axes or (need_time and not any(found.time for found in axes)):
         wanted = "a time dimension" if axes else "numbers on y and x"

@@ -136,7 +136,7 @@ def _append_methods(before: str, added: str) -> str:
     new = [
         f"{names.strip()} {method}"
         for names, method, _ in _CELL_METHOD.findall(added)
-        if _last_method(before, names.strip().rstrip(":")) != method
+        if last_method(before, names.strip().rstrip(":")) != method
     ]
     return " ".join([before, *new]).strip()
 
@@ -151,10 +151,18 @@ def cell_method(field: xr.DataArray, dim: str) -> str | None:
     >>> cell_method(rain, "time")
     'sum'
     """
-    return _last_method(str(field.attrs.get("cell_methods", "")), dim)
+    return last_method(str(field.attrs.get("cell_methods", "")), dim)
 
 
-def _last_method(methods: str, dim: str) -> str | None:
-    """The last method that ``cell_methods`` gives for a dimension."""
+def last_method(methods: str, dim: str) -> str | None:
+    """The last method that ``cell_methods`` gives for a dimension.
+
+    Parameters
+    ----------
+    methods : str
+        Text of the attribute.
+    dim : str
+        Name of the dimension, or "area".
+    """
     found = [method for names, method, _ in _CELL_METHOD.findall(methods) if dim in re.findall(r"\w+", names)]
     return str(found[-1]) if found else None

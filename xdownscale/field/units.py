@@ -67,12 +67,13 @@ def to_units(field: xr.DataArray, units: str, *, step: np.timedelta64 | None = N
     if _same(str(present), units):
         return field
     if step is None and _needs_step(str(present), units):
-        step = _step_of(field)
+        step = step_of(field)
     scale, offset = unit_scale(str(present), units, step=step)
     converted: xr.DataArray = field.astype(np.result_type(field.dtype, np.float32), copy=False) * scale
     if offset:
         converted = converted + offset
-    converted.attrs = {**result_attrs(field, keep_attrs=True), "units": units}
+    methods = _new_methods(field, str(present), units)
+    converted.attrs = {**result_attrs(field, cell_methods=methods, keep_attrs=True), "units": units}
     return converted.drop_encoding()
 
 
@@ -119,28 +120,29 @@ def unit_scale(from_units: str, to_units: str, *, step: np.timedelta64 | None = 
     return (float(scale), 0.0)
 
 
-def is_amount(units: str) -> bool:
-    """Whether units are an amount of water per step, such as ``mm`` or ``kg m-2``.
+def dimension(units: str) -> str | None:
+    """What units measure, as far as it matters to how time is merged.
+
+    Returns
+    -------
+    str or None
+        "rate" or "amount" of water (lengths and speeds among them), "energy rate" or "energy amount" over an area,
+        "temperature"; None for anything else.
 
     Examples
     --------
-    >>> is_amount("mm"), is_amount("mm h-1")
-    (True, False)
+    >>> dimension("kg m-2 s-1"), dimension("m"), dimension("J m**-2"), dimension("1")
+    ('rate', 'amount', 'energy amount', None)
     """
     water = metres_of_water(units)
-    return water is not None and not water[1]
-
-
-def is_rate(units: str) -> bool:
-    """Whether units are a rate or flux of water, such as ``mm h-1`` or ``kg m-2 s-1``.
-
-    Examples
-    --------
-    >>> is_rate("kg m-2 s-1"), is_rate("mm")
-    (True, False)
-    """
-    water = metres_of_water(units)
-    return water is not None and water[1]
+    if water is not None:
+        return "rate" if water[1] else "amount"
+    plain = re.sub(r"\*\*|[\s.^*·]", "", units.lower()).replace("/m2", "m-2")
+    if re.fullmatch(r"[kmg]?jm-2|nm-2s|[kmg]?wm-2[sh]", plain):
+        return "energy amount"
+    if re.fullmatch(r"[kmg]?wm-2|nm-2", plain):
+        return "energy rate"
+    return "temperature" if _kelvin(units) else None
 
 
 def _needs_step(present: str, wanted: str) -> bool:
@@ -149,11 +151,50 @@ def _needs_step(present: str, wanted: str) -> bool:
     return source is not None and target is not None and source[1] != target[1]
 
 
-def _step_of(field: xr.DataArray) -> np.timedelta64 | None:
-    """Length of a step of the field's time axis, gaps aside; None where it has none."""
-    dim = next((str(d) for d in field.dims if d in field.coords and holds_times(field[d])), None)
+def _new_methods(field: xr.DataArray, present: str, wanted: str) -> str | None:
+    """The cell method of converted values where an amount became a rate, or a rate an amount."""
+    if not _needs_step(present, wanted):
+        return None
+    return f"{_time_of(field) or 'time'}: {'mean' if dimension(wanted) == 'rate' else 'sum'}"
+
+
+def amount_in_a_step(units: str, step: np.timedelta64) -> Fraction | None:
+    """Metres of water that a rate of one unit brings in a step; None for units of anything but a rate.
+
+    Parameters
+    ----------
+    units : str
+        Units of a rate of water.
+    step : timedelta64
+        Length of the step.
+
+    Examples
+    --------
+    >>> amount_in_a_step("mm day-1", np.timedelta64(1, "D"))
+    Fraction(1, 1000)
+    """
+    water = metres_of_water(units)
+    if water is None or not water[1]:
+        return None
+    return water[0] * Fraction(int(step / np.timedelta64(1, "ns")), 10**9)
+
+
+def step_of(field: xr.DataArray) -> np.timedelta64 | None:
+    """Length of a step of the field's time axis, gaps aside; None where it has none.
+
+    Parameters
+    ----------
+    field : DataArray
+        Only its coordinates are read.
+    """
+    dim = _time_of(field)
     ticks = None if dim is None else step_beside_gaps(field, dim)
     return None if ticks is None or dim is None else as_timedelta(ticks, field.coords[dim].values)
+
+
+def _time_of(field: xr.DataArray) -> str | None:
+    """The dimension whose coordinate holds times."""
+    return next((str(d) for d in field.dims if d in field.coords and holds_times(field[d])), None)
 
 
 def _scale_by_pint(from_units: str, to_units: str) -> tuple[float, float]:

@@ -11,6 +11,7 @@ import numpy as np
 from xdownscale.errors import EmptyFieldError, ValueRangeError
 from xdownscale.field.numbers import check_numbers
 from xdownscale.field.packing import Declared, declared, decoding, is_packed, unpacked
+from xdownscale.field.quantity import quantity_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,30 +34,11 @@ _NEAR: Final = 1e-6
 _PLAIN: Final = 900.0
 """A marker of at least this size is one where it stands alone; smaller ones are where they repeat."""
 
-_RAIN_WORDS: Final = ("rain", "precip", "snowfall")
 _ROUNDING: Final = 1e-6
 """Negative rain below this share of the largest value is rounding of packed data, not an error."""
 
 _ELSEWHERE: Final = 1000.0
 """What the largest rain of a lazy field may be: a block of it does not tell."""
-
-
-def is_rain(field: xr.DataArray) -> bool:
-    """Whether a field is precipitation: by its standard name, without one by its long name or name.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> is_rain(xr.DataArray(0.0, attrs={"standard_name": "lwe_precipitation_rate"}))
-    True
-    >>> is_rain(xr.DataArray(0.0, name="tas"))
-    False
-    """
-    said = str(field.attrs.get("standard_name", "")).lower()
-    if said:
-        return any(word in said for word in _RAIN_WORDS)
-    words = f"{field.attrs.get('long_name', '')} {field.name}".lower()
-    return any(word in words for word in _RAIN_WORDS) or str(field.name).lower() in {"pr", "tp"}
 
 
 def name_of(field: xr.DataArray) -> str:
@@ -180,7 +162,7 @@ class _Rules:
         packed = is_packed(field)  # the numbers are then not yet of the quantity
         return cls(
             called,
-            rain=is_rain(field) and not packed,
+            rain=quantity_of(field).precipitation and not packed,
             # the range of dBZ hides how far a marker stands from the rest
             echoes=str(field.attrs.get("units", "")).lower() == "dbz" and not packed,
             packed=packed,

@@ -175,6 +175,13 @@ def _checked(
 
 def _in_units_of(observations: xr.DataArray, forecasts: xr.DataArray) -> xr.DataArray:
     """Forecasts in the units of the observations, where both state units and they differ."""
+    from xdownscale.field.compare import check_same
+    from xdownscale.field.methods import check_differences
+    from xdownscale.field.quantity import quantity_of
+
+    measured = quantity_of(observations)
+    check_differences(measured)
+    check_same(quantity_of(forecasts), measured, what="the forecast", whose="the observations measure")
     ours, theirs = units_of(observations), units_of(forecasts)
     if ours is None or theirs is None or ours == theirs:
         return forecasts

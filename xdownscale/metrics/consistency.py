@@ -167,7 +167,8 @@ def _block_means(coarse: xr.DataArray, fine: xr.DataArray, axes: Axes, factors: 
             )
             raise FactorError(msg)
     plain = fit(fine.drop_vars(list(fine.coords)), axes, factors).astype(np.float64)
-    method, steps = time_method(coarse, axes), factors.time if axes.time else 1
+    steps = factors.time if axes.time else 1
+    method = time_method(coarse, axes) if steps > 1 else "mean"
     if method == "point" and axes.time:
         plain, steps = plain.isel({axes.time: slice(None, None, steps)}), 1
     areas = cell_areas(fine, axes)

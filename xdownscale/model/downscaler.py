@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from xdownscale.diffusion.sample import named_sampler
 from xdownscale.errors import FactorError, ModelFileError
 from xdownscale.field.factors import Factors
+from xdownscale.field.quantity import Quantity, read_quantity
 from xdownscale.field.warn import warn_user
 from xdownscale.model.artefact import ModelFile, fingerprint, open_model, plain, write_model
 from xdownscale.model.methods import SETTINGS, Method, described, kind_of, outline
@@ -32,11 +33,14 @@ class Variable:
         Units in which the networks work; None for a field without units.
     standard_name : str or None
         CF standard name.
+    cell_methods : str or None
+        Such as "time: sum", where the training field said so.
     """
 
     name: str
     units: str | None = None
     standard_name: str | None = None
+    cell_methods: str | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,12 @@ class Downscaler:
         """Factors in space and time."""
         time, y, x = self.method.settings.blocks
         return Factors(y=y, x=x, time=time)
+
+    @property
+    def quantity(self) -> Quantity:
+        """What its values measure: fields must measure the same."""
+        said = {key: value for key, value in asdict(self.variable).items() if value is not None}
+        return read_quantity(said.pop("name"), said)
 
     @property
     def stochastic(self) -> bool:
@@ -240,6 +250,7 @@ class Downscaler:
                 f"<xdownscale.Downscaler {self.name!r}>",
                 f"  factors     {self.factors}",
                 f"  variable    {self.variable.name} [{self.variable.units or 'n/a'}]",
+                f"  quantity    {self.quantity.told()}",
                 f"  method      {described(self.method)}, {number:,} weights",
                 f"  reach       {cells} coarse cells, {frames} coarse steps",
                 f"  fine grid   {spacing}, {step}",

@@ -10,7 +10,7 @@ import numpy as np
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
-from xdownscale.field.values import is_rain
+from xdownscale.field.quantity import quantity_of
 from xdownscale.plot.coast import coastlines
 from xdownscale.plot.style import INK, RATE, title_of
 
@@ -75,7 +75,7 @@ class Ground:
     def of(cls, field: xr.DataArray, axes: Axes) -> Ground:
         """The ground of a field in the units that are shown."""
         extent, aspect, metric = _extent(field, axes)
-        rain = is_rain(field) and field.attrs.get("units") == RATE
+        rain = quantity_of(field).precipitation and field.attrs.get("units") == RATE
         return cls(extent, aspect, metric, rain, title_of(field), coastlines(field, axes, extent))
 
     def panel_size(self, longer: float) -> tuple[float, float]:

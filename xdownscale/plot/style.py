@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xdownscale.errors import OptionalDependencyError, UnitsError, ValueRangeError
+from xdownscale.field.quantity import quantity_of
 from xdownscale.field.units import to_units
-from xdownscale.field.values import is_rain, name_of
+from xdownscale.field.values import name_of
 from xdownscale.io import write_whole
 from xdownscale.metrics.alignment import with_members
 from xdownscale.metrics.scorable import scorable
@@ -115,7 +116,7 @@ def looks() -> Iterator[dict[str, Any]]:
 
 def in_shown_units(field: xr.DataArray) -> xr.DataArray:
     """Rain rates in mm/h; everything else, and rain that is no rate, as it is."""
-    if not is_rain(field):
+    if not quantity_of(field).precipitation:
         return field
     try:
         return to_units(field, RATE).assign_attrs(units=RATE)

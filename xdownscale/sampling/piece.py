@@ -11,8 +11,9 @@ import xarray as xr
 from xdownscale.errors import DimensionError, MissingValueError
 from xdownscale.field.blocks import match_means
 from xdownscale.field.grid import cell_areas, describe, refine_coords
+from xdownscale.field.quantity import quantity_of
 from xdownscale.field.static import named_static, static_on_grid
-from xdownscale.field.units import to_units
+from xdownscale.field.units import dimension, to_units
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
@@ -67,11 +68,22 @@ def piece_of(field: xr.DataArray, axes: Axes, model: Downscaler) -> Piece:
     """
     grid = describe(field, axes)
     values = field if model.variable.units is None else to_units(field, model.variable.units, step=grid.step)
+    if _amounts(field, axes, model):
+        values = values / values.dtype.type(model.factors.time)  # of a fine step, as they were learned
     time = axes.time or "time"
     if axes.time is None:
         values = values.expand_dims(time)
     coords = refine_coords(field, axes, model.factors)
     return Piece(values.transpose(time, *axes.spatial), grid, coords, field.name, field.attrs.get("units"))
+
+
+def _amounts(field: xr.DataArray, axes: Axes, model: Downscaler) -> bool:
+    """Whether a field holds amounts over its coarse steps, and the model works with amounts and not with rates."""
+    works_in = dimension(model.variable.units or "")
+    if works_in == "rate" or axes.time is None or model.factors.time == 1:
+        return False
+    gives = dimension(str(field.attrs.get("units", "")))
+    return quantity_of(field, axes.time).time == "sum" or (gives, works_in) == ("rate", "amount")
 
 
 def static_of(

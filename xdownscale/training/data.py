@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from xdownscale.errors import FactorError
+from xdownscale.field.quantity import quantity_of
 from xdownscale.field.static import named_static
 from xdownscale.training.sources import (
+    alike,
     as_list,
     magnitude,
     prepared,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from xdownscale.field.axes import Axes
     from xdownscale.field.factors import Factors
+    from xdownscale.field.quantity import Quantity
     from xdownscale.field.static import Static
     from xdownscale.model.generator import StaticField
     from xdownscale.model.transform import Transform
@@ -54,6 +57,12 @@ class TrainingData:
     products: tuple[str, ...]
     transform: Transform
     static: tuple[StaticField, ...]
+
+    @property
+    def quantity(self) -> Quantity:
+        """What the fields measure."""
+        field, axes = self.events[0]
+        return quantity_of(field, axes.time)
 
     @property
     def magnitude(self) -> float:
@@ -89,6 +98,8 @@ def gather(
     """
     judges = [] if isinstance(validation, (int, float)) else as_list(validation)
     events = [prepared(each, factors, dims) for each in as_list(field)]
+    first = quantity_of(events[0][0], events[0][1].time)
+    events = alike(events, first, what="the field to learn from", whose="the first one measures")
     names, judge_names = _products(styles, len(events), len(judges))
     fields = named_static(static)
     standard = standard_fields(fields, events)
@@ -99,7 +110,15 @@ def gather(
 
     sources, held_out = (
         arrays(events, names),
-        arrays([prepared(j, factors, dims) for j in judges], judge_names),
+        arrays(
+            alike(
+                [prepared(j, factors, dims) for j in judges],
+                first,
+                what="the field of validation",
+                whose="the fields to learn from measure",
+            ),
+            judge_names,
+        ),
     )
     if isinstance(validation, (int, float)):
         sources, held_out = split(sources, float(validation), factors.time * frames)

@@ -10,11 +10,14 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError, EmptyFieldError
 from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.compare import check_same
 from xdownscale.field.grid import check_regular
+from xdownscale.field.methods import refined_method
 from xdownscale.field.pieces import contiguous
+from xdownscale.field.quantity import quantity_of
 from xdownscale.field.static import static_on_grid
 from xdownscale.field.units import to_units
-from xdownscale.field.values import checked, is_rain, name_of
+from xdownscale.field.values import checked, name_of
 from xdownscale.model.generator import StaticField
 from xdownscale.model.transform import LogRain, Standard
 from xdownscale.training.patches import Source
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from xdownscale.field.factors import Factors
+    from xdownscale.field.quantity import Quantity
     from xdownscale.model.transform import Transform
 
 RAIN_UNITS = "mm h-1"
@@ -54,7 +58,8 @@ def prepared(
         )
         raise DimensionError(msg)
     field = checked(field)
-    if is_rain(field):
+    refined_method(field, axes, refines_time=factors.time > 1)
+    if quantity_of(field, axes.time).precipitation:
         field = to_units(field, RAIN_UNITS)
     check_regular(field, axes.spatial, None)
     if axes.time is None:
@@ -63,9 +68,35 @@ def prepared(
     return field.transpose(axes.time or "time", *axes.spatial), axes
 
 
+def alike(
+    events: Sequence[tuple[xr.DataArray, Axes]], wanted: Quantity, *, what: str, whose: str
+) -> list[tuple[xr.DataArray, Axes]]:
+    """Fields of one quantity, in its units.
+
+    Parameters
+    ----------
+    events : sequence of (DataArray, Axes)
+        Prepared fields.
+    wanted : Quantity
+        What they must measure.
+    what, whose : str
+        What messages call both.
+
+    Raises
+    ------
+    QuantityError
+        If one of them measures something else.
+    """
+    for field, axes in events:
+        check_same(quantity_of(field, axes.time), wanted, what=what, whose=whose)
+    if wanted.units is None:
+        return list(events)
+    return [(to_units(f, wanted.units) if f.attrs.get("units") else f, axes) for f, axes in events]
+
+
 def transform_for(fields: Sequence[xr.DataArray]) -> Transform:
     """Logarithmic and rectified for rain, standardised for anything else."""
-    if is_rain(fields[0]):
+    if quantity_of(fields[0]).precipitation:
         return LogRain()
     values = np.concatenate([np.asarray(field.values, np.float64).ravel() for field in fields])
     return Standard(float(np.nanmean(values)), float(np.nanstd(values)) or 1.0)
@@ -108,7 +139,7 @@ def sources_of(
         laid = [(_laid(s.name, fields[s.name], field, axes) - s.mean) / s.scale for s in standard]
         ground = np.stack(laid).astype(np.float32)
     values = np.asarray(field.values, np.float32)
-    if is_rain(field):
+    if quantity_of(field).precipitation:
         values = np.maximum(values, 0, where=np.isfinite(values), out=values.copy())
     time = axes.time if axes.time in field.coords else None
     parts = contiguous(field, time)
