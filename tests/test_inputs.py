@@ -15,7 +15,7 @@ from tests.models import model
 from tests.support import globe, rain, raise_if_dask_computes
 from xdownscale.errors import DimensionError, FactorError, TimeAxisError, UnitsError, ValueRangeError
 from xdownscale.field.axes import find_axes
-from xdownscale.field.space import unit_vectors
+from xdownscale.field.sphere import unit_vectors
 
 TABLE = Path(__file__).parents[1] / "docs" / "inputs.md"
 MODEL = model()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from xdownscale.errors import UnitsError
-from xdownscale.field.axes import holds_times
+from xdownscale.field.forecasts import lead_dim
+from xdownscale.field.labels import holds_times
 from xdownscale.field.pieces import step_beside_gaps
 from xdownscale.field.provenance import result_attrs
 from xdownscale.field.times import as_timedelta
@@ -151,7 +152,8 @@ def _needs_step(present: str, wanted: str) -> bool:
 
 def _step_of(field: xr.DataArray) -> np.timedelta64 | None:
     """Length of a step of the field's time axis, gaps aside; None where it has none."""
-    dim = next((str(d) for d in field.dims if d in field.coords and holds_times(field[d])), None)
+    times = (str(d) for d in field.dims if d in field.coords and holds_times(field[d]))
+    dim = lead_dim(field) or next(times, None)
     ticks = None if dim is None else step_beside_gaps(field, dim)
     return None if ticks is None or dim is None else as_timedelta(ticks, field.coords[dim].values)
 
