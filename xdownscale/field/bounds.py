@@ -83,17 +83,18 @@ def _directed(field: Source, dim: str, name: str, found: xr.Variable) -> Bounds 
         raise TimeAxisError(msg)
     if values.size == 0 or bool((values != values).any()):  # noqa: PLR0124  NaN and NaT of any type
         return None
-    turned = bool(values[0, 0] > values[0, 1]) != _descends(label)
-    turned = turned and bool((values[:, 0] != values[:, 1]).all())
+    down = _descends(label)
+    turned = down is not None and bool((values[:, int(down)] > values[:, 1 - int(down)]).all())
     return Bounds(name, str(found.dims[1]), values[:, ::-1] if turned else values, turned)
 
 
-def _descends(label: xr.DataArray) -> bool:
-    """Whether labels go down; of one label alone its noted width tells."""
+def _descends(label: xr.DataArray) -> bool | None:
+    """Whether labels go down; of one label alone its noted width tells, or nothing does."""
     values = label.values
     if values.size > 1:
         return bool(values[-1] < values[0])
-    return label.dtype.kind in "fiu" and float(label.attrs.get(WIDTH, 0.0)) < 0
+    width = label.attrs.get(WIDTH) if label.dtype.kind in "fiu" else None
+    return None if width is None else float(width) < 0
 
 
 def _names(field: Source, dim: str) -> list[Hashable]:

@@ -4,11 +4,15 @@ xarray joins labels by their bits, and 47.05 is not 47.050000000000004. So a coa
 labels of the cells that it was made from, and a fine label those of the cells that it is a part of. They are used only
 where the labels still agree with them, so that they may be cut, turned and written to a file.
 
-A note is plain text, "first last number", where that gives all labels back, else an array of numbers.
+A note is text: first label, last label, number of labels; and where evenly spaced decimals are not the labels, how many
+floating-point numbers each is away from them, as integers that are packed by zlib and base64.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
+import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _AGREE = 1e-6
-"""Share of a cell by which labels may differ from what their notes say, and are still meant."""
+"""Share of a cell, beside rounding, by which labels may differ from what their notes say, and are still meant."""
 
 _DECIMALS = 11
 """More decimals than these are rounding, not intent."""
@@ -66,11 +70,11 @@ def finer(label: xr.DataArray, width: float, merge: Callable[[np.ndarray], np.nd
     merge : callable
         From fine labels, shape (cells, parts), to coarse ones.
     """
-    parts, labels = _read(label, FINER, FINER_CELLS)
+    parts, labels = _read(label, FINER, FINER_CELLS, width)
     if labels is None or labels.size % parts:
         return None
     blocks = labels.reshape(-1, parts)
-    places = _places(label.values, merge(blocks), width)
+    places = _places(label.values, merge(blocks), _slack(label, width))
     return None if places is None else Blocks(blocks[places])
 
 
@@ -90,13 +94,13 @@ def coarser(
     split : callable
         From coarse labels to fine ones, in one row.
     """
-    made, labels = _read(label, COARSER, COARSER_CELLS)
-    if labels is None or made != parts or labels.size == 0:
+    made, labels = _read(label, COARSER, COARSER_CELLS, width)
+    if labels is None or made != parts:
         return None
-    known = split(labels).reshape(-1, parts)
+    known, slack = split(labels).reshape(-1, parts), _slack(label, width)
     rows = label.values.reshape(-1, parts)
-    places = _places(rows[:, 0], known[:, 0], width)
-    if places is None or float(np.abs(known[places] - rows).max()) > _AGREE * abs(width):
+    places = _places(rows[:, 0], known[:, 0], slack)
+    if places is None or float(np.abs(known[places] - rows).max()) > slack:
         return None
     whole: np.ndarray = labels[places]
     return whole
@@ -109,13 +113,19 @@ def note_of_coarse(labels: np.ndarray, parts: int) -> dict[str, Any]:
 
 def still_coarser(label: xr.DataArray, merged: int) -> dict[str, Any]:
     """What fine labels say of their coarse cells, after some of the parts of each were merged."""
-    parts, labels = _read(label, COARSER, COARSER_CELLS)
+    parts, labels = _read(label, COARSER, COARSER_CELLS, 1.0)
     if labels is None or parts % merged or parts == merged:
         return {}
     return {COARSER: label.attrs[COARSER], COARSER_CELLS: parts // merged}
 
 
-def _places(labels: np.ndarray, known: np.ndarray, width: float) -> np.ndarray | None:
+def _slack(label: xr.DataArray, width: float) -> float:
+    """How far labels may be off."""
+    eps = float(np.finfo(label.dtype).eps) if label.dtype.kind == "f" else 0.0
+    return _AGREE * abs(width) + 4 * eps * float(np.abs(label.values).max())
+
+
+def _places(labels: np.ndarray, known: np.ndarray, slack: float) -> np.ndarray | None:
     """Where each label stands among those that are known; None where one does not."""
     order = np.argsort(known)
     right = np.clip(np.searchsorted(known[order], labels), 1, max(1, known.size - 1))
@@ -123,34 +133,56 @@ def _places(labels: np.ndarray, known: np.ndarray, width: float) -> np.ndarray |
     right = np.minimum(right, known.size - 1)
     nearer = np.abs(known[order[left]] - labels) <= np.abs(known[order[right]] - labels)
     places: np.ndarray = order[np.where(nearer, left, right)]
-    near = np.abs(known[places] - labels) <= _AGREE * abs(width)
+    near = np.abs(known[places] - labels) <= slack
     return places if bool(near.all()) else None
 
 
-def _written(labels: np.ndarray) -> Any:
-    """Labels as an attribute."""
-    text = f"{labels[0]} {labels[-1]} {labels.size}"
-    return text if labels.size > 1 and bool(np.array_equal(_line(text, labels.dtype), labels)) else labels
-
-
-def _read(label: xr.DataArray, name: str, cells: str) -> tuple[int, np.ndarray | None]:
-    """How many parts a cell has, and the labels; None where there is no note, or one that cannot be read."""
-    dtype = label.dtype if label.dtype.kind == "f" else np.dtype(np.float64)
+def _read(label: xr.DataArray, name: str, cells: str, width: float) -> tuple[int, np.ndarray | None]:
+    """Parts of a cell and noted labels in the direction of the label; None without a note that can be read."""
+    dtype = _plain(label.dtype) if label.dtype.kind == "f" else np.dtype(np.float64)
     try:
-        parts, note = int(label.attrs[cells]), label.attrs[name]
-        labels = _line(note, dtype) if isinstance(note, str) else np.atleast_1d(note)
-    except (KeyError, TypeError, ValueError):
+        parts, labels = int(label.attrs[cells]), _labels(str(label.attrs[name]), dtype)
+    except (KeyError, TypeError, ValueError, binascii.Error, zlib.error):
         return 0, None
-    if parts < 1 or labels.ndim != 1 or labels.dtype.kind not in "fiu":
+    if parts < 1:
         return 0, None
-    return parts, labels.astype(dtype) if labels.dtype.kind == "f" else labels
+    return parts, labels[::-1] if (float(labels[-1]) - float(labels[0])) * width < 0 else labels
 
 
-def _line(text: str, dtype: np.dtype[Any]) -> np.ndarray:
-    """The labels of a note "first last number": evenly spaced decimals."""
-    first, last, number = text.split()
-    line = np.linspace(float(first), float(last), int(number))
-    if not set(first + last) & set(".eE"):
-        return np.rint(line).astype(np.int64)
+def _written(labels: np.ndarray) -> str:
+    """Labels as a note."""
+    labels = labels.astype(np.int64 if labels.dtype.kind in "iu" else _plain(labels.dtype))
+    text = f"{labels[0]} {labels[-1]} {labels.size}"
+    apart = _bits(labels) - _bits(_labels(text, labels.dtype))
+    if not apart.any():
+        return text
+    packed = zlib.compress(apart.astype("<i8").tobytes(), 9)
+    return f"{text} {base64.b64encode(packed).decode()}"
+
+
+def _labels(note: str, dtype: np.dtype[Any]) -> np.ndarray:
+    """The labels of a note. Every operation is one of IEEE 754, so that all machines get the same bits."""
+    first, last, number, *packed = note.split()
+    count, ends = int(number), first + last
+    line = float(first) + np.arange(count) * ((float(last) - float(first)) / max(1, count - 1))
     decimals = max(len(end.partition(".")[2]) for end in (first, last))
-    return (np.round(line, decimals) if decimals <= _DECIMALS else line).astype(dtype)
+    if decimals <= _DECIMALS:
+        line = np.rint(line * 10.0**decimals) / 10.0**decimals
+    labels = line.astype(dtype if set(ends) & set(".e") else np.int64)
+    if not packed:
+        return labels
+    apart = np.frombuffer(zlib.decompress(base64.b64decode(packed[0])), "<i8")
+    bits = _bits(labels)
+    exact: np.ndarray = (bits + apart).astype(bits.dtype).view(labels.dtype)
+    return exact
+
+
+def _plain(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The same precision in the order of bytes of this machine, double at most."""
+    return np.dtype(f"f{min(dtype.itemsize, 8)}")
+
+
+def _bits(labels: np.ndarray) -> np.ndarray:
+    """Numbers as integers whose differences count the numbers in between."""
+    bits: np.ndarray = labels.view(f"i{labels.dtype.itemsize}")
+    return bits

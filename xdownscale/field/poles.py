@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +17,7 @@ POLE = 90.0
 _BEYOND = 1e-3
 """Degrees beyond the pole that are rounding."""
 
-_NEAR = 1e-3
+_NEAR = 0.02
 """Share of a row by which labels may be off and still be taken for its centre."""
 
 
@@ -77,12 +76,12 @@ def polar_rows(labels: np.ndarray, width: float | None) -> tuple[int, int]:
 
 def _at_first_end(labels: np.ndarray, usual: float) -> int:
     """Rows that begin at a pole with a width of their own and are followed by one of the usual width."""
-    from_pole = POLE - np.abs(labels) if abs(labels[0]) <= POLE else labels * math.nan
-    narrow = 2 * float(from_pole[0])
-    if not _NEAR * usual < narrow < (1 - _NEAR) * usual:
+    steps = np.abs(np.diff(labels))
+    if not 0 < steps[0] < (1 - _NEAR) * usual:
         return 0
-    near = _NEAR * narrow
-    even = np.abs(from_pole - (np.arange(labels.size) + 0.5) * narrow) <= near
-    rows = labels.size if even.all() else int(np.argmin(even))
-    follows = rows < labels.size and abs(from_pole[rows] - (rows * narrow + usual / 2)) <= near
-    return rows if follows and rows > 1 else 0
+    inside = steps < steps[0] + (usual - steps[0]) / 4
+    rows = 1 + (len(steps) if inside.all() else int(np.argmin(inside)))
+    narrow = float(steps[: rows - 1].mean())
+    begins = abs(POLE - abs(labels[0]) - narrow / 2) <= _NEAR * narrow
+    follows = rows < labels.size and abs(steps[rows - 1] - (narrow + usual) / 2) <= _NEAR * usual
+    return rows if begins and follows else 0

@@ -92,8 +92,8 @@ def _irregular(label: xr.DataArray, labels: np.ndarray) -> str:
     at = int(np.flatnonzero(np.abs(steps - usual) > _REGULAR * abs(usual))[0]) if usual else 0
     fix = f"Interpolate to even spacing, {field}.interp({name}=...), or sort it, {field}.sortby({name!r})."
     if abs(abs(steps[at]) - 360) < 2 * abs(usual):
-        east = bool(np.ptp(np.diff(np.sort(labels % 360))) <= _REGULAR * abs(usual))
-        continuous = f"field.{name} % 360" if east else f"(field.{name} + 180) % 360 - 180"
+        west = bool(np.ptp(np.diff(np.sort((labels + 180) % 360))) <= _REGULAR * abs(usual))
+        continuous = f"(field.{name} + 180) % 360 - 180" if west else f"field.{name} % 360"
         fix = f"Make longitudes continuous: field.assign_coords({name}={continuous}).sortby({name!r})."
     return f"{name!r} is not evenly spaced: {steps[at]:g} after index {at}, {usual:g} elsewhere. {fix}"
 
