@@ -94,7 +94,9 @@ def interpolate(
     line = f"interpolate(spatial={factors.spatial}, temporal={factors.time}, method={method!r})"
     split, keep = in_pieces(_Split(factors, method), gaps), keeps_attrs()
     fine = apply_change(field, split, dims=dims, need_time=factors.time > 1, line=line, history=keep)
-    return fine if isinstance(fine, xr.DataTree) else laid_like(fine, like, dims)
+    if isinstance(fine, xr.DataTree):
+        return fine
+    return laid_like(fine, like, dims)
 
 
 @dataclass(frozen=True)

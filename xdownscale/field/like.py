@@ -46,10 +46,8 @@ def laid_like(result: Flat, like: Source | None, dims: Mapping[str, str] | None)
     """
     if like is None:
         return result
-    alone = isinstance(result, xr.DataArray)
-    grids = {find_axes(result, dims=dims)} if alone else set(fields_of(result, dims).values())
     made = xr.Dataset(coords=result.coords)
-    for axes in grids:
+    for axes in _grids(result, dims):
         result = with_labels(result, coords_like(made, like, axes))
     return result
 
@@ -57,15 +55,23 @@ def laid_like(result: Flat, like: Source | None, dims: Mapping[str, str] | None)
 def with_labels(result: Flat, new: Mapping[str, xr.Variable]) -> Flat:
     """A result with new coordinates, as far as they lie on its dimensions; bounds that they replace are gone."""
     old = [found.name for dim in result.dims if dim in new and (found := find_bounds(result, str(dim)))]
-    room = set(result.dims) if isinstance(result, xr.DataArray) else None
-    fitting = {name: one for name, one in new.items() if room is None or set(one.dims) <= room}
-    return result.drop_vars([name for name in old if name not in new]).assign_coords(fitting)
+    result = result.drop_vars([name for name in old if name not in new])
+    if isinstance(result, xr.Dataset):
+        return result.assign_coords(new)
+    return result.assign_coords({name: one for name, one in new.items() if set(one.dims) <= set(result.dims)})
+
+
+def _grids(result: Source, dims: Mapping[str, str] | None) -> set[Axes]:
+    """Dimensions of a field, or of each field of a Dataset."""
+    if isinstance(result, xr.Dataset):
+        return set(fields_of(result, dims).values())
+    return {find_axes(result, dims=dims)}
 
 
 def check_no_tree(field: object, like: Source | None) -> None:
     """Raise where one grid is wanted for the nodes of a tree, of which each may have its own."""
     if like is not None and isinstance(field, xr.DataTree):
-        msg = "like is one grid, and each node of a tree may have its own: treat them one by one, tree[path].to_dataset()."
+        msg = "like is one grid, and each node of a tree may have its own. Treat them singly: tree[path].to_dataset()."
         raise DimensionError(msg)
 
 
