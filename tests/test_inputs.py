@@ -23,7 +23,7 @@ from xdownscale.errors import (
     ValueRangeError,
 )
 from xdownscale.field.axes import find_axes
-from xdownscale.field.space import unit_vectors
+from xdownscale.field.sphere import unit_vectors
 
 TABLE = Path(__file__).parents[1] / "docs" / "inputs.md"
 MODEL = model()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from xdownscale.field.labels import Source
     from xdownscale.field.parts import By, Region
     from xdownscale.field.static import Static
     from xdownscale.metrics.choice import Metrics
@@ -69,12 +70,13 @@ class _Grids(Generic[Field]):
         *,
         method: str = "bicubic",
         gaps: str = "error",
+        like: Source | None = None,
         dims: Mapping[str, str] | None = None,
     ) -> Field:
         """Refine by interpolation: :func:`xdownscale.interpolate`."""
         from xdownscale.interpolate import interpolate
 
-        return interpolate(self._field, spatial, temporal, method=method, gaps=gaps, dims=dims)
+        return interpolate(self._field, spatial, temporal, method=method, gaps=gaps, like=like, dims=dims)
 
     def downscale(
         self,
@@ -93,6 +95,7 @@ class _Grids(Generic[Field]):
         tile: tuple[int, int, int] | None = None,
         device: str = "auto",
         progress: bool | None = None,
+        like: Source | None = None,
         dims: Mapping[str, str] | None = None,
     ) -> Field:
         """Draw an ensemble of fine fields: :func:`xdownscale.downscale`."""
@@ -114,6 +117,7 @@ class _Grids(Generic[Field]):
             tile=tile,
             device=device,
             progress=progress,
+            like=like,
             dims=dims,
         )
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from xdownscale.errors import DimensionError, FileError, OptionalDependencyError, XDownscaleError
-from xdownscale.field.change import only_field
+from xdownscale.field.change import field_of, only_field
 from xdownscale.io import check_place, write_store, write_whole
 
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def _chosen(dataset: xr.Dataset, variable: str | None) -> xr.Dataset:
 
 def _field(dataset: xr.Dataset, variable: str | None) -> xr.DataArray:
     """The variable that was named, or the only one with y and x."""
-    return only_field(dataset) if variable is None else _chosen(dataset, variable)[variable]
+    return only_field(dataset) if variable is None else field_of(_chosen(dataset, variable), variable)
 
 
 def _names(dataset: xr.Dataset) -> list[str]:

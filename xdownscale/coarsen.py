@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from xdownscale.field.axes import Axes
-    from xdownscale.field.bounds import Coordinates, Source
+    from xdownscale.field.bounds import Coordinates
+    from xdownscale.field.labels import Source
 
 __all__ = ["coarsen"]
 

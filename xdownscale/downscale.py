@@ -19,6 +19,7 @@ from xdownscale.field.change import (
 from xdownscale.field.chunks import even_chunks
 from xdownscale.field.compare import check_same
 from xdownscale.field.factors import Factors
+from xdownscale.field.like import check_no_tree, coords_like, with_labels
 from xdownscale.field.methods import fine_methods
 from xdownscale.field.pieces import check_gaps, contiguous, take
 from xdownscale.field.provenance import add_history, package_version, refer_to_mapping, result_attrs
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Hashable, Mapping, Sequence
 
+    from xdownscale.field.labels import Source
     from xdownscale.field.static import Static
     from xdownscale.model.downscaler import Downscaler
 
@@ -56,6 +58,7 @@ def downscale(
     tile: tuple[int, int, int] | None = None,
     device: str = "auto",
     progress: bool | None = None,
+    like: Source | None = None,
     dims: Mapping[str, str] | None = None,
 ) -> Field:
     """Draw an ensemble of fine fields whose block means are the coarse field.
@@ -96,6 +99,10 @@ def downscale(
         "auto" takes a GPU if there is one.
     progress : bool, optional
         Show a progress bar; by default for work of more than a few seconds.
+    like : DataArray or Dataset, optional
+        A field on the fine grid, whose coordinates along y, x and time the ensemble gets, so that both join. They must
+        agree with the computed ones within a tenth of a cell or step. By default a field that was made by ``coarsen``
+        gets the labels back that it had before.
     dims : mapping, optional
         Dimension names by role, where they cannot be recognised.
 
@@ -127,9 +134,11 @@ def downscale(
         tile,
         device,
         progress,
+        like,
         dims,
     )
     wish.check()
+    check_no_tree(field, like)
     downscaler = _resolved(model, spatial, temporal)
     wish = replace(wish, model_sha256=downscaler.sha256)
     if style is not None:
@@ -155,6 +164,7 @@ class _Wish:
     tile: tuple[int, int, int] | None
     device: str
     progress: bool | None
+    like: Source | None
     dims: Mapping[str, str] | None
     model_sha256: str = ""
     """Of the model that was given; a style or sampler that was asked for is recorded beside it."""
@@ -222,6 +232,8 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
     parts = contiguous(field, axes.time) if wish.gaps == "split" else [slice(None)]
     pieces = [piece_of(take(field, axes.time, part), axes, model) for part in parts]
     warn_of_other_scales(pieces[0].grid, model)
+    made = _joined([xr.Dataset(coords=piece.coords) for piece in pieces], axes.time)
+    labels = {} if wish.like is None else coords_like(made, wish.like, axes)
     static = static_of(model, wish.static, axes, pieces[0].coords)
     fine = [
         drawn(
@@ -237,11 +249,11 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
         )
         for piece in pieces
     ]
-    result = fine[0] if len(fine) == 1 else _joined(fine, axes.time)
+    result = _joined(fine, axes.time)
     result = result.copy(deep=False, data=even_chunks(result.data))
     extra = _extra(model, wish)
     result.attrs = result_attrs(field, cell_methods=methods, extra=extra, keep_attrs=True)
-    return refer_to_mapping(result, field, pieces[0].coords)
+    return refer_to_mapping(with_labels(result, labels), field, pieces[0].coords)
 
 
 def _along(field: xr.DataArray, dim: Any, model: Downscaler, wish: _Wish) -> xr.DataArray:
@@ -257,9 +269,11 @@ def _along(field: xr.DataArray, dim: Any, model: Downscaler, wish: _Wish) -> xr.
     return joined.transpose("member", dim, ...)
 
 
-def _joined(pieces: Sequence[xr.DataArray], dim: str | None) -> xr.DataArray:
+def _joined(pieces: Sequence[Told], dim: str | None) -> Told:
     """Pieces one behind the other in time."""
-    joined: xr.DataArray = xr.concat(
+    if len(pieces) == 1:
+        return pieces[0]
+    joined: Told = xr.concat(
         pieces, dim=dim, coords="minimal", compat="override", join="override", combine_attrs="override"
     )
     return joined

@@ -11,7 +11,8 @@ from xdownscale.errors import DimensionError, TimeAxisError
 from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import cell_areas, check_regular, coarsen_coords, describe, refine_coords
-from xdownscale.field.space import lattice_index, spacing, to_degrees, unit_vectors
+from xdownscale.field.space import lattice_index, spacing
+from xdownscale.field.sphere import to_degrees, unit_vectors
 
 AXES = Axes("y", "x", "time")
 

@@ -6,9 +6,10 @@ import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from xdownscale.errors import DimensionError
+from xdownscale.field.forecasts import lead_dim
+from xdownscale.field.labels import holds_times
+from xdownscale.field.unstructured import no_grid, unstructured_dims
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
@@ -112,7 +113,7 @@ def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, nee
     ----------
     field : DataArray
         Any field with two space dimensions. Two-dimensional latitude and longitude (a curvilinear grid) name
-        the dimensions they lie on.
+        the dimensions they lie on; of a forecast with start and lead times, time is the lead.
     dims : mapping, optional
         Names given by the user, by role: any of ``time``, ``y``, ``x``, ``member``.
     need_time : bool
@@ -125,7 +126,7 @@ def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, nee
     Raises
     ------
     DimensionError
-        If a dimension cannot be found, or two roles fall on one dimension.
+        If a dimension cannot be found, two roles fall on one dimension, or the grid is unstructured.
 
     Examples
     --------
@@ -141,6 +142,9 @@ def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, nee
             name = next((n for n in _candidates(field, role) if n not in found.values()), None)
             if name is not None:
                 found[role] = name
+    cells = unstructured_dims(field)
+    if cells and (not {"y", "x"} <= found.keys() or cells & {found["y"], found["x"]}):
+        raise DimensionError(no_grid(cells))
     for role in ("y", "x", *(("time",) if need_time else ())):
         if role not in found:
             raise DimensionError(_not_found(field, role, found))
@@ -179,6 +183,9 @@ def check_dims(field: xr.DataArray | xr.Dataset, dims: Mapping[str, str]) -> dic
 
 def _candidates(field: xr.DataArray, role: str) -> Iterator[str]:
     """Dimensions that may have this role, the best founded first."""
+    lead = lead_dim(field) if role == "time" else None
+    if lead is not None:
+        yield lead
     yield from _from_cf(field, role)
     yield from _from_curvilinear(field, role)
     if role == "time":
@@ -201,31 +208,23 @@ def _from_cf(field: xr.DataArray, role: str) -> Iterator[str]:
     for name in names:
         if name in field.coords and field[name].ndim == 1:
             yield str(field[name].dims[0])
-        elif name in field.coords and field[name].ndim == 2 and role in _CURVILINEAR:
+        elif name in field.coords and field[name].ndim >= 2 and role in _CURVILINEAR:
             yield _of_pair(field[name], role)
 
 
 def _from_curvilinear(field: xr.DataArray, role: str) -> Iterator[str]:
     """Dimensions of two-dimensional latitude and longitude that carry no attributes."""
     for name, coordinate in field.coords.items():
-        if coordinate.ndim == 2 and str(name).lower() in _CURVILINEAR.get(role, ()):
+        if coordinate.ndim >= 2 and str(name).lower() in _CURVILINEAR.get(role, ()):
             yield _of_pair(coordinate, role)
 
 
 def _of_pair(coordinate: xr.DataArray, role: str) -> str:
-    """Of the two dimensions of a coordinate the one with this role: by name, else (y, x) in order."""
+    """Of the last two dimensions of a coordinate the one with this role: by name, else (y, x) in order."""
     for dim in coordinate.dims:
         if str(dim).lower() in _NAMES[role]:
             return str(dim)
-    return str(coordinate.dims[0 if role == "y" else 1])
-
-
-def holds_times(coordinate: xr.DataArray | xr.Variable) -> bool:
-    """Whether a coordinate holds datetime64 or cftime values."""
-    if np.issubdtype(coordinate.dtype, np.datetime64):
-        return True
-    first = coordinate.values.flat[0] if coordinate.dtype == object and coordinate.size else None
-    return hasattr(first, "calendar")
+    return str(coordinate.dims[-2 if role == "y" else -1])
 
 
 def _shown(field: xr.DataArray | xr.Dataset) -> tuple[str, ...]:

@@ -9,15 +9,18 @@ import xarray as xr
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, check_dims, find_axes
 from xdownscale.field.chunks import even_chunks
+from xdownscale.field.labels import label_of
 from xdownscale.field.provenance import add_history, refer_to_mapping
 from xdownscale.field.times import notes_of_bounds
 from xdownscale.field.tree import map_tree
+from xdownscale.field.unstructured import no_grid, unstructured_dims
 from xdownscale.field.warn import name_unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping
 
-    from xdownscale.field.bounds import Coordinates, Source
+    from xdownscale.field.bounds import Coordinates
+    from xdownscale.field.labels import Source
 
 Field = TypeVar("Field", xr.DataArray, xr.Dataset, xr.DataTree)
 
@@ -111,15 +114,35 @@ def only_field(field: Source, *, dims: Mapping[str, str] | None = None) -> xr.Da
     if isinstance(field, xr.DataArray):
         return field
     check_dims(field, dims or {})
-    names = list(fields_of(field, dims))
-    if len(names) != 1:
-        found = [str(name) for name in names] or f"none among {[str(name) for name in field.data_vars]}"
-        msg = f"one field is wanted, the dataset has {found}. Choose: dataset[name], or --variable NAME."
-        raise DimensionError(msg)
     dataset = with_grid_as_coords(field)
-    chosen = dataset[names[0]]
-    notes = {str(dim): notes_of_bounds(dataset, str(dim)) for dim in chosen.dims}
-    return chosen.assign_coords({dim: chosen[dim].assign_attrs(said) for dim, said in notes.items() if said})
+    names = list(fields_of(dataset, dims))
+    if not names:
+        raise DimensionError(_nothing_to_change(dataset, need_time=False))
+    if len(names) != 1:
+        msg = (
+            f"one field is wanted, the dataset has {[str(name) for name in names]}. "
+            f"Choose: dataset[name], or --variable NAME."
+        )
+        raise DimensionError(msg)
+    return field_of(dataset, names[0])
+
+
+def field_of(dataset: xr.Dataset, name: Hashable) -> xr.DataArray:
+    """One variable, with its grid mapping as a coordinate and times that say what their bounds said.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Where to look.
+    name : hashable
+        Name of the variable.
+    """
+    dataset = with_grid_as_coords(dataset)
+    chosen = dataset[name]
+    notes = {label_of(dataset, str(dim)): notes_of_bounds(dataset, str(dim)) for dim in chosen.dims}
+    return chosen.assign_coords(
+        {label: chosen[label].assign_attrs(said) for label, said in notes.items() if said}
+    )
 
 
 def with_grid_as_coords(dataset: xr.Dataset) -> xr.Dataset:
@@ -264,6 +287,9 @@ def _axes_of(field: xr.DataArray, dims: Mapping[str, str] | None) -> Axes | None
 
 def _nothing_to_change(dataset: xr.Dataset, *, need_time: bool) -> str:
     """Say that no variable has what is needed."""
+    cells = {dim for variable in dataset.data_vars.values() for dim in unstructured_dims(variable)}
+    if cells and not need_time:
+        return no_grid(cells)
     wanted, role = ("a time dimension", "time") if need_time else ("numbers on y and x", "y")
     return (
         f"no variable of {[str(name) for name in dataset.data_vars]} has {wanted}; "

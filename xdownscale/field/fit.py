@@ -8,8 +8,9 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import FactorError
-from xdownscale.field.bounds import Source, find_bounds
-from xdownscale.field.space import has_labels, spacing
+from xdownscale.field.bounds import find_bounds
+from xdownscale.field.labels import Source, has_labels, label_of, labels_of
+from xdownscale.field.space import spacing
 from xdownscale.field.times import tick_step, to_ticks
 
 if TYPE_CHECKING:
@@ -84,8 +85,9 @@ def _pad(field: Source, dim: str, count: int, *, is_time: bool) -> Source:
     """Add missing cells at the end of a dimension; its labels and bounds go on evenly."""
     along = {name: field.coords[name].variable for name in field.coords if dim in field.coords[name].dims}
     padded = field.drop_vars(along).pad({dim: (0, count)})
-    coords = {name: coordinate.pad({dim: (0, count)}) for name, coordinate in along.items() if name != dim}
-    if dim in along:
+    label = label_of(field, dim)
+    coords = {name: coordinate.pad({dim: (0, count)}) for name, coordinate in along.items() if name != label}
+    if label is not None:
         ahead = _ahead_in_time(field, dim, count) if is_time else _ahead_in_space(field, dim, count)
         coords |= {name: _extend(along[name], dim, values) for name, values in ahead.items()}
     return padded.assign_coords(coords)
@@ -97,8 +99,12 @@ def _ahead_in_space(field: Source, dim: str, count: int) -> dict[str, np.ndarray
         return {}
     further = spacing(field, dim) * np.arange(1, count + 1)
     found = find_bounds(field, dim)
-    more = {dim: field.coords[dim].values[-1] + further}
-    return more if found is None else more | {found.name: found.values[-1] + further[:, None]}
+    label = labels_of(field, dim)
+    more = {str(label.name): label.values[-1] + further}
+    if found is None:
+        return more
+    ahead = found.values[-1] + further[:, None]
+    return more | {found.name: ahead[:, ::-1] if found.turned else ahead}
 
 
 def _ahead_in_time(field: Source, dim: str, count: int) -> dict[str, np.ndarray]:
@@ -110,12 +116,14 @@ def _ahead_in_time(field: Source, dim: str, count: int) -> dict[str, np.ndarray]
         )
         raise FactorError(msg)
     further = step * np.arange(1, count + 1)
-    ticks, decode, _ = to_ticks(field.coords[dim].values)
+    label = labels_of(field, dim)
+    ticks, decode, _ = to_ticks(label.values)
     found = find_bounds(field, dim)
-    more = {dim: decode(ticks[-1] + further)}
+    more = {str(label.name): decode(ticks[-1] + further)}
     if found is not None:
         last, decode, _ = to_ticks(found.values[-1])
-        more[found.name] = decode(last + further[:, None])
+        ahead = decode(last + further[:, None])
+        more[found.name] = ahead[:, ::-1] if found.turned else ahead
     return more
 
 

@@ -8,22 +8,28 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xdownscale.field.bounds import Coordinates, Source, find_bounds, written
-from xdownscale.field.space import (
-    coarsen_labels,
-    curvilinear,
-    edges,
+from xdownscale.field.bounds import Coordinates, find_bounds, written
+from xdownscale.field.labels import (
+    Source,
     has_labels,
+    holds_times,
     is_latitude,
-    lattice_index,
+    is_longitude,
+    label_of,
+    labels_of,
+)
+from xdownscale.field.mapping import move_transforms
+from xdownscale.field.space import coarsen_labels, curvilinear, edges, lattice_index, refine_labels, spacing
+from xdownscale.field.sphere import (
+    merge_points,
     patch_areas,
-    refine_labels,
     row_areas,
-    spacing,
+    split_line,
+    split_points,
     to_degrees,
     unit_vectors,
 )
-from xdownscale.field.times import as_timedelta, coarsen_times, refine_times, tick_step, time_index
+from xdownscale.field.times import as_timedelta, coarsen_times, follow, refine_times, tick_step, time_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -94,16 +100,16 @@ def describe(field: Source, axes: Axes) -> Grid:
     ticks = None if axes.time is None else tick_step(field, axes.time)
     step, first = None, 0
     if axes.time is not None and ticks is not None:
-        step = as_timedelta(ticks, field.coords[axes.time].values)
+        step = as_timedelta(ticks, labels_of(field, axes.time).values)
         first = time_index(field, axes.time, ticks)
-    units = field.coords[axes.x].attrs.get("units") if axes.x in field.coords else None
+    units = labels_of(field, axes.x).attrs.get("units") if label_of(field, axes.x) else None
     return Grid(
         axes=axes,
         spacing_y=abs(spacing(field, axes.y)),
         spacing_x=abs(spacing(field, axes.x)),
         units=None if units is None else str(units),
         step=step,
-        latlon=has_labels(field, axes.y) and is_latitude(field.coords[axes.y]),
+        latlon=has_labels(field, axes.y) and is_latitude(labels_of(field, axes.y)),
         origin=(first, lattice_index(field, axes.y), lattice_index(field, axes.x)),
     )
 
@@ -159,7 +165,7 @@ def cell_areas(field: Source, axes: Axes) -> xr.DataArray | None:
     array([1.155, 0.845])
     """
     if has_labels(field, axes.y):
-        coordinate = field.coords[axes.y]
+        coordinate = labels_of(field, axes.y)
         if is_latitude(coordinate):
             rows = edges(field, axes.y)
             return None if rows is None else _areas(row_areas(rows), field, (axes.y,))
@@ -168,8 +174,16 @@ def cell_areas(field: Source, axes: Axes) -> xr.DataArray | None:
     pair = curvilinear(field, axes)
     if pair is None or min(field.sizes[dim] for dim in axes.spatial) < 2:
         return None
-    latitude, longitude = (field.coords[name].transpose(*axes.spatial).values for name in pair)
-    return _areas(patch_areas(latitude, longitude), field, axes.spatial)
+    latitude, longitude = (_first_frame(field.coords[name], axes).values for name in pair)
+    areas = patch_areas(latitude, longitude)
+    return None if areas is None else _areas(areas, field, axes.spatial)
+
+
+def _first_frame(coordinate: xr.DataArray, axes: Axes) -> xr.DataArray:
+    """Coordinate over (y, x): of one that changes with time (WRF repeats it, nests move) the first frame."""
+    if axes.time in coordinate.dims:
+        coordinate = coordinate.isel({axes.time: 0}, drop=True)
+    return coordinate.transpose(*axes.spatial)
 
 
 def _areas(values: np.ndarray, field: Source, dims: tuple[str, ...]) -> xr.DataArray:
@@ -209,7 +223,10 @@ def coarsen_coords(field: Source, axes: Axes, factors: Factors, *, point: bool =
         first = coordinate.isel({dim: slice(None, None, n) for dim, n in here.items() if dim not in numbers})
         return first.coarsen(numbers, "mean", boundary="exact") if numbers else first  # type: ignore[no-untyped-call]
 
-    return coords | _others(field, axes, wide, coords, merge, _merge_sphere)
+    others = _others(field, axes, wide, coords, merge, merge_points)
+    if axes.time in wide:
+        others |= _followed(field, axes.time, coords, others, slice(None, None, factors.time))
+    return move_transforms(coords | others, field, axes, {dim: float(n) for dim, n in wide.items()})
 
 
 def refine_coords(field: Source, axes: Axes, factors: Factors) -> Coordinates:
@@ -244,10 +261,31 @@ def refine_coords(field: Source, axes: Axes, factors: Factors) -> Coordinates:
                 coordinate = _split_line(coordinate, dim, n) if line else _repeat(coordinate, dim, n)
         return coordinate
 
-    others = _others(field, axes, narrow, coords, split, _split_sphere)
+    others = _others(field, axes, narrow, coords, split, split_points)
+    if axes.time in narrow:
+        steps = np.arange(field.sizes[axes.time] * factors.time) // factors.time
+        others |= _followed(field, axes.time, coords, others, steps)
     lone = any(field.sizes[dim] == 1 for dim in axes.spatial if dim in narrow)
     untrue = curvilinear(field, axes) or () if lone else ()  # the width of a lone cell is unknown
-    return coords | {name: coordinate for name, coordinate in others.items() if name not in untrue}
+    true = coords | {name: coordinate for name, coordinate in others.items() if name not in untrue}
+    return move_transforms(true, field, axes, {dim: 1 / n for dim, n in narrow.items()})
+
+
+def _followed(
+    field: Source, dim: str, labels: Coordinates, others: Coordinates, taken: slice | np.ndarray
+) -> Coordinates:
+    """Other times along the time axis, such as ``valid_time`` of lead times, which go along with its labels."""
+    name = label_of(field, dim)
+    if name is None or name not in labels:
+        return {}
+    times = {
+        key: field.coords[key].variable
+        for key in others
+        if dim in field.coords[key].dims
+        and (holds_times(field.coords[key]) or field.coords[key].dtype.kind == "m")
+    }
+    before = (field.coords[name], taken)
+    return {key: follow(variable, dim, before, labels[name]) for key, variable in times.items()}
 
 
 def _others(
@@ -256,7 +294,7 @@ def _others(
     changed: dict[str, int],
     done: Coordinates,
     change: Callable[[xr.Variable], xr.Variable],
-    change_sphere: Callable[[np.ndarray, int, int], np.ndarray],
+    change_sphere: Callable[[np.ndarray, tuple[int, int, int]], np.ndarray],
 ) -> Coordinates:
     """Coordinates other than labels and bounds: kept, changed, or, where they would be untrue, left out."""
     coords: Coordinates = {}
@@ -264,13 +302,13 @@ def _others(
     stale = {field.coords[name].attrs.get("bounds") for name in field.coords if name not in done}
     for dim in changed:
         known = find_bounds(field, dim)
-        stale |= {dim} | ({known.name} if known else set())
+        stale |= {label_of(field, dim)} | ({known.name} if known else set())
     for name, coordinate in field.coords.items():
         if not set(coordinate.dims) & set(changed):
             coords[str(name)] = coordinate.variable.copy(deep=False)
         elif name not in done and name not in stale and name not in (pair or ()):
-            coords[str(name)] = change(coordinate.variable)
-    if pair and set(axes.spatial) & set(changed):
+            coords[str(name)] = _round_the_circle(coordinate, change)
+    if pair and set(field.coords[pair[0]].dims) & set(changed):
         coords |= _on_sphere(field, axes, pair, changed, change_sphere)
     bounds = {coordinate.attrs.get("bounds") for coordinate in coords.values()}
     for name, coordinate in coords.items():
@@ -287,49 +325,41 @@ def _on_sphere(
     axes: Axes,
     pair: tuple[str, str],
     changed: dict[str, int],
-    change: Callable[[np.ndarray, int, int], np.ndarray],
+    change: Callable[[np.ndarray, tuple[int, int, int]], np.ndarray],
 ) -> Coordinates:
-    """Two-dimensional latitude and longitude of the new cells, through unit vectors."""
-    latitude, longitude = (field.coords[name].transpose(*axes.spatial) for name in pair)
-    vectors = change(
-        unit_vectors(latitude.values, longitude.values), changed.get(axes.y, 1), changed.get(axes.x, 1)
-    )
-    east = bool(np.nanmax(longitude.values) > 180)
+    """Latitude and longitude of the new cells, over (y, x) or over time, too, through unit vectors."""
+    dims = axes.ordered if axes.time in field.coords[pair[0]].dims else axes.spatial
+    old = [field.coords[name].transpose(*dims) for name in pair]
+    latitude, longitude = (each.values.reshape(-1, *each.shape[-2:]) for each in old)
+    steps = changed.get(str(axes.time), 1) if len(dims) > len(axes.spatial) else 1
+    blocks = (steps, changed.get(axes.y, 1), changed.get(axes.x, 1))
+    points = change(unit_vectors(latitude, longitude), blocks)
+    known = longitude[np.isfinite(unit_vectors(latitude, longitude)[..., 0])]
+    degrees = to_degrees(points, east=known.size > 0 and float(known.max()) > 180)
+    shape = points.shape[-len(dims) - 1 : -1]
     return {
-        name: xr.Variable(axes.spatial, values.astype(old.dtype), dict(old.attrs))
-        for name, values, old in zip(pair, to_degrees(vectors, east=east), (latitude, longitude), strict=True)
+        name: xr.Variable(dims, values.reshape(shape).astype(each.dtype), dict(each.attrs))
+        for name, values, each in zip(pair, degrees, old, strict=True)
     }
 
 
-def _merge_sphere(vectors: np.ndarray, y: int, x: int) -> np.ndarray:
-    """Mean direction of every block of points."""
-    rows, columns, _ = vectors.shape
-    means: np.ndarray = np.nanmean(vectors.reshape(rows // y, y, columns // x, x, 3), axis=(1, 3))
-    return means
-
-
-def _split_sphere(vectors: np.ndarray, y: int, x: int) -> np.ndarray:
-    """Directions at the centres of finer cells, linear between coarse ones and beyond the outermost."""
-    return _linear(_linear(vectors, y, 0), x, 1)
+def _round_the_circle(coordinate: xr.DataArray, change: Callable[[xr.Variable], xr.Variable]) -> xr.Variable:
+    """A changed coordinate; longitudes without jumps of 360 degrees on the way, and between the same ends after it."""
+    if coordinate.dtype.kind != "f" or coordinate.ndim != 1 or not is_longitude(coordinate):
+        return change(coordinate.variable)
+    continuous = np.unwrap(coordinate.values, period=360.0)
+    changed = change(coordinate.variable.copy(data=continuous))
+    west = 0.0 if bool((coordinate.values > 180.0).any()) else -180.0
+    inside = (changed.values - west) % 360.0 + west
+    jumps = bool((continuous != coordinate.values).any())
+    return changed.copy(data=inside.astype(coordinate.dtype)) if jumps else changed
 
 
 def _split_line(coordinate: xr.Variable, dim: str, n: int) -> xr.Variable:
     """A one-dimensional coordinate at the centres of finer cells."""
-    return xr.Variable(dim, _linear(coordinate.values, n, 0), dict(coordinate.attrs))
+    return xr.Variable(dim, split_line(coordinate.values, n, 0), dict(coordinate.attrs))
 
 
 def _repeat(coordinate: xr.Variable, dim: str, n: int) -> xr.Variable:
     """Every value of a coordinate `n` times."""
     return coordinate.isel({dim: np.arange(coordinate.sizes[dim] * n) // n})
-
-
-def _linear(values: np.ndarray, n: int, axis: int) -> np.ndarray:
-    """Values at the centres of cells `n` times as narrow, linear in between and beyond the ends."""
-    size = values.shape[axis]
-    if n == 1 or size == 1:
-        return np.repeat(values, n, axis=axis)
-    positions = (np.arange(size * n) + 0.5) / n - 0.5
-    left = np.clip(np.floor(positions).astype(int), 0, size - 2)
-    share = (positions - left).reshape((-1,) + (1,) * (values.ndim - axis - 1))
-    line: np.ndarray = np.take(values, left, axis) * (1 - share) + np.take(values, left + 1, axis) * share
-    return line

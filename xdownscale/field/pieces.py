@@ -16,6 +16,7 @@ import xarray as xr
 from xdownscale.errors import FactorError, TimeAxisError
 from xdownscale.field.bounds import WIDTH, find_bounds
 from xdownscale.field.fit import check_boundary
+from xdownscale.field.labels import labels_of
 from xdownscale.field.times import (
     JITTER,
     as_timedelta,
@@ -31,8 +32,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from xdownscale.field.axes import Axes
-    from xdownscale.field.bounds import Coordinates, Source
+    from xdownscale.field.bounds import Coordinates
     from xdownscale.field.change import Change
+    from xdownscale.field.labels import Source
 
 GAPS: Final = ("error", "split")
 
@@ -104,9 +106,9 @@ def take(field: Source, dim: str | None, part: slice) -> Source:
     if piece.sizes[dim] != 1 or noted_step(piece, dim) is not None:
         return piece
     step, _ = _steps(field, dim)
-    seconds = as_timedelta(step, field.coords[dim].values) / np.timedelta64(1, "s")
-    label = piece.coords[dim]
-    return piece.assign_coords({dim: (dim, label.values, {**label.attrs, WIDTH: f"{seconds:.9g} s"})})
+    label = labels_of(piece, dim)
+    seconds = as_timedelta(step, label.values) / np.timedelta64(1, "s")
+    return piece.assign_coords({label.name: (dim, label.values, {**label.attrs, WIDTH: f"{seconds:.9g} s"})})
 
 
 def step_beside_gaps(field: Source, dim: str) -> int | None:
@@ -125,7 +127,7 @@ def _steps(field: Source, dim: str) -> tuple[int, np.ndarray]:
     A width that is noted counts where it is shorter than all steps: cells that were made between gaps may all lie
     further apart than they are wide.
     """
-    steps = np.diff(to_ticks(field.coords[dim].values)[0])
+    steps = np.diff(to_ticks(labels_of(field, dim).values)[0])
     usual, noted = usual_step(steps), noted_step(field, dim)
     return (noted if noted is not None and 0 < noted < usual else usual), steps
 
@@ -211,7 +213,7 @@ class _InPieces:
 
     def _check_room(self, grid: Source, dim: str, parts: Sequence[slice], number: int) -> None:
         """Raise where a piece must fit by itself, or would be padded into the next one."""
-        part, labels = parts[number], grid.coords[dim].values
+        part, labels = parts[number], labels_of(grid, dim).values
         steps = part.stop - part.start
         rest = steps % self.factor
         name = (

@@ -7,21 +7,31 @@ never drift.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
 from xdownscale.errors import TimeAxisError
-from xdownscale.field.axes import holds_times
-from xdownscale.field.bounds import POSITION, WIDTH, Coordinates, Source, find_bounds, labelled
-
-if TYPE_CHECKING:
-    import xarray as xr
+from xdownscale.field.bounds import FINER, POSITION, WIDTH, Coordinates, find_bounds, labelled
+from xdownscale.field.labels import Source, holds_times, indexed, label_of, labels_of
 
 JITTER = 1e-3
 """Share of a step that labels may be off: times decoded from float32 hours are."""
 
 Decode = Callable[[np.ndarray], np.ndarray]
+
+_SECONDS = {
+    unit: seconds
+    for seconds, units in (
+        (1, "s sec second seconds"),
+        (60, "min minute minutes"),
+        (3600, "h hr hrs hour hours"),
+        (86400, "d day days"),
+    )
+    for unit in units.split()
+}
+"""Seconds in the units of lead times that decoding left as numbers."""
 
 
 def to_ticks(values: np.ndarray) -> tuple[np.ndarray, Decode, str]:
@@ -63,16 +73,31 @@ def _decode_numpy(dtype: np.dtype[Any], tick: str) -> Decode:
 
 def check_times(field: Source, dim: str) -> bool:
     """Whether the dimension has a coordinate; raises where that does not hold times."""
-    if dim not in field.coords or field.sizes[dim] == 0:
+    if label_of(field, dim) is None or field.sizes[dim] == 0:
         return False
-    label = field.coords[dim]
+    label = labels_of(field, dim)
     if not (holds_times(label) or label.dtype.kind == "m"):
-        msg = (
-            f"the coordinate {dim!r} holds {label.dtype} values, not times. "
-            f"Decode them with xarray.decode_cf(dataset), or remove them with field.drop_vars({dim!r})."
-        )
+        raise TimeAxisError(_no_times(label))
+    if label.dtype.kind in "mM" and bool(np.isnat(label.values).any()):
+        at = int(np.flatnonzero(np.isnat(label.values))[0])
+        drop = f"field.isel({dim}=field.{label.name}.notnull().values)"
+        msg = f"{label.name!r} is missing at index {at}. Drop it: {drop}."
         raise TimeAxisError(msg)
     return True
+
+
+def _no_times(label: xr.DataArray) -> str:
+    """Say what labels hold instead of times, and how to turn them into some."""
+    name, dim = label.name, label.dims[0]
+    said = f"the coordinate {name!r} holds {label.dtype} values, not times."
+    remove = f"or remove them with field.drop_vars({name!r})."
+    seconds = _SECONDS.get(str(label.attrs.get("units", "")).lower())
+    if seconds and label.dtype.kind in "fiu":
+        times = f"field.{name}.values * numpy.timedelta64({seconds}, 's')"
+        return (
+            f"{said} Turn them into lengths of time, field.assign_coords({name}=({dim!r}, {times})), {remove}"
+        )
+    return f"{said} Decode them with xarray.decode_cf(dataset), {remove}"
 
 
 def tick_step(field: Source, dim: str) -> int | None:
@@ -85,7 +110,7 @@ def tick_step(field: Source, dim: str) -> int | None:
     """
     if not check_times(field, dim):
         return None
-    ticks, _, _ = to_ticks(field.coords[dim].values)
+    ticks, _, _ = to_ticks(labels_of(field, dim).values)
     if ticks.size == 1:
         return noted_step(field, dim)
     steps = np.diff(ticks)
@@ -107,7 +132,7 @@ def noted_step(field: Source, dim: str) -> int | None:
     bounds = find_bounds(field, dim)
     if bounds is not None:
         return int(np.diff(to_ticks(bounds.values.ravel())[0])[0]) or None
-    label = field.coords[dim]
+    label = labels_of(field, dim)
     noted = str(label.attrs.get(WIDTH, "")).removesuffix(" s")
     return round(float(noted) * _per_second(label.values)) if noted else None
 
@@ -119,17 +144,18 @@ def _per_second(values: np.ndarray) -> int:
 
 def irregular(field: Source, dim: str, steps: np.ndarray, step: int) -> TimeAxisError:
     """An error that says where labels first go astray, and how to go on."""
-    return TimeAxisError(_astray(field.coords[dim], dim, steps, step))
+    return TimeAxisError(_astray(labels_of(field, dim), steps, step))
 
 
-def _astray(label: xr.DataArray, dim: str, steps: np.ndarray, step: int) -> str:
+def _astray(label: xr.DataArray, steps: np.ndarray, step: int) -> str:
     """Say where the first gap is, and how to go on."""
+    field, dim = indexed(label), str(label.name)
     backward = np.flatnonzero(steps <= 0)
     if backward.size:
         at = int(backward[0])
         return (
             f"{dim!r} does not increase after index {at} ({label.values[at]}). "
-            f"Sort it and drop doubles: field.sortby({dim!r}).drop_duplicates({dim!r})."
+            f"Sort it and drop doubles: {field}.sortby({dim!r}).drop_duplicates({dim!r})."
         )
     short = np.flatnonzero(steps < (1 - JITTER) * step)
     at = int(short[0] if short.size else np.flatnonzero(steps > (1 + JITTER) * step)[0])
@@ -141,12 +167,12 @@ def _astray(label: xr.DataArray, dim: str, steps: np.ndarray, step: int) -> str:
     if short.size:
         return (
             f"{dim!r} has a step that is too short {where}. Bring it to even steps: "
-            f"field.resample({dim}='{usual}s').mean()."
+            f"{field}.resample({dim}='{usual}s').mean()."
         )
     return (
         f"{dim!r} has a gap {where}. Treat the pieces between gaps one by one with gaps='split', take the part "
-        f"before or after it, field.isel({dim}=slice(0, {at + 1})), or fill it: "
-        f"field.resample({dim}='{usual}s').asfreq()."
+        f"before or after it, {field}.isel({dim}=slice(0, {at + 1})), or fill it: "
+        f"{field}.resample({dim}='{usual}s').asfreq()."
     )
 
 
@@ -162,7 +188,7 @@ def time_index(field: Source, dim: str, step: int | None) -> int:
     """
     if step is None or not check_times(field, dim):
         return 0
-    ticks, _, _ = to_ticks(field.coords[dim].values)
+    ticks, _, _ = to_ticks(labels_of(field, dim).values)
     start = int(_edges(field, dim, ticks, step)[0][0, 0])
     return (4 * start + step) // (4 * step)
 
@@ -172,38 +198,98 @@ def coarsen_times(field: Source, dim: str, factor: int, *, point: bool = False) 
     step = tick_step(field, dim)
     if step is None:
         return {}
-    ticks, decode, _ = to_ticks(field.coords[dim].values)
+    label = labels_of(field, dim)
+    ticks, decode, unit = to_ticks(label.values)
     if point:
         return labelled(field, dim, decode(ticks[::factor]), None, _notes(field, dim, step * factor, 0.0))
     edges, position = _edges(field, dim, ticks, step)
     coarse = np.stack([edges[::factor, 0], edges[factor - 1 :: factor, 1]], axis=1)
     notes = _notes(field, dim, step * factor, position)
-    return labelled(field, dim, decode(_place(coarse, position)), decode(coarse), notes)
+    labels = labelled(field, dim, decode(_place(coarse, position)), decode(coarse), notes)
+    again = to_ticks(refine_times(xr.Dataset(coords=labels), dim, factor)[str(label.name)].values)[0]
+    if FINER in label.attrs or not np.array_equal(again, ticks):
+        uneven = " ".join(map(str, (unit, *ticks)))
+        labels[str(label.name)].attrs[FINER] = label.attrs.get(FINER, uneven)
+    return labels
 
 
 def refine_times(field: Source, dim: str, factor: int) -> Coordinates:
     """Labels and bounds of steps `factor` times as short: the inverse of :func:`coarsen_times`."""
     if not check_times(field, dim):
         return {}
-    step = tick_step(field, dim)
+    step, label = tick_step(field, dim), labels_of(field, dim)
     if step is None:
         msg = (
-            f"{dim!r} has one label and no bounds, so the length of its step is unknown. "
-            f"Pass two steps or more, or say it: field[{dim!r}].attrs[{WIDTH!r}] = '900 s'."
+            f"{label.name!r} has one label and no bounds, so the length of its step is unknown. "
+            f"Pass two steps or more, or say it: field[{label.name!r}].attrs[{WIDTH!r}] = '900 s'."
         )
         raise TimeAxisError(msg)
-    ticks, decode, _ = to_ticks(field.coords[dim].values)
+    ticks, decode, unit = to_ticks(label.values)
     edges, position = _edges(field, dim, ticks, step)
     width = edges[:, 1:] - edges[:, :1]
     cuts = edges[:, :1] + np.rint(width * (np.arange(factor + 1) / factor)).astype(np.int64)
     fine = np.stack([cuts[:, :-1].ravel(), cuts[:, 1:].ravel()], axis=1)
     notes = _notes(field, dim, step / factor, position)
-    return labelled(field, dim, decode(_place(fine, position)), decode(fine), notes)
+    labels = _as_noted(_place(fine, position), label, unit, step / factor)
+    if FINER in label.attrs:
+        notes[FINER] = label.attrs[FINER]
+    return labelled(field, dim, decode(labels), decode(fine), notes)
+
+
+def _as_noted(ticks: np.ndarray, label: xr.DataArray, unit: str, step: float) -> np.ndarray:
+    """Times as they were before they were coarsened, where a note says that they were a little uneven."""
+    noted, *numbers = str(label.attrs.get(FINER, "")).split() or [unit]
+    known = np.array(numbers, np.int64)
+    if known.size == 0:
+        return ticks
+    if noted != unit:
+        known = known * 1000 if unit == "ns" else known // 1000
+    right = np.clip(np.searchsorted(known, ticks), 1, max(1, known.size - 1))
+    right, left = np.minimum(right, known.size - 1), right - 1
+    nearest: np.ndarray = known[np.where(ticks - known[left] <= known[right] - ticks, left, right)]
+    return nearest if bool((np.abs(nearest - ticks) <= 2 * JITTER * step).all()) else ticks
+
+
+def follow(
+    times: xr.Variable, dim: str, before: tuple[xr.DataArray, slice | np.ndarray], after: xr.Variable
+) -> xr.Variable:
+    """Times beside the label of a dimension, such as ``valid_time`` of lead times, at its new labels.
+
+    They go along with the label where each is as far from the next as the labels are; a start time, which is the same
+    for many leads, stays.
+
+    Parameters
+    ----------
+    times : Variable
+        Times along `dim`, and perhaps along other dimensions, before the change.
+    dim : str
+        The dimension.
+    before : (DataArray, indexer)
+        The label before, and which of the old steps each new one is taken from.
+    after : Variable
+        The label afterwards.
+    """
+    label, taken = before
+    chosen = times.isel({dim: taken})
+    (old, _, unit), (new, _, _), (own, decode, tick) = map(
+        to_ticks, (label.values, after.values, chosen.values)
+    )
+    scale = {"ns": 1, "us": 1000}
+    shape = [-1 if one == dim else 1 for one in times.dims]
+    whole = to_ticks(times.values)[0]
+    axis = times.dims.index(dim)
+    steps = (np.diff(old) * scale[unit]).reshape(shape)
+    if bool((np.diff(whole, axis=axis) * scale[tick] != steps).any()):
+        return chosen
+    if label.size == 1 and times.attrs.get("standard_name") != "time":
+        return chosen
+    shift = ((new - old[taken]) * scale[unit] // scale[tick]).reshape(shape)
+    return xr.Variable(times.dims, decode(own + shift), dict(times.attrs))
 
 
 def _notes(field: Source, dim: str, step: float, position: float) -> dict[str, Any]:
     """Width of the steps, and where labels stand in them unless at the start."""
-    seconds = step / _per_second(field.coords[dim].values)
+    seconds = step / _per_second(labels_of(field, dim).values)
     return {WIDTH: f"{seconds:.9g} s"} | ({POSITION: position} if position else {})
 
 
@@ -218,9 +304,9 @@ def notes_of_bounds(field: Source, dim: str) -> dict[str, Any]:
         A dimension with a coordinate.
     """
     bounds = find_bounds(field, dim)
-    if bounds is None or bounds.values.size == 0 or not holds_times(field.coords[dim]):
+    if bounds is None or bounds.values.size == 0 or not holds_times(labels_of(field, dim)):
         return {}
-    (first, last), ticks = to_ticks(bounds.values[0])[0], to_ticks(field.coords[dim].values[:1])[0]
+    (first, last), ticks = to_ticks(bounds.values[0])[0], to_ticks(labels_of(field, dim).values[:1])[0]
     width = int(last - first)
     return _notes(field, dim, width, float(ticks[0] - first) / width) if width > 0 else {}
 
@@ -233,7 +319,7 @@ def _edges(field: Source, dim: str, ticks: np.ndarray, step: int) -> tuple[np.nd
         width = int(edges[0, 1] - edges[0, 0])
         if width > 0:
             return edges, float(ticks[0] - edges[0, 0]) / width
-    position = float(field.coords[dim].attrs.get(POSITION, 0.0))
+    position = float(labels_of(field, dim).attrs.get(POSITION, 0.0))
     starts = ticks - round(position * step)
     return np.stack([starts, starts + step], axis=1), position
 

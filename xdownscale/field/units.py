@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from xdownscale.errors import UnitsError
-from xdownscale.field.axes import holds_times
+from xdownscale.field.forecasts import lead_dim
+from xdownscale.field.labels import holds_times
 from xdownscale.field.pieces import step_beside_gaps
 from xdownscale.field.provenance import result_attrs
 from xdownscale.field.times import as_timedelta
@@ -193,8 +194,9 @@ def step_of(field: xr.DataArray) -> np.timedelta64 | None:
 
 
 def _time_of(field: xr.DataArray) -> str | None:
-    """The dimension whose coordinate holds times."""
-    return next((str(d) for d in field.dims if d in field.coords and holds_times(field[d])), None)
+    """The dimension whose coordinate holds times; of a forecast that of the lead."""
+    times = (str(d) for d in field.dims if d in field.coords and holds_times(field[d]))
+    return lead_dim(field) or next(times, None)
 
 
 def _scale_by_pint(from_units: str, to_units: str) -> tuple[float, float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xdownscale.field.axes import holds_times
+from xdownscale.field.labels import holds_times
 from xdownscale.field.times import to_ticks
 
 if TYPE_CHECKING:

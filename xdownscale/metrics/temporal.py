@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import TimeAxisError
-from xdownscale.field.axes import find_axes, holds_times
+from xdownscale.field.axes import find_axes
+from xdownscale.field.labels import holds_times
 from xdownscale.metrics.cases import Dim, Weights, average, named_dims, pair, weights_of
 from xdownscale.metrics.labels import dress, squared_units, units_of
 from xdownscale.metrics.scorable import scorable

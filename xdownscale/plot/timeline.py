@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdownscale.errors import DimensionError
-from xdownscale.field.axes import holds_times
+from xdownscale.field.labels import holds_times
 from xdownscale.metrics.mismatch import Labels
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import xarray as xr
 from xdownscale.errors import DimensionError, MissingValueError
 from xdownscale.field.blocks import match_means
 from xdownscale.field.grid import cell_areas, describe, refine_coords
+from xdownscale.field.labels import has_labels, labels_of
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.static import named_static, static_on_grid
 from xdownscale.field.units import dimension, to_units
@@ -71,6 +72,10 @@ def piece_of(field: xr.DataArray, axes: Axes, model: Downscaler) -> Piece:
     if _amounts(field, axes, model):
         values = values / values.dtype.type(model.factors.time)  # of a fine step, as they were learned
     time = axes.time or "time"
+    if model.method.settings.transform.nonnegative:
+        values = values.clip(
+            min=0.0
+        )  # rounding of packed files: a negative mean would turn what is drawn around
     if axes.time is None:
         values = values.expand_dims(time)
     coords = refine_coords(field, axes, model.factors)
@@ -117,7 +122,8 @@ def static_of(
         raise MissingValueError(msg)
     if not wanted:
         return None
-    labels = {dim: coords[dim].values for dim in axes.spatial if dim in coords}
+    grid = xr.Dataset(coords=coords)
+    labels = {dim: labels_of(grid, dim).values for dim in axes.spatial if has_labels(grid, dim)}
     if len(labels) < 2:
         msg = f"static fields are laid by coordinates, and the field has none along {axes.spatial}. Assign them first."
         raise DimensionError(msg)
