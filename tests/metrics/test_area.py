@@ -5,16 +5,25 @@ import pytest
 import xarray as xr
 
 from tests.metrics.samples import sample
+from tests.metrics.test_cases import SCORES, score
 from tests.remedies import calls
 from tests.support import globe
-from tests.metrics.test_cases import SCORES, score
 from xdownscale import coarsen, metrics
 from xdownscale.errors import DimensionError
 from xdownscale.evaluate import evaluate
 from xdownscale.field.axes import find_axes
 from xdownscale.field.grid import cell_areas
 
-WHOLE_FRAMES = {"lsd", "ssim", "fss", "energy_score", "variogram_score", "minkowski_error", "dry_frames", "lsd_noise_floor"}
+WHOLE_FRAMES = {
+    "lsd",
+    "ssim",
+    "fss",
+    "energy_score",
+    "variogram_score",
+    "minkowski_error",
+    "dry_frames",
+    "lsd_noise_floor",
+}
 """Scores that use space up by a way of their own: every frame weighs the same."""
 
 
@@ -31,11 +40,21 @@ def on_globe(steps=4, members=5, seed=0):
 
 def curved():
     """The same cells on a grid whose latitudes are two-dimensional, the northern rows far apart."""
-    truth, ensemble = (f.rename(lat="y", lon="x").drop_vars(("lat", "lon"), errors="ignore") for f in on_globe())
+    truth, ensemble = (
+        f.rename(lat="y", lon="x").drop_vars(("lat", "lon"), errors="ignore") for f in on_globe()
+    )
     rows, columns = np.cumsum(np.linspace(1, 3, 12)), np.arange(16.0)
     places = {
-        "lat": (("y", "x"), np.repeat(rows[:, None], 16, 1), {"standard_name": "latitude", "units": "degrees_north"}),
-        "lon": (("y", "x"), np.repeat(columns[None], 12, 0), {"standard_name": "longitude", "units": "degrees_east"}),
+        "lat": (
+            ("y", "x"),
+            np.repeat(rows[:, None], 16, 1),
+            {"standard_name": "latitude", "units": "degrees_north"},
+        ),
+        "lon": (
+            ("y", "x"),
+            np.repeat(columns[None], 12, 0),
+            {"standard_name": "longitude", "units": "degrees_east"},
+        ),
     }
     return tuple(f.drop_vars(("y", "x"), errors="ignore").assign_coords(places) for f in (truth, ensemble))
 
@@ -44,7 +63,9 @@ def curved():
 def test_the_mean_error_is_that_of_the_coarsest_cell(fields):
     truth, ensemble = fields()
     mean = ensemble.mean("member", keep_attrs=True)
-    whole = [coarsen(f.rename("a").assign_attrs(standard_name="air_temperature"), (12, 16)) for f in (truth, mean)]
+    whole = [
+        coarsen(f.rename("a").assign_attrs(standard_name="air_temperature"), (12, 16)) for f in (truth, mean)
+    ]
     expected = float((whole[1] - whole[0]).mean())
     found = evaluate(mean, truth, metrics=["bias"], scales=(1, 2, 4)).bias
     np.testing.assert_allclose(found, expected, rtol=1e-9)  # block means weigh by area too: a mean of means
@@ -81,11 +102,17 @@ def test_nothing_changes_on_projected_grids_and_where_space_is_kept(name):
 def test_one_field_by_itself_has_the_weights_of_its_error():
     truth, ensemble = on_globe()
     one = ensemble.isel(member=0)
-    for name, options in (("wet_fraction", {"thresholds": [1, 3]}), ("gini", {}), ("spatial_autocorrelation", {"lags": [1, 2]})):
+    for name, options in (
+        ("wet_fraction", {"thresholds": [1, 3]}),
+        ("gini", {}),
+        ("spatial_autocorrelation", {"lags": [1, 2]}),
+    ):
         function = getattr(metrics, name)
         error = getattr(metrics, f"{name}_error")(truth, one, **options)
         np.testing.assert_allclose(error, function(one, **options) - function(truth, **options), rtol=1e-9)
-        assert not np.allclose(function(truth, **options), function(truth, weights=None, **options), rtol=1e-4)
+        assert not np.allclose(
+            function(truth, **options), function(truth, weights=None, **options), rtol=1e-4
+        )
     ratio = metrics.lag_autocorrelation(one) / metrics.lag_autocorrelation(truth) - 1
     np.testing.assert_allclose(metrics.lag_autocorrelation_error(truth, one), ratio)
     power = metrics.temporal_spectrum(truth).sum("frequency")
@@ -108,7 +135,8 @@ def test_a_series_at_a_place_has_no_areas():
 def test_regions_and_parts_weigh_cells_alike():
     truth, ensemble = on_globe()
     north, south = (
-        evaluate(ensemble, truth, metrics=["bias"], region=mask).bias for mask in (truth.lat > 30, truth.lat < 30)
+        evaluate(ensemble, truth, metrics=["bias"], region=mask).bias
+        for mask in (truth.lat > 30, truth.lat < 30)
     )
     areas = cell_areas(truth, find_axes(truth))
     share = float(areas.where(truth.lat > 30).sum() / areas.sum())
@@ -121,14 +149,16 @@ def test_sums_of_other_rows_need_weights_that_compare():
     names = ["bias", "crps_ensemble"]
     whole = metrics.accumulate(truth, ensemble, metrics=names)
     np.testing.assert_allclose(whole.scores().bias, metrics.bias(truth, ensemble))
-    first, second = (metrics.accumulate(truth.isel(time=t), ensemble.isel(time=t), metrics=names) for t in ([0], [1, 2, 3]))
+    first, second = (
+        metrics.accumulate(truth.isel(time=t), ensemble.isel(time=t), metrics=names) for t in ([0], [1, 2, 3])
+    )
     xr.testing.assert_identical((first + second).scores(), whole.scores())
     halves = [slice(0, 5), slice(5, 12)]
     parts = [metrics.accumulate(truth.isel(lat=h), ensemble.isel(lat=h), metrics=names) for h in halves]
     with pytest.raises(DimensionError, match="weights=numpy") as error:
         parts[0] + parts[1]
     (call,) = calls(str(error.value))
-    weights = [eval(call, {"numpy": np, "observations": truth.isel(lat=h)}) for h in halves]  # noqa: S307  our own message
+    weights = [eval(call, {"numpy": np, "observations": truth.isel(lat=h)}) for h in halves]
     parts = [
         metrics.accumulate(truth.isel(lat=h), ensemble.isel(lat=h), metrics=names, weights=w)
         for h, w in zip(halves, weights, strict=True)

@@ -38,7 +38,9 @@ def test_no_score_takes_markers_or_infinities(name, marker, lazy):
     with pytest.raises(ValueRangeError, match="forecasts"):
         computed(lambda: score(name, observations, holed, skipna=True))
     with pytest.raises(ValueRangeError, match="observations"):
-        computed(lambda: score(name, observations.where(observations.x < 9000, marker), ensemble, skipna=True))
+        computed(
+            lambda: score(name, observations.where(observations.x < 9000, marker), ensemble, skipna=True)
+        )
 
 
 @pytest.mark.parametrize("name", ONE_FIELD)
@@ -47,7 +49,10 @@ def test_scores_of_one_field_take_fields_of_numbers(name):
     function = getattr(metrics, name)
     with pytest.raises(ValueRangeError, match="infinite"):
         function(observations.where(observations.x > 0, np.inf), **ONE_FIELD[name])
-    for other, word in ((observations.values, "xarray.DataArray"), (observations.to_dataset(name="a"), "dataset")):
+    for other, word in (
+        (observations.values, "xarray.DataArray"),
+        (observations.to_dataset(name="a"), "dataset"),
+    ):
         with pytest.raises(DimensionError, match=word):
             function(other, **ONE_FIELD[name])
 
@@ -69,14 +74,20 @@ def test_a_model_that_blew_up_has_no_scores_and_takes_nothing_from_others(bad, l
     broken = broken.chunk(time=1) if lazy else broken
     names = ["crps_ensemble", "mae", "rmse", "lsd", "percentile_error", "rank_histogram"]
     if lazy:
-        scores = evaluate({"good": ensemble, "broken": broken}, observations, metrics=names, scales=(1, 2)).compute()
+        scores = evaluate(
+            {"good": ensemble, "broken": broken}, observations, metrics=names, scales=(1, 2)
+        ).compute()
     else:
         with pytest.warns(UserWarning, match="infinite values in broken"):
-            scores = evaluate({"good": ensemble, "broken": broken}, observations, metrics=names, scales=(1, 2))
+            scores = evaluate(
+                {"good": ensemble, "broken": broken}, observations, metrics=names, scales=(1, 2)
+            )
     alone = evaluate(ensemble, observations, metrics=names, scales=(1, 2))
     for name in names:
         assert scores[name].sel(model="broken").isnull().all()
-        np.testing.assert_allclose(scores[name].sel(model="good"), alone[name].transpose(*scores[name][0].dims))
+        np.testing.assert_allclose(
+            scores[name].sel(model="good"), alone[name].transpose(*scores[name][0].dims)
+        )
 
 
 def test_half_precision_that_overflowed_has_no_scores():
