@@ -13,7 +13,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError, EmptyFieldError, TimeAxisError, ValueRangeError
 from xdownscale.field.origin import origin
-from xdownscale.field.parts import By, Level, Part, Region, each, levels_of, pooled, stacked
+from xdownscale.field.parts import OWN, By, Level, Part, Region, each, levels_of, pooled, stacked
 from xdownscale.field.reading import read_after, read_apart
 from xdownscale.field.values import checked
 from xdownscale.field.warn import warn_user
@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "scores_table"]
 
 Models: TypeAlias = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray | xr.Dataset]
-
-
-_OWN = ("model", "scale", "block", "resample")
-"""Dimensions that scores get of their own."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +147,7 @@ def evaluate(
     >>> dict(scores["mae"].sizes)
     {'scale': 2, 'lead': 2}
     """
+    _check_names(dim, member_dim)
     options: dict[str, Any] = {"metrics": metrics, "dim": dim, "member_dim": member_dim, "weights": weights}
     options |= {"reference": reference, "thresholds": thresholds, "bootstrap": bootstrap}
     options |= {"scales": scales, "by": by, "region": region}
@@ -173,10 +170,13 @@ def evaluate(
     # The range of the observations as they came: that of complete cases would need all forecasts first.
     values = observations if observations.dtype.kind == "f" else observations.astype(float)
     chosen = choose(metrics, read_apart(values), thresholds)
+    if not chosen:
+        msg = 'there is no metric to compute. Name some, as in metrics=["mae"], or leave metrics out.'
+        raise ValueRangeError(msg)
     pairs = _range_first(pairs, chosen)
     plan = _Plan(
         metrics=chosen,
-        dim=dim if dim is None or isinstance(dim, str) else tuple(dim),
+        dim=dim if dim is None or isinstance(dim, str) else _averaged(pairs.observations, dim),
         member_dim=member_dim,
         weights=weights_of(weights, pairs.observations, _averaged(pairs.observations, dim)),
         asked=frozenset() if metrics is None else frozenset(chosen) - {"brier_score", "fss"},
@@ -192,6 +192,16 @@ def evaluate(
     if isinstance(forecasts, xr.DataArray):
         scores = scores.squeeze("model", drop=True)
     return scores.assign_attrs(about)
+
+
+def _check_names(dim: Any, member_dim: Any) -> None:
+    """Names of dimensions are names."""
+    if not isinstance(member_dim, str):
+        msg = f'member_dim is {member_dim!r}; pass the name of a dimension, as in member_dim="number".'
+        raise DimensionError(msg)
+    if dim is not None and not isinstance(dim, Iterable):
+        msg = f'dim is {dim!r}; pass names of dimensions, as in dim=("y", "x").'
+        raise DimensionError(msg)
 
 
 def _range_first(pairs: _Pairs, metrics: Mapping[str, Metric]) -> _Pairs:
@@ -298,7 +308,7 @@ def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_d
     """Models on the coordinates and in the units of the observations, which are missing where any model is."""
     from xdownscale.metrics.cases import pair
 
-    taken = [str(d) for d in observations.dims if d in _OWN]
+    taken = [str(d) for d in observations.dims if d in OWN]
     if taken:
         msg = f"the dimensions {taken} are those of scores. Rename: .rename({taken[0]}='{taken[0]}_') on both sides."
         raise DimensionError(msg)
@@ -323,7 +333,11 @@ def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_d
         )
         raise EmptyFieldError(msg)
     truth = next(iter(cases.values())).observations.where(complete).assign_coords(observations.coords)
-    aligned = {name: one.forecasts.assign_attrs(observations.attrs) for name, one in cases.items()}
+    # Two-dimensional coordinates too: block means of both sides weigh by the same areas.
+    aligned = {
+        name: one.forecasts.assign_coords(observations.coords).assign_attrs(observations.attrs)
+        for name, one in cases.items()
+    }
     return _Pairs(truth.assign_attrs(observations.attrs).rename(observations.name), aligned)
 
 
@@ -426,7 +440,10 @@ def _call(metric: Metric, plan: _Plan, observations: xr.DataArray, model: xr.Dat
     score: Any = metric(
         observations, model, **{name: value for name, value in usual.items() if name in taken}
     )
-    return score if isinstance(score, xr.DataArray) else xr.DataArray(score)
+    if not isinstance(score, xr.DataArray | float | int | np.number):
+        msg = f"a metric gave a {type(score).__name__}; make it return an xarray.DataArray, or a number."
+        raise ValueRangeError(msg)
+    return score if isinstance(score, xr.DataArray) else xr.DataArray(float(score))
 
 
 def _intervals(plan: _Plan, pairs: _Pairs, scores: xr.Dataset, resamples: int) -> xr.Dataset:
@@ -439,15 +456,17 @@ def _intervals(plan: _Plan, pairs: _Pairs, scores: xr.Dataset, resamples: int) -
     """
     from xdownscale.field.axes import find_axes
     from xdownscale.metrics.comparison import bounds_of
+    from xdownscale.metrics.labels import whole_numbers
 
+    (resamples,) = whole_numbers([resamples], "bootstrap")
     observations = pairs.observations
     time = str(find_axes(observations, need_time=True).time)
     named = _averaged(observations, plan.dim)
     size = observations.sizes[time]
-    if time not in named or size < 4 or resamples < 1:
+    if time not in named or size < 4:
         msg = (
             f"bootstrap={resamples} draws blocks of {time!r}, which has {size} steps and must be among the averaged "
-            f"dimensions {named}. Give at least 4 steps and 1 resample, or leave bootstrap out."
+            f"dimensions {named}. Give at least 4 steps, or leave bootstrap out."
         )
         raise DimensionError(msg)
     parts = []

@@ -18,7 +18,7 @@ from xdownscale.field.axes import find_axes
 from xdownscale.field.provenance import add_history, package_version
 from xdownscale.io import write_whole
 from xdownscale.metrics.scorable import scorable
-from xdownscale.metrics.table import html_table
+from xdownscale.metrics.table import by_model, html_table
 
 if TYPE_CHECKING:
     import os
@@ -132,9 +132,7 @@ def report(
     from xdownscale.plot.style import matplotlib_figures
 
     matplotlib_figures()
-    if not hasattr(scores, "data_vars"):
-        msg = f"scores are a {type(scores).__name__}; pass the Dataset that xdownscale.evaluate(...) returns."
-        raise DimensionError(msg)
+    by_model(scores, "value")  # which are scores
     if (forecasts is None) is not (observations is None):
         given, lacking = (
             ("forecasts", "observations") if observations is None else ("observations", "forecasts")

@@ -22,6 +22,9 @@ By: TypeAlias = str | xr.DataArray | Sequence[str | xr.DataArray] | Mapping[str,
 Region: TypeAlias = xr.DataArray | Mapping[str, xr.DataArray] | None
 """One mask, several along a dimension of their own (as regionmask makes them), or several by name."""
 
+OWN = ("model", "scale", "block", "resample", "rank", "percentile", "threshold")
+"""Dimensions that scores get of their own."""
+
 DATES = ("year", "season", "month", "day", "dayofyear", "dayofweek", "hour", "minute")
 """Parts of a date that steps are grouped by."""
 
@@ -111,7 +114,12 @@ def levels_of(by: By, region: Region, cases: xr.DataArray) -> tuple[list[Level],
     ValueRangeError
         If a grouping is not known, or no case is in a region.
     """
-    levels = [_group(name, group, cases) for name, group in _named(by)]
+    groups = _named(by)
+    if len({name for name, _ in groups}) < len(groups):
+        names = [name for name, _ in groups]
+        msg = f"two groupings have one name: {names}. Name them: by={{'first': ..., 'second': ...}}."
+        raise ValueRangeError(msg)
+    levels = [_group(name, group, cases) for name, group in groups]
     if region is None:
         return levels, Part()
     every = region.values() if isinstance(region, Mapping) else [region]
@@ -195,10 +203,10 @@ def _group(name: str, group: Any, cases: xr.DataArray) -> Level:
             f"steps of 3, or a DataArray of labels."
         )
         raise ValueRangeError(msg)
-    if name in cases.dims:
+    if name in (*cases.dims, *OWN):
         msg = (
-            f"the field has the dimension {name!r} already. Name the grouping: by={{'{name}_group': ...}}; or average "
-            f"over less with dim=..."
+            f"the field or its scores have the dimension {name!r} already. Name the grouping: "
+            f"by={{'{name}_group': ...}}; or average over less with dim=..."
         )
         raise DimensionError(msg)
     values = _labels(labels)

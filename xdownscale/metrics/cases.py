@@ -255,6 +255,9 @@ def weights_of(
     if unknown:
         msg = f"weights have the dimensions {unknown}, which the observations lack. Average: weights.mean({unknown})."
         raise DimensionError(msg)
+    if weights.dtype.kind not in "fiub":
+        msg = f"weights hold {weights.dtype} values, not real numbers. Convert: weights.astype(float)."
+        raise ValueRangeError(msg)
     if weights.chunks is None and bool(((weights < 0) | np.isinf(weights)).any()):
         msg = (
             "weights hold negative or infinite values. Make them missing: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import xarray as xr
 
@@ -88,7 +88,7 @@ def _named(metrics: Metrics | str | Metric, ready: Mapping[str, Metric]) -> dict
     return chosen
 
 
-def _resolve(metric: str | Metric, ready: Mapping[str, Metric]) -> tuple[str, Metric]:
+def _resolve(metric: Any, ready: Mapping[str, Metric]) -> tuple[str, Metric]:
     """Name and function of a metric."""
     from xdownscale import metrics as known
 
@@ -97,7 +97,7 @@ def _resolve(metric: str | Metric, ready: Mapping[str, Metric]) -> tuple[str, Me
     scores = [
         n for n in known.__all__ if list(inspect.signature(getattr(known, n)).parameters)[1] == "forecasts"
     ]
-    if metric in ready:
+    if isinstance(metric, str) and metric in ready:
         return metric, ready[metric]
     if metric in _BY_THRESHOLD:
         msg = f"{metric} needs thresholds. Pass them, as in evaluate(..., thresholds=[0.1, 1, 10])."

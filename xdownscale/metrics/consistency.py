@@ -141,12 +141,13 @@ def border_jump_ratio(
     >>> border_jump_ratio(blocks, spatial=2).sel(direction="space").item()
     2.0
     """
+    field = scorable(field, "field")
     axes = find_axes(field, dims=dims)
     factors = Factors.parse(spatial, temporal)
     used = set(axes.ordered)
     named = field.dims if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     over = [d for d in field.dims if d in used or d in named]
-    plain = scorable(field, "field").reset_coords(drop=True)
+    plain = field.reset_coords(drop=True)
     space = _jump_ratio(plain, [(axes.y, factors.y), (axes.x, factors.x)], over, skipna=skipna)
     time = _jump_ratio(plain, [(axes.time, factors.time)] if axes.time else [], over, skipna=skipna)
     score = xr.concat([space, time], xr.DataArray(["space", "time"], dims="direction", name="direction"))

@@ -11,7 +11,7 @@ import xarray as xr
 from xdownscale.errors import ValueRangeError
 from xdownscale.metrics.cases import Cases, Dim, Weights, pair
 from xdownscale.metrics.histogram import checked_edges, histogram, histogram_distance
-from xdownscale.metrics.labels import difference_units, dress
+from xdownscale.metrics.labels import difference_units, dress, real_numbers
 from xdownscale.metrics.pooled import by_row, pooled
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def percentiles(cases: Cases, q: float | Sequence[float]) -> xr.DataArray:
     ValueRangeError
         If a percentile is not within 0 … 100.
     """
-    wanted = np.atleast_1d(np.asarray(q, dtype=float))
+    wanted = real_numbers(q, "q", "(99, 99.9)")
     if not np.all((wanted >= 0) & (wanted <= 100)):
         msg = f"percentiles lie within 0 … 100, found {q}. Pass for example q=(99, 99.9)."
         raise ValueRangeError(msg)

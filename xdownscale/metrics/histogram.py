@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from xdownscale.errors import ValueRangeError
+from xdownscale.metrics.labels import real_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,7 @@ def checked_edges(edges: Sequence[float]) -> Array:
     ValueRangeError
         If there are fewer than two, or they do not grow.
     """
-    found = np.asarray(edges, dtype=np.float64)
+    found = real_numbers(edges, "edges", "numpy.linspace(0, 200, 2001)")
     if found.ndim != 1 or found.size < 2 or not np.all(np.diff(found) > 0):
         msg = "edges of bins grow from one to the next. Pass for example edges=numpy.linspace(0, 200, 2001)."
         raise ValueRangeError(msg)

@@ -53,8 +53,9 @@ def wet_fraction(
     >>> wet_fraction(rain, thresholds=[0.1, 1]).values
     array([0.5 , 0.25])
     """
+    field = scorable(field, "field")
     label = threshold_label(thresholds, units_of(field))
-    plain = scorable(field, "field").reset_coords(drop=True)
+    plain = field.reset_coords(drop=True)
     over = named_dims(field, dim)
     share = weights_of(weights, field, over)
     parts = [average((plain >= t).where(plain.notnull()), over, share, skipna=skipna) for t in label.values]
@@ -180,8 +181,9 @@ def gini(
     >>> float(gini(xr.DataArray([0.0, 0.0, 0.0, 8.0], dims="x")))
     0.75
     """
+    field = scorable(field, "field")
     over = list(named_dims(field, dim))
-    plain = scorable(field, "field").reset_coords(drop=True)
+    plain = field.reset_coords(drop=True)
     share = weights_of(weights, field, over)
     share = (xr.ones_like(plain, dtype=float) if share is None else share).broadcast_like(plain)
 

@@ -81,14 +81,30 @@ def threshold_values(thresholds: float | Sequence[float]) -> np.ndarray:
     ValueRangeError
         If there is none, or one is no number.
     """
+    return real_numbers(thresholds, "thresholds", "[0.1, 1, 10]")
+
+
+def real_numbers(values: float | Sequence[float], name: str, example: str) -> np.ndarray:
+    """An argument that is a number, or several.
+
+    Raises
+    ------
+    ValueRangeError
+        If there is none, or one is no finite number.
+
+    Examples
+    --------
+    >>> real_numbers(0.5, "levels", "[0.5, 0.9]")
+    array([0.5])
+    """
     try:
-        values = np.atleast_1d(np.asarray(thresholds, dtype=float))
+        found = np.atleast_1d(np.asarray(values, dtype=float))
     except (TypeError, ValueError):
-        values = np.zeros(0)
-    if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all():
-        msg = f"thresholds are numbers in the units of the data, found {thresholds!r}. Pass thresholds=[0.1, 1, 10]."
+        found = np.zeros(0)
+    if found.ndim != 1 or found.size == 0 or not np.isfinite(found).all():
+        msg = f"{name} are finite numbers, found {values!r}. Pass for example {name}={example}."
         raise ValueRangeError(msg)
-    return values
+    return found
 
 
 def whole_numbers(values: int | Sequence[int], name: str, *, least: int = 1) -> list[int]:

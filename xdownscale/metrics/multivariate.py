@@ -20,7 +20,7 @@ import xarray as xr
 from xdownscale.errors import ValueRangeError
 from xdownscale.metrics.cases import Dim, Weights, pair
 from xdownscale.metrics.frames import on_frames
-from xdownscale.metrics.labels import difference_units, dress, squared_units
+from xdownscale.metrics.labels import difference_units, dress, real_numbers, squared_units, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,7 +86,7 @@ def energy_score(
     >>> float(energy_score(truth, ensemble))
     1.0
     """
-    _check(points, estimator)
+    _check(points, seed, estimator)
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     frames, axes = on_frames(cases, dims)
     kernel = partial(_energy, fair=estimator == "fair")
@@ -148,7 +148,8 @@ def variogram_score(
     >>> round(float(variogram_score(truth, 0 * truth)), 3), float(variogram_score(truth, truth + 9))
     (2.667, 0.0)
     """
-    _check(points, estimator)
+    _check(points, seed, estimator)
+    real_numbers(p, "p", "0.5")
     if not p > 0:
         msg = f"p is the power of differences and positive, found {p}. Pass p=0.5 or p=1."
         raise ValueRangeError(msg)
@@ -167,11 +168,10 @@ def variogram_score(
     )
 
 
-def _check(points: int, estimator: str) -> None:
-    """At least two points, and a known estimator."""
-    if points < 2:
-        msg = f"{points} points have no differences among them. Pass points=2 or more."
-        raise ValueRangeError(msg)
+def _check(points: int, seed: int, estimator: str) -> None:
+    """At least two points, a seed that numbers can be drawn from, and a known estimator."""
+    whole_numbers([points], "points", least=2)
+    whole_numbers([seed], "seed", least=0)
     if estimator not in ("fair", "biased"):
         msg = f'estimator is {estimator!r}; pass "fair" or "biased".'
         raise ValueRangeError(msg)

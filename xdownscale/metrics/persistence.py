@@ -9,7 +9,7 @@ import numpy as np
 from xdownscale.errors import DimensionError, TimeAxisError
 from xdownscale.field.axes import find_axes
 from xdownscale.metrics.cases import Dim, Weights, average, pair, weights_of
-from xdownscale.metrics.labels import dress
+from xdownscale.metrics.labels import dress, whole_numbers
 from xdownscale.metrics.scorable import scorable
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def lag_autocorrelation(
     >>> round(float(lag_autocorrelation(field)), 6), round(float(lag_autocorrelation(field, lag=2)), 6)
     (-1.0, 1.0)
     """
+    field = scorable(field, "field")
     time = _time_of(field, dims)
     over = _pooled_dims(field, dim, time)
-    plain = scorable(field, "field")
-    score = _correlation(plain, time, lag, over, weights_of(weights, field, over), skipna=skipna)
+    score = _correlation(field, time, lag, over, weights_of(weights, field, over), skipna=skipna)
     title = f"autocorrelation at lag {lag}"
     return dress(score, field, name="lag_autocorrelation", long_name=title, units="1").assign_attrs(lag=lag)
 
@@ -173,6 +173,7 @@ def _correlation(
 
 def _starts(field: xr.DataArray, time: Hashable, lag: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Find the earlier values of all pairs whose times differ by `lag` steps."""
+    (lag,) = whole_numbers([lag], "lag", least=0)
     size = field.sizes[time]
     if not 1 <= lag < size:
         msg = (

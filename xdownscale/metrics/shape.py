@@ -66,8 +66,9 @@ def minkowski_functionals(
     >>> minkowski_functionals(xr.DataArray(ring, dims=("y", "x")), thresholds=1).values.round(1)
     array([24. , 20.5,  0. ])
     """
+    field = scorable(field, "field")
     axes = find_axes(field, dims=dims)
-    plain = whole(scorable(field, "field").reset_coords(drop=True), axes)
+    plain = whole(field.reset_coords(drop=True), axes)
     over = tuple(d for d in named_dims(field, dim) if d not in axes.spatial)
     label = threshold_label(thresholds, units_of(field))
     complete = plain.notnull().all(axes.spatial)

@@ -62,11 +62,12 @@ def spatial_autocorrelation(
     >>> spatial_autocorrelation(stripes, lags=[1, 2]).values.round(6)
     array([-1.,  1.])
     """
+    field = scorable(field, "field")
     axes = find_axes(field, dims=dims)
     chosen = {*named_dims(field, dim), *axes.spatial}
     over = tuple(str(d) for d in field.dims if d in chosen)
     label = _lag_label(lags, field, axes)
-    plain = scorable(field, "field").reset_coords(drop=True).astype(np.float64)
+    plain = field.reset_coords(drop=True).astype(np.float64)
     share = weights_of(weights, field, over)
     parts = [_correlation(plain, axes, int(n), over, share, skipna=skipna) for n in label.values]
     score = along(label, parts, keep=np.ndim(lags) > 0)

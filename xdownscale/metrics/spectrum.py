@@ -69,8 +69,9 @@ def power_spectrum(
     >>> float(spectrum.idxmax() * 16)
     3.0
     """
+    field = scorable(field, "field")
     axes = find_axes(field, dims=dims)
-    power = ring_power(whole(scorable(field, "field").reset_coords(drop=True), axes), field, axes, window)
+    power = ring_power(whole(field.reset_coords(drop=True), axes), field, axes, window)
     others = tuple(d for d in power.dims if d != "wavenumber")
     chosen = others if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     unknown = [d for d in chosen if d not in field.dims]

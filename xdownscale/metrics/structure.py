@@ -18,7 +18,7 @@ import xarray as xr
 from xdownscale.errors import ValueRangeError
 from xdownscale.metrics.cases import Cases, Dim, Weights, pair
 from xdownscale.metrics.frames import check_fits, on_frames
-from xdownscale.metrics.labels import dress, threshold_values, whole_numbers
+from xdownscale.metrics.labels import dress, real_numbers, threshold_values, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,7 +82,10 @@ def ssim(
     >>> float(ssim(truth, truth, data_range=1))
     1.0
     """
-    if not isinstance(data_range, xr.DataArray) and not data_range > 0:
+    if (
+        not isinstance(data_range, xr.DataArray)
+        and not real_numbers(data_range, "data_range", "100").min() > 0
+    ):
         msg = f"data_range is the range that values may span, found {data_range}. Pass as in data_range=100."
         raise ValueRangeError(msg)
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)

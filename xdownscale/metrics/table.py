@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xdownscale.errors import DimensionError
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -58,7 +60,7 @@ def scores_table(scores: xr.Dataset) -> Table:
     mae                 0.3      0.3
     CRPS >= 1/2 MAE of the best median: 0.2 >= 0.15 holds
     """
-    scores = scores.load() if "model" in scores.dims else scores.load().expand_dims(model=["value"])
+    scores = by_model(scores, "value").load()
     head = ["score", *(str(model) for model in scores["model"].values)]
     rows = [head] + [row for name in scores.data_vars for row in _rows(scores[name])]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
@@ -93,7 +95,7 @@ def html_table(scores: xr.Dataset) -> str:
     >>> '<td class="best">0.2</td>' in html_table(scores)
     True
     """
-    scores = scores.load() if "model" in scores.dims else scores.load().expand_dims(model=["value"])
+    scores = by_model(scores, "value").load()
     head = "".join(f"<th>{escape(str(name))}</th>" for name in ["score", *scores["model"].values])
     ends = {f"{name}{end}" for name in scores.data_vars for end in ("_low", "_high")}
     rows = []
@@ -111,6 +113,26 @@ def html_table(scores: xr.Dataset) -> str:
         ]
     notes = "".join(f"<p>{escape(line)}</p>" for line in _bound(scores))
     return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>{notes}"
+
+
+def by_model(scores: xr.Dataset, name: str) -> xr.Dataset:
+    """Scores along ``model``; those of a single one get its name.
+
+    Raises
+    ------
+    DimensionError
+        If they are no Dataset.
+
+    Examples
+    --------
+    >>> import xarray as xr
+    >>> dict(by_model(xr.Dataset({"mae": 0.3}), "forecast").sizes)
+    {'model': 1}
+    """
+    if not hasattr(scores, "data_vars"):
+        msg = f"scores are a {type(scores).__name__}; pass the Dataset that xdownscale.evaluate(...) returns."
+        raise DimensionError(msg)
+    return scores if "model" in scores.dims else scores.expand_dims(model=[name])
 
 
 def _html_row(name: str, title: str, values: np.ndarray, bounds: list[np.ndarray | None]) -> str:

@@ -67,8 +67,9 @@ def temporal_spectrum(
     >>> float(spectrum.idxmax() * 24), round(float(spectrum.max()), 6)
     (3.0, 0.5)
     """
+    field = scorable(field, "field")
     time = str(find_axes(field, dims=dims, need_time=True).time)
-    power = _power(scorable(field, "field").reset_coords(drop=True), field, time)
+    power = _power(field.reset_coords(drop=True), field, time)
     over = tuple(d for d in named_dims(field, dim) if d != time)
     shares = _over_time(weights_of(weights, field, over), time)
     score = average(power, over, shares, skipna=skipna)

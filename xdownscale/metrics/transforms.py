@@ -15,7 +15,7 @@ import xarray as xr
 from xdownscale.errors import ValueRangeError
 from xdownscale.metrics.cases import Cases, Dim, Weights, pair
 from xdownscale.metrics.ensemble import counts
-from xdownscale.metrics.labels import along, dress
+from xdownscale.metrics.labels import along, dress, real_numbers, whole_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,9 +65,7 @@ def pit_histogram(
     >>> pit_histogram(truth, ensemble, bins=2).values
     array([0.5, 1.5])
     """
-    if bins < 1:
-        msg = f"a histogram needs at least one bin, found {bins}. Pass bins=10."
-        raise ValueRangeError(msg)
+    (bins,) = whole_numbers([bins], "bins")
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     edges = np.linspace(0, 1, bins + 1)
     attrs = {"long_name": "probability integral transform", "units": "1"}
@@ -122,7 +120,7 @@ def interval_coverage(
     >>> interval_coverage(truth, ensemble, levels=[0.5]).values
     array([0.75])
     """
-    wanted = np.atleast_1d(np.asarray(levels, dtype=float))
+    wanted = real_numbers(levels, "levels", "(0.5, 0.9)")
     if not np.all((wanted > 0) & (wanted <= 1)):
         msg = f"levels are probabilities of an interval, 0 … 1, found {levels}. Pass for example levels=(0.5, 0.9)."
         raise ValueRangeError(msg)

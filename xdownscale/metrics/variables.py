@@ -16,6 +16,9 @@ Source: TypeAlias = xr.DataArray | xr.Dataset
 _POINTING = ("cell_measures", "ancillary_variables", "coordinates", "climatology")
 """Attributes, besides bounds and grid mappings, that name variables which describe a field."""
 
+_VERTICES = {"bnds", "bounds", "bound", "nbnd", "nbnds", "tbnds", "nv", "nvertex", "vertex", "vertices"}
+"""Dimensions that count the edges or corners of a cell."""
+
 
 def scored_fields(source: Source) -> dict[Hashable, xr.DataArray]:
     """The fields of a Dataset that can be scored, by name; a DataArray is one.
@@ -37,7 +40,7 @@ def scored_fields(source: Source) -> dict[Hashable, xr.DataArray]:
     return {
         name: field
         for name, field in dataset.data_vars.items()
-        if field.ndim and field.dtype.kind in "fiub" and name not in beside and not _is_coordinate(field)
+        if field.ndim and field.dtype.kind in "fiub" and name not in beside and not _is_of_grid(field)
     }
 
 
@@ -82,6 +85,6 @@ def _described_by(dataset: xr.Dataset) -> set[str]:
     return {word for source in sources for key in _POINTING for word in str(source.get(key, "")).split()}
 
 
-def _is_coordinate(field: xr.DataArray) -> bool:
-    """Whether a variable holds latitudes or longitudes."""
-    return is_latitude(field) or is_longitude(field)
+def _is_of_grid(field: xr.DataArray) -> bool:
+    """Whether a variable holds latitudes, longitudes, edges or corners."""
+    return bool(_VERTICES & set(field.dims)) or is_latitude(field) or is_longitude(field)

@@ -9,6 +9,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError
 from xdownscale.metrics.cases import Cases, pair
+from xdownscale.metrics.labels import real_numbers
 from xdownscale.plot.style import (
     BAND,
     INK,
@@ -169,6 +170,7 @@ def reliability(
     >>> figure.axes[0].get_xlabel(), figure.axes[1].get_ylabel()
     ('', 'cases')
     """
+    real_numbers(threshold, "threshold", "1.0")
     figure = new_figure(3.4, 4.0)
     grid = figure.add_gridspec(2, 1, height_ratios=(3, 1))
     panel, below = graph(figure, grid[0]), graph(figure, grid[1])

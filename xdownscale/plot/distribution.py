@@ -9,6 +9,7 @@ import xarray as xr
 
 from xdownscale.field.axes import find_axes
 from xdownscale.metrics.cases import pair
+from xdownscale.metrics.scorable import scorable
 from xdownscale.plot.style import (
     INK,
     TRUTH,
@@ -70,6 +71,7 @@ def quantiles(
     >>> bool(np.allclose(y, 2 * x))
     True
     """
+    observations = scorable(observations, "observations")
     figure = new_figure(3.4, 3.4)
     panel = graph(figure)
     shown = in_shown_units(observations)
@@ -152,6 +154,7 @@ def spectra(
     """
     from xdownscale.metrics import power_spectrum
 
+    observations = scorable(observations, "observations")
     figure = new_figure(3.8, 4.2)
     grid = figure.add_gridspec(2, 1, height_ratios=(2.2, 1))
     panel = graph(figure, grid[0])

@@ -10,6 +10,7 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import DimensionError
+from xdownscale.metrics.table import by_model
 from xdownscale.plot.style import INK, finished, graph, label, legend, looks, new_figure, pretty
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def along(
     >>> [line.get_label() for line in figure.axes[0].lines]
     ['net', 'bicubic']
     """
+    by_model(scores, "forecast")  # which are scores
     if metric not in scores or dim not in scores[metric].dims:
         there = {str(name): score.dims for name, score in scores.data_vars.items() if dim in score.dims}
         msg = (
@@ -131,7 +133,7 @@ def overview(
     >>> [label.get_text() for label in overview(scores).axes[0].get_yticklabels()]
     ['net', 'bicubic']
     """
-    scores = scores if "model" in scores.dims else scores.expand_dims(model=["forecast"])
+    scores = by_model(scores, "forecast")
     named = [str(name) for name in scores.data_vars if not str(name).endswith(_ENDS)]
     names = [
         name for name in (metrics or named) if name in scores.data_vars and scores[name].dims == ("model",)

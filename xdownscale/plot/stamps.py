@@ -138,6 +138,7 @@ def animation(
     'rain.gif'
     """
     matplotlib_figures()
+    whole_numbers([steps_per_second], "steps_per_second")
     path = Path(path)
     writer = _writer(path, steps_per_second)
     ensemble = scorable(ensemble, "ensemble")
@@ -222,6 +223,7 @@ def _wettest(ensemble: xr.DataArray, axes: Axes) -> int:
 
 def _checked(step: int, size: int) -> int:
     """A step that is there."""
+    (step,) = whole_numbers([step], "step", least=-size)
     if not -size <= step < size:
         msg = f"step={step} is outside of the {size} steps. Pass 0 to {size - 1}."
         raise DimensionError(msg)

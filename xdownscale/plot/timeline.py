@@ -50,9 +50,10 @@ class Timeline:
             If the times of the other do not compare, or it has none and another number of steps.
         """
         field = self.field if other is None else other
-        if self.time not in field.coords and field.sizes.get(self.time) == self.field.sizes[self.time]:
+        alike = field.sizes.get(self.time) == self.field.sizes[self.time]
+        if other is not None and self.time not in other.coords and alike:
             return self.places()
-        if self.time not in self.field.coords and other is None:
+        if other is None and self.time not in field.coords:
             return np.arange(field.sizes[self.time])
         if self.time not in field.coords or self.time not in self.field.coords:
             msg = (

@@ -1,0 +1,136 @@
+"""Odd arguments and fields: a score, or an error of the family that names the way out."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tests.metrics.samples import sample
+from xdownscale import metrics
+from xdownscale.errors import EmptyFieldError, XDownscaleError
+from xdownscale.evaluate import evaluate, scores_table
+
+STEPS = {"metrics": ["mae"]}
+
+
+@pytest.fixture(scope="module")
+def pair():
+    return sample("random", shape=(6, 12, 16))
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"metrics": 3}, "names or functions"),
+        ({"metrics": [3]}, "not known"),
+        ({"metrics": [["mae"]]}, "not known"),
+        ({"metrics": []}, "no metric"),
+        ({"metrics": [lambda o, f: 0.0, lambda o, f: 1.0]}, "two metrics"),
+        ({"metrics": [lambda o, f: o.values]}, "a metric gave a ndarray"),
+        ({"thresholds": "wet"}, "thresholds are finite numbers"),
+        ({"thresholds": []}, "thresholds are finite numbers"),
+        ({"thresholds": [1, np.nan]}, "thresholds are finite numbers"),
+        ({"bootstrap": 2.5, **STEPS}, "bootstrap are whole numbers"),
+        ({"bootstrap": "many", **STEPS}, "bootstrap are whole numbers"),
+        ({"dim": 3}, "dim is 3"),
+        ({"dim": "z", **STEPS}, r"\['z'\]"),
+        ({"member_dim": None}, "member_dim is None"),
+        ({"scales": 2.5, **STEPS}, "scales are whole numbers"),
+        ({"scales": [0, 2], **STEPS}, "scales are whole numbers"),
+        ({"scales": [], **STEPS}, "scales are whole numbers"),
+        ({"by": 3}, "by=3 is no grouping"),
+        ({"by": {"lead": 2.5}}, "is no grouping"),
+        ({"by": ["hour", "hour"]}, "two groupings have one name"),
+        ({"by": {"model": 2}}, "model_group"),
+        ({"by": {"rank": 2}}, "rank_group"),
+        ({"region": np.ones((12, 16), bool)}, "pass a DataArray that is true"),
+        ({"region": {}}, "pass a DataArray that is true"),
+        ({"weights": np.ones(12)}, "pass a DataArray"),
+        ({"weights": xr.DataArray(-np.ones(12), dims="y")}, "negative or infinite"),
+        ({"weights": xr.DataArray(list("ab" * 6), dims="y")}, "not real numbers"),
+        ({"reference": 3}, "int"),
+    ],
+)
+def test_arguments_out_of_range(pair, options, match):
+    observations, ensemble = pair
+    with pytest.raises(XDownscaleError, match=match):
+        evaluate(ensemble, observations, **options)
+
+
+def test_one_name_or_function_is_a_list_of_one(pair):
+    observations, ensemble = pair
+    expected = evaluate(ensemble, observations, metrics=["mae"])
+    xr.testing.assert_equal(evaluate(ensemble, observations, metrics="mae"), expected)
+    xr.testing.assert_equal(evaluate(ensemble, observations, metrics=metrics.mae), expected)
+    named = evaluate(ensemble, observations, metrics={"error": "mae", "none": lambda o, f: 0.0})
+    np.testing.assert_allclose(named.error, expected.mae)
+    assert named.none == 0
+    numbers = evaluate(ensemble, observations, metrics=["mae"], scales=np.int64(2), by={"lead": np.int64(3)})
+    assert numbers.sizes == {"lead": 3}
+
+
+def test_dimensions_of_scores_are_not_those_of_fields(pair):
+    observations, ensemble = (field.rename(time="model") for field in pair)
+    with pytest.raises(XDownscaleError, match="Rename") as error:
+        evaluate(ensemble, observations)
+    assert ".rename(model='model_')" in str(error.value)
+    renamed = (field.rename(model="model_") for field in (ensemble, observations))
+    assert evaluate(*renamed, metrics=["mae"]).mae.notnull()
+
+
+def test_a_model_that_is_called_like_the_reference_is_not_lost(pair):
+    observations, ensemble = pair
+    models = {"reference": ensemble}
+    with pytest.raises(XDownscaleError, match='reference="reference"'):
+        evaluate(models, observations, reference=observations + 1)
+    assert (evaluate(models, observations, metrics=["mae"], reference="reference").mae_skill == 0).all()
+
+
+def test_without_a_common_case_there_is_nothing_to_score(pair):
+    observations, ensemble = pair
+    with pytest.raises(EmptyFieldError, match=r"432 of 1152 observations .*'forecasts': 0"):
+        evaluate(ensemble.where(ensemble.x < 3000), observations.where(observations.x > 9000))
+    with pytest.raises(EmptyFieldError, match="0 of 1152"):
+        evaluate(ensemble, observations * np.nan)
+    lazy = evaluate(ensemble, (observations * np.nan).chunk(time=1), metrics=["mae", "percentile_error"])
+    assert lazy.compute().mae.isnull()
+
+
+@pytest.mark.parametrize("cells", [{"y": [3], "x": [4]}, {"time": [2]}, {"member": [0]}, {"y": 3, "x": 4}])
+def test_small_fields_have_the_scores_that_they_allow(pair, cells):
+    observations, ensemble = pair
+    ours = observations.isel({dim: place for dim, place in cells.items() if dim != "member"})
+    scores = evaluate(ensemble.isel(cells), ours)
+    np.testing.assert_allclose(scores.mae, metrics.mae(ours, ensemble.isel(cells)))
+
+
+def test_scores_are_a_dataset():
+    with pytest.raises(XDownscaleError, match="xdownscale.evaluate"):
+        scores_table(3)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("pit_histogram", {"bins": 2.5}),
+        ("interval_coverage", {"levels": "most"}),
+        ("quantiles", {"q": "high"}),
+        ("percentile_error", {"q": []}),
+        ("energy_score", {"points": 2.5}),
+        ("energy_score", {"seed": -1}),
+        ("variogram_score", {"p": "half"}),
+        ("return_level_error", {"block": 1.5}),
+        ("ssim", {"data_range": "all"}),
+        ("lag_autocorrelation_error", {"lag": 1.5}),
+        ("spatial_autocorrelation_error", {"lags": [0]}),
+        ("emd", {"edges": "fine"}),
+        ("crps_pooled", {"scales": [0]}),
+        ("accumulate", {"steps": 2.5}),
+        ("accumulate", {"steps": 0}),
+        ("accumulate", {"metrics": ["emd"], "edges": "fine"}),
+    ],
+)
+def test_arguments_of_metrics_out_of_range(pair, name, options):
+    observations, ensemble = pair
+    (word,) = list(options)[-1:]
+    with pytest.raises(XDownscaleError, match=word):
+        getattr(metrics, name)(observations, ensemble, **options)
