@@ -80,7 +80,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument(
         "--frames", type=int, default=8, help="coarse frames in the middle of a field of rain"
     )
-    parser.add_argument("--steps", type=int, default=300, help="of training for temperature")
+    parser.add_argument("--steps", type=int, default=250, help="of training for temperature")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
     return parser.parse_args()

@@ -5,11 +5,13 @@ from dataclasses import replace
 import dask.array as da
 import numpy as np
 import pytest
+import torch
 from scipy import ndimage
 
 from tests.models import model, residual_model
 from xdownscale import zoo
 from xdownscale.kernels.blocks import block_mean, block_repeat
+from xdownscale.kernels.gaps import fill_gaps
 from xdownscale.model.generator import FILLED
 from xdownscale.sampling import engine
 from xdownscale.sampling.engine import Job, _token, core_for, sample, sample_lazily
@@ -161,3 +163,24 @@ def test_a_dry_tile_with_gaps_is_dry_and_missing_where_they_are():
     fine = sample(Job(METHODS["generator"], (0, 0, 0)), coarse)[0]
     assert np.isnan(fine[:, :8]).all()
     assert (fine[:, 8:] == 0).all()
+
+
+def test_the_window_of_a_tile_with_gaps_is_wide_enough_to_fill_them_as_in_the_whole(monkeypatch):
+    method, seen = METHODS["generator"], []
+    prepare = method.prepare
+    monkeypatch.setattr(
+        method, "prepare", lambda coarse, static: (seen.append(coarse), prepare(coarse, static))[1]
+    )
+    random = np.random.default_rng(1)
+    coarse = 1 + random.random((1, 6, 3 * method.halo[0])).astype(np.float32)
+    coarse[:, :, ::2] = np.nan
+    coarse[:, :, -method.halo[0] :] = 1.0
+    coarse[random.random(coarse.shape) < 0.5] = np.nan
+    job = Job(method, (0, 0, 0), core=(1, 6, 4))
+    sample(job, coarse)
+    whole = fill_gaps(torch.from_numpy(coarse), reach=FILLED)
+    for tile, window in zip(job.tiles(coarse.shape), seen, strict=True):
+        wide, narrow = tile.widened(FILLED, coarse.shape).window[2], tile.window[2]
+        assert window.shape[-1] == wide.stop - wide.start
+        inside = fill_gaps(window[0], reach=FILLED)[..., narrow.start - wide.start :]
+        assert torch.equal(inside[..., : narrow.stop - narrow.start], whole[..., narrow])

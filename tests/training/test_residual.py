@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import xdownscale
-from xdownscale.kernels.blocks import block_mean
+from xdownscale.kernels.blocks import block_mean, block_repeat
 from xdownscale.model.recipe import Attention, NetworkSize, Recipe, Schedule
 from xdownscale.model.residual import Residual, ResidualSettings, latent_truth
 from xdownscale.model.transform import Standard
@@ -154,6 +154,12 @@ def test_cells_with_gaps_do_not_count_in_the_scale_and_have_nothing_left_in_the_
     other.fine[:, :, 8:12, 8:12] = np.nan
     model = fresh()
     assert left_over(model, batch) == pytest.approx(left_over(model, other), rel=1e-6)
+    truth = torch.from_numpy(batch.fine)
+    with torch.no_grad():
+        coarse = block_mean(truth, BLOCKS)
+        left = latent_truth(model.settings.transform, truth) - model.prepare(coarse).mean
+    known = ~block_repeat(coarse.isnan(), BLOCKS)
+    assert left_over(model, batch) == pytest.approx(float(left[known].square().mean().sqrt()), rel=1e-4)
     seen = []
     monkeypatch.setattr(
         "xdownscale.training.residual.denoising_error",

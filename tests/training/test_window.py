@@ -11,6 +11,7 @@ from xdownscale.kernels.blocks import block_mean, block_repeat
 from xdownscale.kernels.crps import crps_ensemble
 from xdownscale.model.recipe import Recipe, Schedule
 from xdownscale.training.fit import _Loop
+from xdownscale.training.movement import movement_error
 from xdownscale.training.patches import Batch
 from xdownscale.training.window import WindowLoss, draw, opened
 
@@ -80,6 +81,23 @@ def test_the_score_of_cells_is_the_mean_over_known_ones(fine):
     crps = crps_ensemble(drawn.truth, drawn.members.detach())[drawn.known] / 2.0
     assert loss == pytest.approx(float(crps.sum()) / fine[0].size, rel=1e-5)
     assert float(crps.sum()) > 0
+
+
+def test_movement_is_learned_from_known_cells(fine):
+    method = model().method
+    weights = replace(RECIPE.weights.only(), drift=0.0, movement=1.0)
+    loss = float(loss_of(method, fine, weights).detach())
+    with torch.no_grad():
+        drawn = draw(method, batch(fine), members=2, passes=2, source=torch.Generator().manual_seed(0))
+    latent = method.settings.transform.forward(drawn.truth)
+    found = {
+        counted: float(
+            movement_error(drawn.velocity.float(), latent, blocks=BLOCKS, windows=torch.ones(1), known=known)
+        )
+        for counted, known in (("known", drawn.known), ("all", None))
+    }
+    assert loss == pytest.approx(found["known"], rel=1e-3)
+    assert found["all"] > 1.05 * found["known"]
 
 
 def test_validation_scores_are_means_over_known_cells(fine):

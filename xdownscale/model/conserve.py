@@ -140,7 +140,7 @@ def _runs(
     latent: Tensor, shift: Tensor, known: Tensor | None, blocks: Blocks
 ) -> Iterator[tuple[slice, slice, Tensor]]:
     """Runs of coarse frames, their fine steps, and the moved latent values: temporaries that stay in the cache."""
-    steps = resize_axis(shift if known is None else shift * known, 1, blocks[0], dim=-3)
+    steps = resize_axis(shift, 1, blocks[0], dim=-3)  # 0 in missing cells, where nothing is wanted
     weights = None if known is None else resize_axis(known, 1, blocks[0], dim=-3)
     length = max(1, RUN // latent[:, : blocks[0]].numel())
     for start in range(0, shift.shape[-3], length):

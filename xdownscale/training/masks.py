@@ -38,10 +38,11 @@ def random_mask(shape: tuple[int, int, int], random: np.random.Generator) -> NDA
 
     Examples
     --------
-    >>> random_mask((1, 3, 6), np.random.default_rng(8)).astype(int)
-    array([[[1, 1, 0, 0, 0, 0],
-            [1, 1, 0, 0, 0, 0],
-            [1, 1, 1, 0, 0, 0]]])
+    >>> random_mask((1, 4, 12), np.random.default_rng(0))[0].astype(int)
+    array([[1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1],
+           [1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0],
+           [1, 1, 0, 0, 0, 0, 0, 1, 1, 1, 1, 0],
+           [1, 1, 0, 0, 0, 0, 1, 1, 1, 1, 0, 0]])
     """
     missing = np.zeros(shape, bool)
     if shape[0] > 1 and random.random() < FRAME:
