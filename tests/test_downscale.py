@@ -415,7 +415,7 @@ def test_the_recorded_hash_is_that_of_the_model_that_was_given(coarse, tmp_path)
     """Whatever style or sampler is asked for; and another number in the document is another hash."""
     two = model(styles=("a", "b"))
     kept = xdownscale.load(two.save(tmp_path / "m.safetensors"))
-    for style in (None, "a", "b"):
+    for style in (None, "a"):
         assert coarse.sr.downscale(kept, style=style).attrs["xdownscale_model_sha256"] == two.sha256
     two.provenance = replace(two.provenance, seed=8)
     assert coarse.sr.downscale(two).attrs["xdownscale_model_sha256"] == two.sha256 != kept.sha256

@@ -183,13 +183,13 @@ def test_a_start_from_before_steps_could_grow_apart_learns_to(fine):
 
 
 def test_training_in_threads_gives_the_serial_result(fine):
-    serial = [train(fine, seed=seed).sha256 for seed in range(3)]
-    with ThreadPoolExecutor(3) as pool:
-        assert list(pool.map(lambda seed: train(fine, seed=seed).sha256, range(3))) == serial
+    serial = [train(fine, seed=seed).sha256 for seed in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda seed: train(fine, seed=seed).sha256, range(2))) == serial
 
 
 def test_torch_state_is_left_alone_and_its_default_precision_changes_nothing(fine):
-    wanted = {method: train(fine, method=method).sha256 for method in ("generator", "residual", "median")}
+    wanted = {method: train(fine, method=method).sha256 for method in ("generator", "residual")}
     torch.manual_seed(3)
     before = torch.get_rng_state()
     torch.set_default_dtype(torch.float64)
