@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+LOWEST := .venv-lowest
 
 # An environment that happens to be active, or a path meant for another Python, must not leak into ours.
 unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH CONDA_PREFIX
@@ -11,10 +12,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test docs weights
+.PHONY: help demo test test-lowest docs weights
 
 help: ## show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1 - /p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## coarsen, train, downscale and score; RAIN=file.nc takes a rain field of yours
 	$(BIN)/python examples/demo.py $(if $(RAIN),"$(RAIN)")
@@ -25,6 +26,12 @@ test: $(STAMP) ## lint, format, types, layers, tests with branch coverage
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term-missing:skip-covered
+
+test-lowest: ## a part of the tests with the lowest versions of all dependencies, in an environment of its own
+	@test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install -q -c constraints-lowest.txt -e ".[units,zarr,plot]" pytest hypothesis
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -p no:cacheprovider tests/test_coarsen.py tests/test_interpolate.py \
+		tests/test_downscale.py tests/test_evaluate.py tests/test_cli.py tests/model/test_artefact.py tests/field
 
 docs: $(VENV)/.docs ## the manual as HTML in docs/_build
 	$(BIN)/python -m sphinx --quiet docs docs/_build

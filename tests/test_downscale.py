@@ -1,9 +1,11 @@
 """``downscale``: closed loop, one answer, locality, laziness, missing values, units, and errors that name the fix."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import xdownscale
@@ -407,3 +409,50 @@ def test_a_gap_names_the_way_to_split():
         field.sr.downscale(MODEL)
     with pytest.raises(TimeAxisError, match="Pass one of"):
         field.sr.downscale(MODEL, gaps="skip")
+
+
+def test_the_recorded_hash_is_that_of_the_model_that_was_given(coarse, tmp_path):
+    """Whatever style or sampler is asked for; and another number in the document is another hash."""
+    two = model(styles=("a", "b"))
+    kept = xdownscale.load(two.save(tmp_path / "m.safetensors"))
+    for style in (None, "a"):
+        assert coarse.sr.downscale(kept, style=style).attrs["xdownscale_model_sha256"] == two.sha256
+    two.provenance = replace(two.provenance, seed=8)
+    assert coarse.sr.downscale(two).attrs["xdownscale_model_sha256"] == two.sha256 != kept.sha256
+
+
+@pytest.mark.parametrize("gaps", ["error", "split"])
+def test_lazy_results_have_chunks_that_zarr_stores_accept(tmp_path, gaps):
+    """Tiles lie on an absolute lattice, so the first ones may be shorter; nothing is computed to mend that."""
+    pytest.importorskip("zarr")
+    field = rain((6, 3, 7), step=15, spacing=4000.0)
+    if gaps == "split":
+        field = field.drop_isel(time=1)
+    whole = field.sr.downscale(MODEL, members=2, tile=(2, 8, 4), gaps=gaps)
+    with raise_if_dask_computes():
+        lazy = field.chunk(time=3).sr.downscale(MODEL, members=2, tile=(2, 8, 4), gaps=gaps)
+        lazy.to_dataset(name="rain").to_zarr(tmp_path / "e.zarr", compute=False, consolidated=False)
+    for sizes in lazy.chunks:
+        assert {*sizes[:-1]} <= {sizes[0]}
+        assert sizes[-1] <= sizes[0]
+    for member in range(2):  # the documented way: one member after the other
+        part = lazy.isel(member=[member]).drop_vars([n for n in lazy.coords if "member" not in lazy[n].dims])
+        part.to_dataset(name="rain").to_zarr(
+            tmp_path / "e.zarr", region={"member": slice(member, member + 1)}, consolidated=False
+        )
+    with xr.open_zarr(tmp_path / "e.zarr", consolidated=False) as back:
+        np.testing.assert_array_equal(back["rain"].values, whole.values)
+
+
+def test_the_default_precision_of_torch_changes_nothing(coarse):
+    for each in (MODEL, residual_model(), model(rain=False, units=None)):
+        wanted = coarse.sr.downscale(each)
+        torch.set_default_dtype(torch.float64)
+        try:
+            found = coarse.sr.downscale(each)
+            dry = (0 * coarse).chunk().sr.downscale(each)
+            assert dry.compute().dtype == dry.dtype
+        finally:
+            torch.set_default_dtype(torch.float32)
+        np.testing.assert_array_equal(found.values, wanted.values)
+        assert found.dtype == np.float32

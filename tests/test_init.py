@@ -3,7 +3,9 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import tomllib
 import types
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +56,23 @@ def test_every_error_is_one_of_the_family():
     assert issubclass(errors.DimensionError, ValueError)
     assert issubclass(errors.WeightsNotFoundError, LookupError)
     assert issubclass(errors.OptionalDependencyError, ImportError)
+
+
+def test_the_lowest_versions_that_are_declared_are_those_that_are_tested():
+    root = Path(__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *extras["zarr"], *extras["units"], *extras["plot"]]
+    lines = (root / "constraints-lowest.txt").read_text("utf-8").splitlines()
+    tested = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    for line in declared:
+        name, lowest = line.split(">=")
+        name = name.partition("[")[0]
+        if name != "torch":
+            found = [int(part) for part in tested[name].split(".")]
+            wanted = [int(part) for part in lowest.split(".")]
+            assert found[: len(wanted)] == wanted
+            assert not any(found[len(wanted) :])
 
 
 def test_versions(monkeypatch):

@@ -1,9 +1,11 @@
 """``train``: what it learns from, what it refuses, and the papers of what it returns."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 
 import xdownscale
@@ -13,6 +15,7 @@ from xdownscale.errors import (
     DimensionError,
     EmptyFieldError,
     FactorError,
+    FileError,
     TimeAxisError,
     UnitsError,
     ValueRangeError,
@@ -177,3 +180,36 @@ def test_a_start_from_before_steps_could_grow_apart_learns_to(fine):
     coarse = fine.sr.coarsen(spatial=4, temporal=2)
     ours, theirs = (coarse.sr.downscale(model, members=2, seed=1) for model in (after, before))
     xr.testing.assert_equal(ours, theirs)
+
+
+def test_training_in_threads_gives_the_serial_result(fine):
+    serial = [train(fine, seed=seed).sha256 for seed in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(lambda seed: train(fine, seed=seed).sha256, range(2))) == serial
+
+
+def test_torch_state_is_left_alone_and_its_default_precision_changes_nothing(fine):
+    wanted = {method: train(fine, method=method).sha256 for method in ("generator", "residual")}
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    torch.set_default_dtype(torch.float64)
+    try:
+        found = {method: train(fine, method=method).sha256 for method in wanted}
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert found == wanted
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(fine, tmp_path, monkeypatch):
+    monkeypatch.setattr("xdownscale.training.fit.fit", lambda *a, **k: pytest.fail("trained"))
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path, tmp_path / "file" / "below", "/dev/null"):
+        with pytest.raises(FileError):
+            train(fine, checkpoint=path)
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_folder_of_a_checkpoint_is_made(fine, tmp_path):
+    train(fine, checkpoint=tmp_path / "runs" / "first" / "run.safetensors")
+    assert [each.name for each in (tmp_path / "runs" / "first").iterdir()] == ["run.safetensors"]

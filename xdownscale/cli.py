@@ -9,7 +9,6 @@ import argparse
 import importlib.util
 import sys
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -333,7 +332,7 @@ def _write(result: xr.Dataset, output: str) -> str:
     """Write a NetCDF file, or a zarr store, whole or not at all."""
     try:
         if _is_zarr(Path(output)):
-            write_store(output, partial(result.to_zarr, consolidated=False))
+            write_store(output, result.to_zarr)
         else:
             write_whole(output, result.to_netcdf)
     except (RuntimeError, TypeError, ValueError) as cause:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
 import torch
 
 from xdownscale.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CASTS = threading.Lock()
+"""Held by the thread that works in half precision: torch keeps the casts of all threads in one place, and drops all of
+them when any thread is done, which changes how the gradient of another one is rounded."""
 
 
 def chosen_device(device: str) -> str:
@@ -42,6 +53,21 @@ def devices() -> list[str]:
     """Names of what can be computed on."""
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     return ["cpu", *(f"cuda:{n}" for n in range(count)), *["mps"] * torch.backends.mps.is_available()]
+
+
+@contextmanager
+def half_precision(device: torch.device) -> Iterator[None]:
+    """Convolutions in bfloat16 where it helps, one thread at a time.
+
+    Parameters
+    ----------
+    device : torch.device
+    """
+    if not half_helps(device):
+        yield
+        return
+    with _CASTS, torch.autocast(device.type, torch.bfloat16):
+        yield
 
 
 def half_helps(device: torch.device) -> bool:

@@ -13,7 +13,7 @@ import torch
 
 from xdownscale.kernels.blocks import block_mean, block_repeat
 from xdownscale.model.conserve import drift
-from xdownscale.model.device import half_helps
+from xdownscale.model.device import half_precision
 from xdownscale.model.generator import Window, draw_noise
 from xdownscale.training.losses import ensemble_score
 from xdownscale.training.movement import movement_error
@@ -118,7 +118,7 @@ def draw(
     """
     settings = method.settings
     latents = []
-    with torch.autocast(source.device.type, torch.bfloat16, enabled=half_helps(source.device)):
+    with half_precision(source.device):
         with torch.set_grad_enabled(torch.is_grad_enabled() and style is None):
             window, coarse, truth, known = opened(method, batch, source.device)
         if style is not None:
