@@ -268,3 +268,25 @@ def test_words_that_are_not_understood(capsys):
     with pytest.raises(SystemExit):
         main(["--version"])
     assert "xdownscale" in capsys.readouterr().out
+
+
+def test_a_variable_that_is_named_keeps_its_bounds_and_grid_mapping(tmp_path):
+    coarse = rain((6, 4, 4)).sr.coarsen(2, 3).drop_attrs(deep=True)
+    step = np.timedelta64(15, "m")
+    field = coarse.assign_attrs(
+        units="mm h-1", standard_name="rainfall_rate", grid_mapping="crs"
+    ).to_dataset()
+    field = field.assign_coords(time=("time", coarse.time.values + step, {"bounds": "time_bnds"}))
+    edges = np.stack([coarse.time.values, coarse.time.values + step], axis=1)
+    field = field.assign(
+        time_bnds=(("time", "bnds"), edges), crs=((), 0, {"grid_mapping_name": "stereographic"})
+    )
+    field.to_netcdf(tmp_path / "in.nc")
+    words = ["--spatial", "10", "--temporal", "3"]
+    assert main(["downscale", str(tmp_path / "in.nc"), str(tmp_path / "all.nc"), *words]) == 0
+    words += ["--variable", "rain"]
+    assert main(["downscale", str(tmp_path / "in.nc"), str(tmp_path / "one.nc"), *words]) == 0
+    with xr.open_dataset(tmp_path / "all.nc") as both, xr.open_dataset(tmp_path / "one.nc") as one:
+        np.testing.assert_array_equal(one.time, both.time)
+        assert one.time.values[0] == coarse.time.values[0] + np.timedelta64(5, "m")
+        assert one.crs.attrs["grid_mapping_name"] == "stereographic"

@@ -104,7 +104,7 @@ def test_small_fields_have_the_scores_that_they_allow(pair, cells):
 
 
 def test_scores_are_a_dataset():
-    with pytest.raises(XDownscaleError, match="xdownscale.evaluate"):
+    with pytest.raises(XDownscaleError, match=r"xdownscale\.evaluate"):
         scores_table(3)
 
 

@@ -330,3 +330,51 @@ def test_sampled_frames_keep_their_labels():
     coords = coarsen_coords(rain((6, 4, 6)), AXES, Factors(2, 2, 1))
     np.testing.assert_array_equal(coords["time"].values, rain().time.values)
     assert set(coords) == {"time", "y", "x"}
+
+
+def rows_with_bounds(order, *, rows=8):
+    """Descending latitude whose bounds are (south, north) or (north, south) in every row."""
+    lat = rows - 0.5 - np.arange(rows)
+    edges = np.stack([lat - 0.5, lat + 0.5], 1)[:, ::order]
+    return xr.Dataset(
+        {"tas": (("lat", "lon"), np.random.default_rng(0).random((rows, 4)), {"units": "K"})},
+        coords={
+            "lat": ("lat", lat, {"units": "degrees_north", "bounds": "lat_bnds"}),
+            "lon": ("lon", np.arange(4.0), {"units": "degrees_east"}),
+            "lat_bnds": (("lat", "bnds"), edges),
+        },
+    )
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_bounds_keep_the_order_that_they_have(order):
+    dataset = rows_with_bounds(order)
+    once = dataset.sr.coarsen(2)
+    np.testing.assert_allclose(once.lat_bnds[:, ::order], [[6, 8], [4, 6], [2, 4], [0, 2]])
+    np.testing.assert_allclose(once.sr.coarsen(2).tas, dataset.tas.sr.coarsen(4), rtol=1e-12)
+    np.testing.assert_allclose(once.sr.interpolate(2).lat_bnds, dataset.lat_bnds)
+    lone = once.isel(lat=[1]).sr.interpolate((2, 1))
+    np.testing.assert_allclose(lone.lat_bnds[:, ::order], [[5, 6], [4, 5]])
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_padding_goes_on_with_bounds_in_their_order(order):
+    coarse = rows_with_bounds(order, rows=7).sr.coarsen((2, 1), boundary="pad")
+    np.testing.assert_allclose(coarse.lat_bnds[:, ::order][-1], [-1, 1])
+
+
+@pytest.mark.parametrize("values", [[np.nan, np.nan], [3.0, 3.0]])
+def test_bounds_that_say_nothing_leave_the_labels_to_do(values):
+    dataset = rows_with_bounds(1)
+    dataset["lat_bnds"][0] = values
+    np.testing.assert_allclose(dataset.sr.coarsen(2).tas, rows_with_bounds(1).sr.coarsen(2).tas, rtol=1e-12)
+
+
+def test_bounds_left_as_numbers_beside_times_are_refused_and_left_out_by_the_call_of_the_message():
+    field = rain((6, 4, 4)).to_dataset()
+    field["time_bnds"] = (("time", "bnds"), np.stack([np.arange(6.0), np.arange(1.0, 7.0)], 1))
+    field.time.attrs["bounds"] = "time_bnds"
+    with pytest.raises(TimeAxisError, match=r"hold float64 values.*dataset.drop_vars\('time_bnds'\)"):
+        field.sr.coarsen(2, 3)
+    assert field.sr.coarsen(2).sizes["time"] == 6
+    assert field.drop_vars("time_bnds").sr.coarsen(2, 3).sizes["time"] == 2

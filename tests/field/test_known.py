@@ -134,14 +134,16 @@ def test_another_factor_than_before_gets_computed_labels():
     np.testing.assert_allclose(np.diff(coarse.sr.interpolate(3).lat), -4 / 72, atol=1e-9)
 
 
-@pytest.mark.parametrize("note", ["", "1 2", "a b c", "1.0 2.0 3 !!", "0.0 1.0 4 AAAA", 7])
+@pytest.mark.parametrize(
+    "note", ["", "1 2", "a b c", "1.0 2.0 3 !!", "0.0 1.0 4 AAAA", "0.0 1.0 0", "0.0 1.0 1000000000000", 7]
+)
 def test_a_note_that_cannot_be_read_is_left_aside(note):
     coarse = product("PRISM", np.float64).sr.coarsen(4)
     plain = coarse.drop_attrs(deep=True).sr.interpolate(4).lat
     coarse.lat.attrs[FINER] = note
     np.testing.assert_allclose(coarse.sr.interpolate(4).lat, plain, atol=1e-9)
     coarse.lat.attrs[COARSER], coarse.lat.attrs["coarser_cells"] = note, 3
-    assert coarse.sr.coarsen(3).sizes["lat"] == 4
+    assert coarse.sr.coarsen((3, 1)).sizes["lat"] == 4
 
 
 def test_decimals_are_noted_in_words():

@@ -10,23 +10,18 @@ from hypothesis import strategies as st
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes
+from xdownscale.field.labels import has_labels, is_latitude, is_longitude
 from xdownscale.field.space import (
     _shortest,
     closes_circle,
     coarsen_labels,
     curvilinear,
     edges,
-    has_labels,
-    is_latitude,
-    is_longitude,
     lattice_index,
-    patch_areas,
     refine_labels,
-    row_areas,
     spacing,
-    to_degrees,
-    unit_vectors,
 )
+from xdownscale.field.sphere import patch_areas, row_areas, to_degrees, unit_vectors
 
 
 def axis(labels, dim="x", **attrs):

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _AGREE = 1e-6
 """Share of a cell, beside rounding, by which labels may differ from what their notes say, and are still meant."""
 
+_MOST = 10**7
+"""More labels than any grid has: a note that was damaged must not take the memory."""
+
 _DECIMALS = 11
 """More decimals than these are rounding, not intent."""
 
@@ -164,6 +167,8 @@ def _labels(note: str, dtype: np.dtype[Any]) -> np.ndarray:
     """The labels of a note. Every operation is one of IEEE 754, so that all machines get the same bits."""
     first, last, number, *packed = note.split()
     count, ends = int(number), first + last
+    if not 1 <= count <= _MOST:
+        raise ValueError(number)
     line = float(first) + np.arange(count) * ((float(last) - float(first)) / max(1, count - 1))
     decimals = max(len(end.partition(".")[2]) for end in (first, last))
     if decimals <= _DECIMALS:
@@ -171,7 +176,8 @@ def _labels(note: str, dtype: np.dtype[Any]) -> np.ndarray:
     labels = line.astype(dtype if set(ends) & set(".e") else np.int64)
     if not packed:
         return labels
-    apart = np.frombuffer(zlib.decompress(base64.b64decode(packed[0])), "<i8")
+    unpacked = zlib.decompressobj().decompress(base64.b64decode(packed[0]), 8 * count)
+    apart = np.frombuffer(unpacked, "<i8", count)
     bits = _bits(labels)
     exact: np.ndarray = (bits + apart).astype(bits.dtype).view(labels.dtype)
     return exact

@@ -12,8 +12,9 @@ from xdownscale.field.axes import find_axes
 from xdownscale.field.bounds import find_bounds
 from xdownscale.field.change import fields_of, with_grid_as_coords
 from xdownscale.field.labels import has_labels, holds_times, is_longitude, label_of, labels_of, numbers_of
+from xdownscale.field.pieces import step_beside_gaps
 from xdownscale.field.space import spacing
-from xdownscale.field.times import tick_step, to_ticks
+from xdownscale.field.times import to_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,7 +108,7 @@ def coords_like(made: Source, like: Source, axes: Axes) -> dict[str, xr.Variable
     return {
         str(name): one.variable
         for name, one in like.coords.items()
-        if set(one.dims) & set(along) and not (set(one.dims) - set(along)) & set(made.dims)
+        if set(one.dims) & set(along) and not (set(one.dims) - set(along)) & set(made.indexes)
     }
 
 
@@ -152,7 +153,7 @@ def _steps_apart(made: Source, like: Source, dim: str) -> np.ndarray:
     (first, _, unit), (second, _, other) = to_ticks(ours.values), to_ticks(theirs.values)
     scale = {"ns": 1, "us": 1000}
     apart = np.abs(first * scale[unit] - second * scale[other]).astype(np.float64)
-    step = tick_step(made, dim)
+    step = step_beside_gaps(made, dim)
     return apart / (abs(step) * scale[unit]) if step else np.where(apart > 0, np.inf, 0.0)
 
 

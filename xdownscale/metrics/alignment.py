@@ -11,7 +11,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
-from xdownscale.field.space import is_longitude
+from xdownscale.field.labels import is_longitude
 from xdownscale.metrics.mismatch import Labels, mismatch, tolerance
 
 if TYPE_CHECKING:

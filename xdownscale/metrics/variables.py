@@ -9,7 +9,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.change import with_grid_as_coords
-from xdownscale.field.space import is_latitude, is_longitude
+from xdownscale.field.labels import is_latitude, is_longitude
 
 Source: TypeAlias = xr.DataArray | xr.Dataset
 
