@@ -72,7 +72,7 @@ def run(rain: xr.DataArray, seconds: float, folder: Path) -> None:
 
     print(f"\n2  train on the first {start} steps for about {seconds:g} s")
     recipe = xdownscale.Recipe.named("small")
-    recipe = replace(recipe, schedule=replace(recipe.schedule, steps=400, seconds=seconds, least=40))
+    recipe = replace(recipe, schedule=replace(recipe.schedule, steps=400, seconds=seconds))
     model = past.sr.train(SPATIAL, TEMPORAL, recipe=recipe)
 
     print(f"\n3  downscale the next {truth.sizes[time]} steps to {MEMBERS} members")

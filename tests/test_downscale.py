@@ -82,7 +82,7 @@ def test_a_sampler_that_is_not_one_or_has_nothing_to_sample_is_refused(coarse):
             coarse.sr.downscale(MODEL, **wrong)
     with pytest.raises(FactorError, match="'angle', 'dpm'"):
         coarse.sr.downscale(residual_model(), sampler="euler")
-    with pytest.raises(FactorError, match="at least one step"):
+    with pytest.raises(FactorError, match="steps is a whole number of at least 1"):
         coarse.sr.downscale(residual_model(), steps=0)
 
 

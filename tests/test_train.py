@@ -42,7 +42,13 @@ def test_a_model_comes_with_its_papers(fine):
         300.0,
     )
     assert model.provenance.data[0].startswith("noise: time 24")
-    assert set(model.provenance.scores) == {"crps", "crps_over_interpolation", "spread_skill"}
+    kinds = {"crps", "rmse", "lsd"}
+    assert set(model.provenance.scores) == {
+        *kinds,
+        *(f"{kind}_bicubic" for kind in kinds),
+        "spread_skill",
+        "lsd_training",
+    }
     assert isinstance(model.method.settings.transform, LogRain)
 
 

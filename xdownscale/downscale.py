@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import xarray as xr
 
 from xdownscale.errors import DimensionError, FactorError
+from xdownscale.field.arguments import seed_number, whole_number
 from xdownscale.field.axes import find_axes
 from xdownscale.field.change import fields_of, only_field, with_grid_as_coords, without_fields
+from xdownscale.field.entries import entry_seeds
 from xdownscale.field.factors import Factors
 from xdownscale.field.methods import fine_methods
 from xdownscale.field.pieces import check_gaps, contiguous, take
@@ -65,7 +67,9 @@ def downscale(
     members : int
         Members of the ensemble. Member 3 of 4 is member 3 of 64.
     seed : int
-        Another seed gives another ensemble; the same one gives the same bits.
+        Another seed gives another ensemble; the same one gives the same bits. An entry along any other dimension, such
+        as a driver, has a seed of its own that depends on its label, so that it is the same alone and in company; where
+        the dimension has no labels, on its position.
     static : DataArray, Dataset or mapping, optional
         The static fields that the model was trained with, on the fine grid or beyond.
     style : str, optional
@@ -76,14 +80,15 @@ def downscale(
     steps : int, optional
         Of the sampler, instead of its default: more take longer and look farther.
     conserve : {"auto", "cell", "none"}
-        "cell": block means of every member equal the field. "auto" is what the model was trained for.
+        "cell": block means of every member equal the field. "auto" is what the model was trained for: "cell", but
+        "none" for a median net.
     gaps : {"error", "split"}
         What to do about gaps in time: raise, or treat every contiguous piece on its own. No window straddles a gap; the
         noise is that of the same steps in a whole series.
     tile : (int, int, int), optional
         Coarse frames and cells (time, y, x) computed at once; smaller tiles take less memory and more time.
     device : str
-        "auto" takes a GPU if there is one.
+        Where to compute; "auto" takes a GPU if there is one. The model stays where it is.
     progress : bool, optional
         Show a progress bar; by default for work of more than a few seconds.
     dims : mapping, optional
@@ -108,9 +113,20 @@ def downscale(
     >>> dict(ensemble.sizes)
     {'member': 2, 'time': 6, 'y': 60, 'x': 60}
     """
-    wish = _Wish(members, seed, static, conserve, gaps, tile, device, progress, dims)
-    wish.check()
-    downscaler = _resolved(model, spatial, temporal)
+    from xdownscale.model.device import chosen_device
+
+    check_gaps(gaps)
+    wish = _Wish(
+        members=whole_number(members, "members", least=1),
+        seed=seed_number(seed),
+        static=static,
+        gaps=gaps,
+        tile=_checked_tile(tile),
+        device=chosen_device(device),
+        progress=progress,
+        dims=dims,
+    )
+    downscaler = _resolved(model, spatial, temporal).with_conservation(conserve)
     if style is not None:
         downscaler = downscaler.with_style(style)
     if sampler is not None or steps is not None:
@@ -129,22 +145,22 @@ class _Wish:
     members: int
     seed: int
     static: Static | None
-    conserve: str
     gaps: str
     tile: tuple[int, int, int] | None
     device: str
     progress: bool | None
     dims: Mapping[str, str] | None
 
-    def check(self) -> None:
-        """Raise where a number or a word is none that is known."""
-        if self.members < 1 or self.conserve not in ("auto", "cell", "none"):
-            msg = (
-                f"members={self.members}, conserve={self.conserve!r}: members is at least 1, "
-                f'conserve is "auto", "cell" or "none"'
-            )
-            raise FactorError(msg)
-        check_gaps(self.gaps)
+
+def _checked_tile(tile: Any) -> tuple[int, int, int] | None:
+    """Three whole numbers, or None."""
+    if tile is None:
+        return None
+    if not isinstance(tile, (tuple, list)) or len(tile) != 3:
+        msg = f"tile={tile!r} is not accepted: coarse frames and cells (time, y, x), as in tile=(16, 96, 96)"
+        raise FactorError(msg)
+    frames, rows, columns = (whole_number(size, "tile", least=1) for size in tile)
+    return frames, rows, columns
 
 
 def _of_tree(tree: xr.DataTree, model: Downscaler, wish: _Wish) -> xr.DataTree:
@@ -176,7 +192,8 @@ def _of_dataset(dataset: xr.Dataset, model: Downscaler, wish: _Wish) -> xr.Datas
 
 def _told(result: Told, model: Downscaler, wish: _Wish) -> Told:
     """The result with a line of history."""
-    line = f"downscale(model={model.name!r}, members={wish.members}, seed={wish.seed}, conserve={wish.conserve!r})"
+    kept = "cell" if model.method.settings.conserving else "none"
+    line = f"downscale(model={model.name!r}, members={wish.members}, seed={wish.seed}, conserve={kept!r})"
     return result.assign_attrs(add_history(result.attrs, line))
 
 
@@ -208,7 +225,6 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
             static,
             members=wish.members,
             seed=wish.seed,
-            conserve=wish.conserve != "none",
             tile=wish.tile,
             device=wish.device,
             progress=wish.progress,
@@ -222,16 +238,16 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
 
 
 def _along(field: xr.DataArray, dim: Any, model: Downscaler, wish: _Wish) -> xr.DataArray:
-    """Every entry along an extra dimension downscaled on its own, entry i with a seed of its own."""
+    """Every entry along an extra dimension downscaled on its own, each with a seed of its own."""
     if dim == "member":
         msg = "the field already has a dimension 'member'; rename it, as in field.rename(member='driver')"
         raise DimensionError(msg)
     entries = [
-        _of_field(field.isel({dim: i}), model, replace(wish, seed=wish.seed + 1_000_003 * i))
-        for i in range(field.sizes[dim])
+        _of_field(field.isel({dim: i}), model, replace(wish, seed=seed))
+        for i, seed in enumerate(entry_seeds(field, dim, wish.seed))
     ]
     joined: xr.DataArray = xr.concat(entries, dim=field[dim] if dim in field.coords else dim)
-    return joined.transpose("member", dim, ...)
+    return joined.assign_attrs(xdownscale_seed=wish.seed).transpose("member", dim, ...)
 
 
 def _joined(pieces: Sequence[xr.DataArray], dim: str | None) -> xr.DataArray:

@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import EmptyFieldError, FactorError
+from xdownscale.field.arguments import is_number, seed_number, whole_number
 from xdownscale.field.axes import Axes
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe
@@ -36,7 +37,7 @@ in sixty steps than a few frames can teach them (``benchmarks/README.md``, "Adap
 
 
 def train(
-    field: xr.DataArray | Sequence[xr.DataArray],
+    field: xr.DataArray | xr.Dataset | Sequence[xr.DataArray | xr.Dataset],
     spatial: int | tuple[int, int] = 1,
     temporal: int = 1,
     *,
@@ -46,7 +47,7 @@ def train(
     recipe: str | Recipe | None = None,
     method: str | None = None,
     steps: int | None = None,
-    validation: float | xr.DataArray | Sequence[xr.DataArray] = 0.1,
+    validation: float | xr.DataArray | xr.Dataset | Sequence[xr.DataArray | xr.Dataset] = 0.1,
     device: str = "auto",
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -57,8 +58,8 @@ def train(
 
     Parameters
     ----------
-    field : DataArray or sequence of DataArray
-        Fine field(s) with y, x and (for ``temporal > 1``) time: one event each. Values are loaded into memory. Gaps in
+    field : DataArray, Dataset or sequence of them
+        Fine field(s), of a Dataset its only one, with y, x and (for ``temporal > 1``) time: one event each. Values are loaded into memory. Gaps in
         time split a field; windows never straddle one. Windows with missing values are left out.
     spatial : int or (int, int)
         Fine cells per coarse cell (along y and x).
@@ -75,35 +76,44 @@ def train(
         hour. The sizes of the network are then its own, and a recipe by name learns at a fifth of its rate. A diffused
         residual takes the weights of its median net.
     recipe : {"standard", "small"} or Recipe, optional
-        Sizes and schedule. "standard" takes an hour on two cores; the shipped weights have its sizes, and were
-        trained for longer. "small" takes a minute.
+        Sizes and schedule. "standard" (the default) is for weights to keep, "small" for a first try. How long they take
+        grows with the factors, from minutes to hours; with `progress` it is said before the first step.
     method : {"generator", "residual", "median"}, optional
         The one-pass generator (default); the median net with a diffused residual, which takes six evaluations of a
         network for a member; or the median net alone, a deterministic yardstick.
     steps : int, optional
         Optimiser steps instead of the recipe's.
-    validation : float, DataArray or sequence of DataArray
-        Fields to judge by, or the share of `field` that is held out: its last events, or last steps of a single one.
+    validation : float, DataArray, Dataset or sequence of them
+        Fields to judge by, or the share of `field` that is held out, 0 or more and below 1: its last events, or of a
+        single one a few blocks of steps, spread over its time.
     device : str
         "auto" takes a GPU if there is one.
     seed : int
         Seed of initial weights, windows and noise.
     checkpoint : path, optional
-        File that is written as training goes on and, if it exists, resumed from.
+        File that is written as training goes on and, if it exists, resumed from. It must be of the same run: nothing
+        but how long it is may differ.
     progress : bool
-        Show loss and validation CRPS.
+        Say how long it will take; show loss, validation CRPS and time left; and print scores on held-out data beside
+        those of bicubic interpolation.
     dims : mapping, optional
         Dimension names by role, such as ``{"time": "t", "y": "row", "x": "col"}``, where they cannot be recognised.
 
     Returns
     -------
     Downscaler
-        Use it with :func:`xdownscale.downscale`; keep it with its ``save``.
+        Use it with :func:`xdownscale.downscale`; keep it with its ``save``. ``provenance.scores`` holds its scores on
+        held-out data and those of bicubic interpolation, as :func:`xdownscale.heldout.scores_of` names them.
 
     Raises
     ------
-    DimensionError, TimeAxisError, UnitsError, ValueRangeError, EmptyFieldError, FactorError
+    DimensionError, TimeAxisError, UnitsError, ValueRangeError, EmptyFieldError, FactorError, ModelFileError
         Before training starts, with the call that mends it.
+
+    Warns
+    -----
+    UserWarning
+        Where the model loses to bicubic interpolation on held-out data, and where these have another texture.
 
     Examples
     --------
@@ -113,20 +123,23 @@ def train(
     >>> model.factors
     Factors(y=4, x=4, time=3)
     """
+    from xdownscale.heldout import scores_of, tell
     from xdownscale.model.device import chosen_device
     from xdownscale.model.mean import median_recipe
     from xdownscale.model.residual import Residual
     from xdownscale.training.data import gather
     from xdownscale.training.fit import fit
+    from xdownscale.training.identity import identity_of
     from xdownscale.training.residual import fit_residual
 
-    factors = Factors.parse(spatial, temporal)
-    plan = _plan(recipe, goes_on=model is not None).with_steps(steps)
+    factors, seed, where = Factors.parse(spatial, temporal), seed_number(seed), chosen_device(device)
+    taken = None if steps is None else whole_number(steps, "steps", least=1)
+    plan = _plan(recipe, goes_on=model is not None).with_steps(taken)
     _check_method(method, plan)
     data = gather(
         field, validation, factors=factors, frames=plan.frames, styles=styles, static=static, dims=dims
     )
-    wanted = not isinstance(validation, (int, float)) or validation > 0
+    wanted = not is_number(validation) or validation != 0
     training, judging = _windows(data, plan, factors, judged=wanted, seed=seed)
     given = None if model is None else _start(model, factors, data)
     settings = _settings(data, plan, factors, given, method)
@@ -141,13 +154,19 @@ def train(
         recipe=plan,
         unit=plan.unit or data.magnitude,
         seed=seed,
-        device=chosen_device(device),
+        device=where,
         checkpoint=None if checkpoint is None else Path(checkpoint),
+        identity=checkpoint and identity_of(data, plan, settings, seed=seed, start=given),
         progress=progress,
     )
     network.load_state_dict(result.weights)
     network.to("cpu").eval()
-    return _finished(network, data, plan, result, seed)
+    trained = _finished(network, data, plan, result, seed)
+    if judging is not None:
+        scores = scores_of(trained, training, judging, device=where, seed=seed)
+        trained.provenance = replace(trained.provenance, scores=scores)
+        tell(trained, judging, shown=progress)
+    return trained
 
 
 def _check_method(method: str | None, plan: Recipe) -> None:
@@ -191,7 +210,7 @@ def _windows(
         cells=plan.cells,
         frames=plan.frames,
         wet=WET if data.transform.nonnegative else None,
-        seed=seed + 1,
+        seed=(seed + 1) % 2**64,
     )
     return windows(data.sources), _judging(windows, data.held_out) if judged else None
 
@@ -295,7 +314,6 @@ def _finished(model: Any, data: TrainingData, plan: Recipe, result: Result, seed
             recipe=plan.to_json(),
             steps=result.steps,
             seed=seed,
-            scores=result.scores,
             versions={
                 "xdownscale-sr": package_version(),
                 **{p: version(p) for p in ("torch", "numpy", "xarray")},

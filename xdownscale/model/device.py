@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+from typing import TypeVar
+
 import torch
+
+from xdownscale.errors import FactorError
+
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 
 def chosen_device(device: str) -> str:
@@ -12,10 +19,43 @@ def chosen_device(device: str) -> str:
     ----------
     device : str
         "auto" takes a GPU if there is one.
+
+    Raises
+    ------
+    FactorError
+        For a device on which nothing can be computed here.
     """
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    return device
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, NotImplementedError, AssertionError, TypeError, ValueError) as cause:
+        there = 'device="auto", device="cpu"' + (' or device="cuda"' if torch.cuda.is_available() else "")
+        msg = f"device={device!r} cannot be computed on here ({str(cause).splitlines()[0]}). Pass {there}."
+        raise FactorError(msg) from cause
+    return str(torch.device(device))
+
+
+def on_device(network: Network, device: str) -> Network:
+    """The network on a device: itself if it is there, otherwise a copy whose weights lie there and nowhere else.
+
+    Parameters
+    ----------
+    network : Module
+        Left where it is.
+    device : str
+        A torch device.
+    """
+    place = torch.device(device)
+    tensors = [*network.parameters(), *network.buffers()]
+    if all(each.device.type == place.type and place.index in (None, each.device.index) for each in tensors):
+        return network
+    moved = {id(each): each.detach().to(place) for each in network.buffers()}
+    moved |= {
+        id(each): torch.nn.Parameter(each.detach().to(place), requires_grad=each.requires_grad)
+        for each in network.parameters()
+    }
+    return copy.deepcopy(network, dict(moved))
 
 
 def half_helps(device: torch.device) -> bool:

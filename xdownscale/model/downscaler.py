@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdownscale.diffusion.sample import named_sampler
 from xdownscale.errors import FactorError, ModelFileError
+from xdownscale.field.arguments import whole_number
 from xdownscale.field.factors import Factors
 from xdownscale.model.artefact import read_model, tensors_hash, write_model
 from xdownscale.model.methods import Method, build, described, kind_of
@@ -153,6 +154,28 @@ class Downscaler:
         method.settings = replace(self.method.settings, default=style)
         return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
 
+    def with_conservation(self, conserve: str) -> Downscaler:
+        """The same downscaler with block means conserved or not, whatever it was trained for.
+
+        Parameters
+        ----------
+        conserve : {"auto", "cell", "none"}
+            "auto" leaves it as it is.
+
+        Raises
+        ------
+        FactorError
+            For any other word.
+        """
+        if conserve not in ("auto", "cell", "none"):
+            msg = f'conserve={conserve!r} is not accepted: conserve is "auto", "cell" or "none"'
+            raise FactorError(msg)
+        if conserve == "auto" or self.method.settings.conserving == (conserve == "cell"):
+            return self
+        method = copy.copy(self.method)
+        method.settings = replace(self.method.settings, conserving=conserve == "cell")
+        return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
+
     def with_sampler(self, sampler: str | None = None, steps: int | None = None) -> Downscaler:
         """The same diffused residual drawn by another sampler, or in more or fewer steps.
 
@@ -177,10 +200,8 @@ class Downscaler:
             raise FactorError(msg)
         name = method.settings.sampler if sampler is None else sampler
         named_sampler(name)
-        if steps is not None and steps < 1:
-            msg = f"steps={steps}: a sampler takes at least one step"
-            raise FactorError(msg)
-        method.settings = replace(method.settings, sampler=name, steps=steps)
+        taken = None if steps is None else whole_number(steps, "steps", least=1)
+        method.settings = replace(method.settings, sampler=name, steps=taken)
         return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
 
     @property
