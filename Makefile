@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test docs weights
+.PHONY: help demo test docs
 
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1 - /p' $(MAKEFILE_LIST)
@@ -29,12 +29,6 @@ test: $(STAMP) ## lint, format, types, layers, tests with branch coverage
 docs: $(VENV)/.docs ## the manual as HTML in docs/_build
 	$(BIN)/python -m sphinx --quiet docs docs/_build
 	@echo "docs/_build/index.html"
-
-weights: $(STAMP) ## train the shipped weights again; DATA=folder holds the training files
-	@test -n "$(DATA)" || { echo "usage: make weights DATA=folder" >&2; exit 2; }
-	$(BIN)/python benchmarks/make_amounts.py "$(DATA)" amounts
-	OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc_per_node 2 benchmarks/make_weights.py "$(DATA)" --amounts amounts \
-		--style amounts --minutes 180 --checkpoint checkpoints/rain-10x3.safetensors --out xdownscale/zoo/rain-10x3.safetensors
 
 $(BIN)/python:
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"

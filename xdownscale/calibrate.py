@@ -37,7 +37,8 @@ def calibrate(
     Parameters
     ----------
     field : DataArray, Dataset or sequence of them
-        Fine field(s), of a Dataset its only one, with y, x and time, on the scales that the model makes: a dozen steps with rain are enough.
+        Fine field(s), of a Dataset its only one, with y, x and time, on the scales that the model makes: a dozen steps
+        with rain are enough.
     model : Downscaler, path or name
         The model; it is left as it is.
     name : str

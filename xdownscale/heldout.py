@@ -60,9 +60,9 @@ def scores_of(
     dict
         In the units of the model: ``crps`` (fair; the absolute error of a single member), ``rmse`` (of the ensemble
         mean) and ``spread_skill`` (1 is best); in decibels ``lsd``, the log-spectral distance. ``crps_bicubic``,
-        ``rmse_bicubic`` and ``lsd_bicubic`` are those of bicubic interpolation. For methods with members,
-        ``lsd_training`` is the distance on windows of the training data and, where there are several, ``lsd_style_NAME``
-        that of each style. What cannot be said, such as the spread of a single member, is left out.
+        ``rmse_bicubic`` and ``lsd_bicubic`` are those of bicubic interpolation. For a generator ``lsd_training`` is the
+        distance on windows of the training data and, where there are several styles, ``lsd_style_NAME`` that of each.
+        What cannot be said, such as the spread of a single member, is left out.
     """
     held_out = _some(judging)
     truth, bicubic, weights = _arrays(held_out, model)
@@ -93,8 +93,9 @@ def tell(model: Downscaler, judging: PatchSampler, *, shown: bool) -> None:
     if shown:
         where = f"{min(WINDOWS, len(judging.patches))} windows of {len(judging.sources)} held-out stretches of time"
         tqdm.write(f"{where}\n{table(scores, model.variable.units)}", file=sys.stderr)
-    for message in (*lost(scores), *textures(scores, model)):
-        warn_user(message)
+    for message in (lost(scores), textures(scores, model)):
+        if message is not None:
+            warn_user(message)
 
 
 def table(scores: Mapping[str, float], units: str | None) -> str:
@@ -116,10 +117,10 @@ def table(scores: Mapping[str, float], units: str | None) -> str:
     return "\n".join(rows)
 
 
-def lost(scores: Mapping[str, float]) -> list[str]:
-    """What to say where a model loses to bicubic interpolation; nothing where it does not.
+def lost(scores: Mapping[str, float]) -> str | None:
+    """What to say where a model loses to bicubic interpolation; None where it does not.
 
-    >>> print(lost({"crps": 0.5, "crps_bicubic": 0.4})[0])
+    >>> print(lost({"crps": 0.5, "crps_bicubic": 0.4}))
     on held-out data the model loses to bicubic interpolation: CRPS 0.5 (bicubic 0.4). Train for longer ...
     """
     worse = [
@@ -128,30 +129,30 @@ def lost(scores: Mapping[str, float]) -> list[str]:
         if scores.get(name, -math.inf) >= scores.get(f"{name}_bicubic", math.inf)
     ]
     if not worse:
-        return []
-    return [
-        f"on held-out data the model loses to bicubic interpolation: {', '.join(worse)}. Train for longer (steps=...), "
-        f"on more fields, or start from the weights of a model (model=...)."
-    ]
+        return None
+    return (
+        f"on held-out data the model loses to bicubic interpolation: {', '.join(worse)}. Train for longer "
+        f"(steps=...), on more fields, or start from the weights of a model (model=...)."
+    )
 
 
-def textures(scores: Mapping[str, float], model: Downscaler) -> list[str]:
+def textures(scores: Mapping[str, float], model: Downscaler) -> str | None:
     """What to say where another style, or one yet to be fitted, would be nearer to held-out texture."""
     by_style = {name: scores[key] for name in model.styles if (key := f"lsd_style_{name}") in scores}
     own = scores.get("lsd", math.nan)
     best = min(by_style, key=lambda name: by_style[name], default=None)
     if best is not None and by_style[best] + NEARER < own:
-        return [
+        return (
             f"held-out fields have the texture of the style {best!r} (log-spectral distance {by_style[best]:.3g} dB) "
             f"rather than the default one ({own:.3g} dB): take model.with_style({best!r}), or "
             f"downscale(..., style={best!r})."
-        ]
+        )
     if own - scores.get("lsd_training", math.nan) > FARTHER:
-        return [
+        return (
             f"held-out fields have another texture than the training data: log-spectral distance {own:.3g} dB, and "
             f"{scores['lsd_training']:.3g} dB on those. calibrate(field_like_them, model) fits a style to it."
-        ]
-    return []
+        )
+    return None
 
 
 def _some(windows: PatchSampler) -> Batch:

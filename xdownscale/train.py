@@ -59,8 +59,9 @@ def train(
     Parameters
     ----------
     field : DataArray, Dataset or sequence of them
-        Fine field(s), of a Dataset its only one, with y, x and (for ``temporal > 1``) time: one event each. Values are loaded into memory. Gaps in
-        time split a field; windows never straddle one. Windows with missing values are left out.
+        Fine field(s), of a Dataset its only one, with y, x and (for ``temporal > 1``) time: one event each. Values are
+        loaded into memory. Gaps in time split a field; windows never straddle one. Windows with missing values are left
+        out.
     spatial : int or (int, int)
         Fine cells per coarse cell (along y and x).
     temporal : int
@@ -139,8 +140,8 @@ def train(
     data = gather(
         field, validation, factors=factors, frames=plan.frames, styles=styles, static=static, dims=dims
     )
-    wanted = not is_number(validation) or validation != 0
-    training, judging = _windows(data, plan, factors, judged=wanted, seed=seed)
+    wanted = not (is_number(validation) and validation == 0)
+    training, judging = _windows(data, plan, factors, judged=bool(wanted), seed=seed)
     given = None if model is None else _start(model, factors, data)
     settings = _settings(data, plan, factors, given, method)
     if method == "median":

@@ -17,6 +17,7 @@ from xdownscale.model.residual import Residual
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Provenance:
         Optimiser steps that were taken.
     seed : int
     scores : dict
-        Scores on the validation windows.
+        Scores on held-out data, as :func:`xdownscale.heldout.scores_of` names them.
     versions : dict
         Versions of the libraries that trained it.
     """
@@ -237,7 +238,7 @@ class Downscaler:
         """A few lines that say what this model does."""
         number = sum(p.numel() for p in self.method.parameters())
         cells, frames = self.method.halo
-        scores = ", ".join(f"{key} {value:.3g}" for key, value in self.provenance.scores.items()) or "n/a"
+        scores = _in_short(self.provenance.scores) or "n/a"
         spacing = (
             f"{self.provenance.spacing:g} {self.provenance.spacing_units or ''}"
             if self.provenance.spacing
@@ -254,9 +255,22 @@ class Downscaler:
                 f"  fine grid   {spacing}, {step}",
                 f"  static      {', '.join(self.static) or 'none'}",
                 f"  style       {self.style or 'mean'} of {', '.join(self.styles)}",
-                f"  validation  {scores}",
+                f"  held out    {scores}",
             ]
         )
+
+
+def _in_short(scores: Mapping[str, float]) -> str:
+    """Scores in a line, those of bicubic interpolation behind those of the model.
+
+    >>> _in_short({"crps": 0.2, "crps_bicubic": 0.4, "spread_skill": 0.9})
+    'crps 0.2 (bicubic 0.4), spread_skill 0.9'
+    """
+    beside = {
+        name: f" (bicubic {scores[key]:.3g})" for name in scores if (key := f"{name}_bicubic") in scores
+    }
+    shown = [name for name in scores if not name.endswith("_bicubic")]
+    return ", ".join(f"{name} {scores[name]:.3g}{beside.get(name, '')}" for name in shown)
 
 
 def load(path: str | os.PathLike[str]) -> Downscaler:

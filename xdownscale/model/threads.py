@@ -83,10 +83,10 @@ def cores(root: Path = Path("/")) -> int:
 def _quotas(root: Path) -> Iterator[float]:
     """Cores by the quotas of the control groups of this process and of all that they lie in, versions 2 and 1."""
     try:
-        groups = [line.split(":", 2) for line in (root / "proc/self/cgroup").read_text("utf-8").splitlines()]
+        lines = (root / "proc/self/cgroup").read_text("utf-8").splitlines()
     except OSError:
         return
-    for _, kinds, place in groups:
+    for _, kinds, place in (line.split(":", 2) for line in lines if line.count(":") >= 2):
         top = root / "sys/fs/cgroup"
         if kinds:
             top = top / "cpu"
