@@ -1,5 +1,7 @@
 """Held-out steps: spread over the event, whole windows, no step on both sides, nothing across a gap."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -14,7 +16,7 @@ def event(*lengths):
     starts = np.cumsum([0, *lengths])
     return [
         Source(np.broadcast_to(np.arange(a, b, dtype=np.float32)[:, None, None], (b - a, 2, 2)))
-        for a, b in zip(starts, starts[1:], strict=False)
+        for a, b in pairwise(starts)
     ]
 
 

@@ -25,7 +25,7 @@ def run(time, schedule, takes, validation=0.0):
     return step, watch
 
 
-@pytest.mark.parametrize("takes", [0.01, 0.3, 3.0, 7.0, 40.0])
+@pytest.mark.parametrize("takes", [2**-6, 0.25, 3.0, 7.0, 40.0])
 @pytest.mark.parametrize("validation", [0.0, 0.5])
 def test_no_step_ends_after_the_budget_but_the_first(time, takes, validation):
     schedule = Schedule(steps=10**6, seconds=30.0)

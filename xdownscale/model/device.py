@@ -28,12 +28,13 @@ def chosen_device(device: str) -> str:
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        torch.zeros(1, device=device).cpu()
+        place = torch.device(device)
+        torch.zeros(1, device=place).cpu()
     except (RuntimeError, NotImplementedError, AssertionError, TypeError, ValueError) as cause:
         there = 'device="auto", device="cpu"' + (' or device="cuda"' if torch.cuda.is_available() else "")
         msg = f"device={device!r} cannot be computed on here ({str(cause).splitlines()[0]}). Pass {there}."
         raise FactorError(msg) from cause
-    return str(torch.device(device))
+    return str(place)
 
 
 def on_device(network: Network, device: str) -> Network:
