@@ -45,9 +45,13 @@ def test_cores_of_others_are_not_taken(four, monkeypatch):
 
 
 def test_torch_is_left_as_it_was_after_errors_and_nested_blocks(four):
-    with pytest.raises(KeyError), threads_for(), threads_for(2 * SHARE):
-        assert torch.get_num_threads() == 2
-        raise KeyError
+    def fail():
+        with threads_for():
+            assert inside(2 * SHARE) == 2
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert torch.get_num_threads() == 4
 
 

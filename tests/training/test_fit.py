@@ -71,6 +71,8 @@ def test_what_is_shown_changes_no_weight(windows, capsys, monkeypatch):
     said = capsys.readouterr().err
     assert "8 steps will take about" in said
     assert "step 1, loss" in said
+    assert "train:   0%" in said
+    assert "train: 100%" in said
     assert "nan" not in said
 
 

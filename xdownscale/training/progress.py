@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from xdownscale.training.clock import Clock
 
-LAYOUT = "{desc}: {percentage:3.0f}%|{bar}| {postfix}"
+LAYOUT = "train: {percentage:3.0f}%|{bar}| {desc}"
 """The bar tells of time, since neither steps nor their pace are fixed where seconds are."""
 
 
@@ -33,7 +33,7 @@ class Progress:
 
     def __init__(self, clock: Clock, *, step: int, shown: bool) -> None:
         self.clock, self.shown = clock, shown
-        self._bar = tqdm(total=1.0, disable=not shown, desc="train", bar_format=LAYOUT)
+        self._bar = tqdm(total=1.0, disable=not shown, bar_format=LAYOUT)
         self._move(step, "starting")
 
     def __enter__(self) -> Self:
@@ -61,5 +61,5 @@ class Progress:
         self._bar.update(1.0 - self._bar.n)
 
     def _move(self, step: int, text: str) -> None:
-        self._bar.set_postfix_str(text, refresh=step <= 1)
+        self._bar.set_description_str(text, refresh=step <= 1)
         self._bar.update(min(1.0, self.clock.share(step)) - self._bar.n)
