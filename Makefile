@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest docs weights
+.PHONY: help demo test test-lowest docs
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' $(MAKEFILE_LIST)
@@ -36,12 +36,6 @@ test-lowest: ## a part of the tests with the lowest versions of all dependencies
 docs: $(VENV)/.docs ## the manual as HTML in docs/_build
 	$(BIN)/python -m sphinx --quiet docs docs/_build
 	@echo "docs/_build/index.html"
-
-weights: $(STAMP) ## train the shipped weights again; DATA=folder holds the training files
-	@test -n "$(DATA)" || { echo "usage: make weights DATA=folder" >&2; exit 2; }
-	$(BIN)/python benchmarks/make_amounts.py "$(DATA)" amounts
-	OMP_NUM_THREADS=1 $(BIN)/torchrun --nproc_per_node 2 benchmarks/make_weights.py "$(DATA)" --amounts amounts \
-		--style amounts --minutes 180 --checkpoint checkpoints/rain-10x3.safetensors --out xdownscale/zoo/rain-10x3.safetensors
 
 $(BIN)/python:
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"

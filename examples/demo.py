@@ -1,4 +1,4 @@
-"""The whole loop in a minute: coarsen rain, train on it, downscale to an ensemble, score it, draw it.
+"""The whole loop in a minute or two: coarsen rain, train on it, downscale to an ensemble, score it, draw it.
 
 Usage: ``python examples/demo.py [file.nc]``. Without a file the rain is simulated. It prints a table of
 scores and writes ``ensemble.nc`` and ``ensemble.png``.
@@ -70,9 +70,11 @@ def run(rain: xr.DataArray, seconds: float, folder: Path) -> None:
     past, truth = rain.isel({time: slice(0, start)}), rain.isel({time: slice(start, start + SCORED)})
     coarse = truth.sr.coarsen(SPATIAL, TEMPORAL)
 
-    print(f"\n2  train on the first {start} steps for about {seconds:g} s")
+    print(
+        f"\n2  train on the first {start} steps for {seconds:g} s; longer, or on more fields, it learns more"
+    )
     recipe = xdownscale.Recipe.named("small")
-    recipe = replace(recipe, schedule=replace(recipe.schedule, steps=400, seconds=seconds, least=40))
+    recipe = replace(recipe, schedule=replace(recipe.schedule, steps=400, seconds=seconds))
     model = past.sr.train(SPATIAL, TEMPORAL, recipe=recipe)
 
     print(f"\n3  downscale the next {truth.sizes[time]} steps to {MEMBERS} members")

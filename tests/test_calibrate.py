@@ -55,5 +55,5 @@ def test_the_new_style_is_used(calibrated):
 
 
 def test_a_median_net_is_refused():
-    with pytest.raises(FactorError, match="median net has no texture"):
+    with pytest.raises(FactorError, match="which has no texture"):
         xdownscale.calibrate(rain((12, 64, 64)), model(stochastic=False))

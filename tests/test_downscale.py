@@ -20,6 +20,9 @@ from xdownscale.errors import (
     ValueRangeError,
     WeightsNotFoundError,
 )
+from xdownscale.field.axes import find_axes
+from xdownscale.field.grid import describe
+from xdownscale.sampling.scales import warn_of_other_scales
 
 MODEL = model()
 
@@ -84,7 +87,7 @@ def test_a_sampler_that_is_not_one_or_has_nothing_to_sample_is_refused(coarse):
             coarse.sr.downscale(MODEL, **wrong)
     with pytest.raises(FactorError, match="'angle', 'dpm'"):
         coarse.sr.downscale(residual_model(), sampler="euler")
-    with pytest.raises(FactorError, match="at least one step"):
+    with pytest.raises(FactorError, match="steps is a whole number of at least 1"):
         coarse.sr.downscale(residual_model(), steps=0)
 
 
@@ -196,6 +199,20 @@ def test_other_dimensions_are_mapped_over_with_noise_of_their_own(coarse):
     assert not np.array_equal(ensemble[:, 0], ensemble[:, 1])
 
 
+def test_an_entry_with_a_label_is_the_same_alone_and_in_any_company(coarse):
+    labels = xr.Variable("driver", ["a", "b"])
+    both = xr.concat([coarse, coarse], dim=labels).expand_dims(level=[850, 500]).assign_attrs(coarse.attrs)
+    ensemble = both.sr.downscale(MODEL, members=2, seed=3)
+    assert ensemble.dims == ("member", "level", "driver", "time", "y", "x")
+    assert ensemble.attrs["xdownscale_seed"] == 3
+    for part in ({"driver": ["b"]}, {"driver": ["b", "a"], "level": [500]}):
+        xr.testing.assert_equal(both.sel(part).sr.downscale(MODEL, members=2, seed=3), ensemble.sel(part))
+    turned = both.transpose("driver", "time", "level", "y", "x").sr.downscale(MODEL, members=2, seed=3)
+    xr.testing.assert_equal(turned.transpose(*ensemble.dims), ensemble)
+    entries = [ensemble.isel(driver=i, level=j).values for i in (0, 1) for j in (0, 1)]
+    assert not any(np.array_equal(entries[0], other) for other in entries[1:])
+
+
 def test_a_field_without_time_and_a_temperature():
     warm = model((1, 4, 4), rain=False, units="K")
     frame = rain((1, 9, 8), spacing=4000.0)[0].drop_vars("time") + 6.85
@@ -232,6 +249,52 @@ def test_static_fields_are_laid_by_coordinates(coarse):
 def test_conserve_none_gives_what_the_method_drew(coarse):
     free = coarse.sr.downscale(MODEL, conserve="none")
     assert float(abs(free.sr.coarsen(spatial=4, temporal=3) - coarse).max()) > 0.01
+
+
+def test_a_median_net_conserves_where_it_is_asked_to_and_history_says_what_was_done(coarse):
+    median = model(stochastic=False)
+    kept, free = coarse.sr.downscale(median, conserve="cell"), coarse.sr.downscale(median)
+    np.testing.assert_allclose(kept[0].sr.coarsen(spatial=4, temporal=3), coarse, rtol=1e-5)
+    assert float(abs(free[0].sr.coarsen(spatial=4, temporal=3) - coarse).max()) > 0.01
+    np.testing.assert_array_equal(free, coarse.sr.downscale(median, conserve="none"))
+    np.testing.assert_array_equal(coarse.chunk(time=1).sr.downscale(median, conserve="cell"), kept)
+    said = [field.attrs["history"].splitlines()[0] for field in (kept, free, coarse.sr.downscale(MODEL))]
+    assert [line.split("conserve=")[1].split(")")[0] for line in said] == ["'cell'", "'none'", "'cell'"]
+    assert not median.method.settings.conserving
+
+
+def test_another_device_leaves_the_model_where_it_is(coarse, monkeypatch):
+    """With weights on a device without memory nothing comes back; the model is as before."""
+    monkeypatch.setattr("xdownscale.model.device.chosen_device", lambda device: device)
+    with pytest.raises(RuntimeError, match="meta"):
+        coarse.sr.downscale(MODEL, device="meta")
+    assert {weight.device.type for weight in MODEL.method.parameters()} == {"cpu"}
+
+
+@pytest.mark.parametrize("cells", [1 / 2, 1 / 1.5, 1 / 1.4, 1.4, 1.5, 2.5])
+@pytest.mark.parametrize("steps", [1 / 2.5, 1 / 1.4, 1.2, 1.6])
+def test_scales_are_warned_of_from_one_and_a_half_times_on(coarse, cells, steps):
+    length = (coarse.time - coarse.time[0]) * steps
+    other = coarse.assign_coords(y=coarse.y * cells, x=coarse.x * cells, time=coarse.time[0] + length)
+    wanted = [f"fine cells of {cells:.3g} km"] if cells in (1 / 2, 1 / 1.5, 1.5, 2.5) else []
+    wanted += [f"fine steps of {300 * steps:g} s (trained on 300 s)"] if steps in (1 / 2.5, 1.6) else []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warn_of_other_scales(describe(other, find_axes(other)), MODEL)
+    said = " ".join(str(each.message) for each in caught)
+    assert bool(said) == bool(wanted)
+    assert all(part in said for part in wanted)
+    assert not said or ("0.49 to 0.81" in said and "half of the spread" in said)
+
+
+def test_degrees_count_along_the_meridian(coarse):
+    lonlat = coarse.rename(y="lat", x="lon").assign_coords(
+        lat=("lat", 70 - 0.04 * np.arange(coarse.sizes["y"]), {"units": "degrees_north"}),
+        lon=("lon", 5 + 0.04 * np.arange(coarse.sizes["x"]), {"units": "degrees_east"}),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_other_scales(describe(lonlat, find_axes(lonlat)), MODEL)
 
 
 def test_far_other_scales_are_warned_of(coarse):
@@ -284,6 +347,30 @@ def test_bad_arguments_are_refused(coarse):
         coarse.sr.downscale(spatial=7, temporal=2)
     with pytest.raises(WeightsNotFoundError, match="no pretrained model"):
         coarse.sr.downscale("rain-99x9")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        *(
+            ({"tile": tile}, r"tile=(.*) is not accepted")
+            for tile in ((0, 4, 4), (-1, 4, 4), 4, (2, 2), (1, 2.5, 3), "abc")
+        ),
+        *(({"members": members}, "whole number of at least 1") for members in (2.5, "3", None, True)),
+        *(({"seed": seed}, "seed is a whole number") for seed in (1.5, "a", None, 2**64)),
+        *(({"device": device}, 'Pass device="auto"') for device in ("gpu", 1.5)),
+    ],
+)
+def test_arguments_out_of_range_are_refused_with_what_is_accepted(coarse, wrong, said):
+    with pytest.raises(FactorError, match=said):
+        coarse.sr.downscale(MODEL, **wrong)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint64])
+def test_any_integer_type_will_do(coarse, kind, tmp_path):
+    ours = coarse.sr.downscale(MODEL, members=kind(2), seed=kind(5), tile=(kind(2), 3, 3))
+    np.testing.assert_array_equal(ours, coarse.sr.downscale(MODEL, members=2, seed=5, tile=(2, 3, 3)))
+    ours.to_netcdf(tmp_path / "ensemble.nc")
 
 
 def test_a_saved_model_gives_the_same_bits(coarse, tmp_path):

@@ -9,13 +9,14 @@ import torch
 import xarray as xr
 
 import xdownscale
-from tests.models import SIZE
+from tests.models import SIZE, model
 from tests.support import rain
 from xdownscale.errors import (
     DimensionError,
     EmptyFieldError,
     FactorError,
     FileError,
+    ModelFileError,
     TimeAxisError,
     UnitsError,
     ValueRangeError,
@@ -45,7 +46,13 @@ def test_a_model_comes_with_its_papers(fine):
         300.0,
     )
     assert model.provenance.data[0].startswith("noise: time 24")
-    assert set(model.provenance.scores) == {"crps", "crps_over_interpolation", "spread_skill"}
+    kinds = {"crps", "rmse", "lsd"}
+    assert set(model.provenance.scores) == {
+        *kinds,
+        *(f"{kind}_bicubic" for kind in kinds),
+        "spread_skill",
+        "lsd_training",
+    }
     assert isinstance(model.method.settings.transform, LogRain)
 
 
@@ -118,6 +125,122 @@ def test_a_checkpoint_is_taken_up(fine, tmp_path):
     first = train(fine, checkpoint=path)
     assert path.exists()
     assert train(fine, checkpoint=path).sha256 == first.sha256
+
+
+@pytest.mark.parametrize("method", ["generator", "residual"])
+def test_a_run_may_go_on_for_longer(fine, tmp_path, method):
+    path = tmp_path / "run.safetensors"
+    first = train(fine, checkpoint=path, method=method, steps=1)
+    longer = train(fine, checkpoint=path, method=method, steps=3)
+    assert (first.provenance.steps, longer.provenance.steps) == (1, 3)
+    assert longer.sha256 != first.sha256
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"field": lambda f: f * 2}, "other fields"),
+        ({"field": lambda f: [f, f]}, "other fields"),
+        ({"validation": 0.5}, "other fields, other validation"),
+        ({"seed": 9}, "seed 0 in the file, 9 here"),
+        ({"recipe": replace(RECIPE, weights=replace(RECIPE.weights, cell=2.0))}, r"other recipe \(weights\)"),
+        (
+            {"recipe": replace(RECIPE, size=replace(SIZE, width=24))},
+            r"other recipe \(size\), other method \(size\)",
+        ),
+        ({"method": "median"}, "other method"),
+        ({"spatial": 2}, r"factors \[2, 4, 4\] in the file, \[2, 2, 2\] here"),
+        ({"styles": ["mine"]}, r"other method \(styles\)"),
+        ({"model": True}, "other model"),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_refused(fine, tmp_path, change, named):
+    """With what differs; and both remedies work."""
+    path = tmp_path / "run.safetensors"
+    first = train(fine, checkpoint=path)
+    kept = path.read_bytes()
+    if "model" in change:
+        change = {"model": first}
+    options = {"spatial": 4, "temporal": 2, "recipe": RECIPE, "progress": False, **change}
+    field = options.pop("field", lambda f: f)(fine)
+    with pytest.raises(ModelFileError, match=named) as refused:
+        xdownscale.train(field, checkpoint=path, **options)
+    assert "another path" in str(refused.value)
+    assert path.read_bytes() == kept
+    path.unlink()
+    assert xdownscale.train(field, checkpoint=path, **options).provenance.steps == 2
+
+
+@pytest.mark.parametrize("text", [b"", b"rain", "a model"])
+def test_a_file_that_is_no_checkpoint_is_refused(fine, tmp_path, text):
+    path = tmp_path / "run.safetensors"
+    if text == "a model":
+        model().save(path)
+    else:
+        path.write_bytes(text)
+    kept = path.read_bytes()
+    with pytest.raises(ModelFileError, match="no checkpoint of a run"):
+        train(fine, checkpoint=path)
+    assert path.read_bytes() == kept
+
+
+def test_a_dataset_with_one_field_is_that_field(fine):
+    held_out = fine.isel(time=slice(0, 8))
+    dataset = fine.to_dataset().assign(station=("s", [1, 2]))
+    ours = train(dataset, validation=held_out.to_dataset())
+    assert ours.sha256 == train([fine], validation=held_out).sha256
+    with pytest.raises(DimensionError, match="one field is wanted"):
+        train(fine.to_dataset().assign(other=fine))
+    for wrong in ("rain.nc", ["rain.nc"], 3, {"rain": fine}):
+        with pytest.raises(DimensionError, match="a field is a DataArray, or a Dataset with one field"):
+            train(wrong)
+        with pytest.raises((DimensionError, FactorError), match=r"a field is a DataArray|validation=3"):
+            train(fine, validation=wrong)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        *(({"steps": steps}, "steps is a whole number of at least 1") for steps in (-3, 0, 2.5, "2", True)),
+        *(({"validation": v}, r"as in validation=0\.1") for v in (1.5, -0.5, 1, float("nan"), True)),
+        *(({"seed": seed}, "seed is a whole number") for seed in ("a", 1.5, None, 2**63)),
+        *(({"device": device}, 'Pass device="auto"') for device in ("gpu", "meta", 1.5)),
+    ],
+)
+def test_arguments_out_of_range_are_refused_with_what_is_accepted(fine, wrong, said, monkeypatch):
+    monkeypatch.setattr("xdownscale.training.data.gather", None)
+    if "validation" in wrong:
+        monkeypatch.undo()
+    with pytest.raises(FactorError, match=said):
+        train(fine, **wrong)
+
+
+def test_any_integer_is_a_seed(fine):
+    ours, theirs = (train(fine, seed=kind(5), steps=1) for kind in (int, np.uint8))
+    assert ours.sha256 == theirs.sha256
+    assert type(theirs.provenance.seed) is int
+    assert train(fine, seed=-5, steps=1).sha256 != ours.sha256
+
+
+def test_it_says_how_long_it_will_take_and_how_good_it_is(fine, capsys):
+    trained = train(fine, progress=True)
+    said = capsys.readouterr().err
+    assert "train: 2 steps will take about" in said
+    assert "step 1, loss" in said
+    assert " left" in said
+    assert "nan" not in said
+    assert "CRPS [mm h-1]" in said
+    assert "bicubic" in said
+    assert f"crps {trained.provenance.scores['crps']:.3g} (bicubic" in repr(trained)
+
+
+def test_a_model_that_loses_is_warned_of(fine, monkeypatch):
+    scores = {"crps": 0.2, "crps_bicubic": 0.4, "lsd": 12.0, "lsd_bicubic": 9.0}
+    monkeypatch.setattr("xdownscale.heldout.scores_of", lambda *_, **__: scores)
+    with pytest.warns(
+        UserWarning, match=r"loses to bicubic interpolation: log-spectral distance 12 \(bicubic 9\)"
+    ):
+        assert train(fine).provenance.scores == scores
 
 
 @pytest.mark.parametrize(

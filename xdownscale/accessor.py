@@ -9,7 +9,6 @@ import xarray as xr
 
 from xdownscale.errors import XDownscaleError
 from xdownscale.field.axes import Axes, find_axes
-from xdownscale.field.change import only_field
 from xdownscale.field.grid import describe
 from xdownscale.field.quantity import quantity_of
 
@@ -136,7 +135,7 @@ class _Verbs(_Grids[Flat]):
         recipe: str | Recipe | None = None,
         method: str | None = None,
         steps: int | None = None,
-        validation: float | xr.DataArray | Sequence[xr.DataArray] = 0.1,
+        validation: float | xr.DataArray | xr.Dataset | Sequence[xr.DataArray | xr.Dataset] = 0.1,
         device: str = "auto",
         seed: int = 0,
         checkpoint: str | os.PathLike[str] | None = None,
@@ -147,7 +146,7 @@ class _Verbs(_Grids[Flat]):
         from xdownscale.train import train
 
         return train(
-            only_field(self._field),
+            self._field,
             spatial,
             temporal,
             static=static,
@@ -179,7 +178,7 @@ class _Verbs(_Grids[Flat]):
         from xdownscale.calibrate import calibrate
 
         return calibrate(
-            only_field(self._field),
+            self._field,
             model,
             name=name,
             static=static,

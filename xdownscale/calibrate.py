@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xdownscale.errors import FactorError
+from xdownscale.field.arguments import seed_number, whole_number
 
 if TYPE_CHECKING:
     import os
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def calibrate(
-    field: xr.DataArray | Sequence[xr.DataArray],
+    field: xr.DataArray | xr.Dataset | Sequence[xr.DataArray | xr.Dataset],
     model: Downscaler | str | os.PathLike[str],
     *,
     name: str = "calibrated",
@@ -35,8 +36,9 @@ def calibrate(
 
     Parameters
     ----------
-    field : DataArray or sequence of DataArray
-        Fine field(s) with y, x and time, on the scales that the model makes: a dozen steps with rain are enough.
+    field : DataArray, Dataset or sequence of them
+        Fine field(s), of a Dataset its only one, with y, x and time, on the scales that the model makes: a dozen steps
+        with rain are enough.
     model : Downscaler, path or name
         The model; it is left as it is.
     name : str
@@ -72,25 +74,25 @@ def calibrate(
     """
     from xdownscale import zoo
     from xdownscale.field.static import named_static
-    from xdownscale.field.whole import whole
     from xdownscale.model.downscaler import Downscaler
     from xdownscale.model.generator import Generator
     from xdownscale.model.recipe import Recipe
+    from xdownscale.model.threads import threads_for
     from xdownscale.training.patches import PatchSampler
     from xdownscale.training.sources import WET, alike, as_list, magnitude, prepared, sources_of
     from xdownscale.training.style import fit_style, with_vector
 
-    seed = whole(seed, "seed")
+    steps, seed = whole_number(steps, "steps", least=1), seed_number(seed)
     chosen = model if isinstance(model, Downscaler) else zoo.load(model)
-    if not chosen.stochastic or steps < 1:
-        msg = f"steps={steps}: calibrate takes at least one step, and a model with members; a median net has no texture"
+    if not chosen.stochastic:
+        msg = f"{chosen.name!r} is a median net, which has no texture. Calibrate a generator, train(...)."
         raise FactorError(msg)
     if not isinstance(chosen.method, Generator):
         msg = f"the style of {chosen.name!r}, a diffusion, is not calibrated: train on your fields, or take a generator"
         raise FactorError(msg)
     settings, recipe = chosen.method.settings, Recipe()
     events = alike(
-        [prepared(each, chosen.factors, dims) for each in as_list(field)],
+        [prepared(each, chosen.factors, dims) for each in as_list(field, dims)],
         chosen.quantity,
         what="the field",
         whose="the model refines",
@@ -107,17 +109,18 @@ def calibrate(
         cells=min(recipe.cells, smallest[1], smallest[2]),
         frames=min(recipe.frames, smallest[0]),
         wet=WET if settings.transform.nonnegative else None,
-        seed=seed + 1,
+        seed=(seed + 1) % 2**64,
     )
-    vector, before, after = fit_style(
-        chosen.method,
-        windows,
-        recipe=recipe,
-        unit=magnitude(sources, settings.transform),
-        steps=steps,
-        seed=seed,
-        progress=progress,
-    )
+    with threads_for():
+        vector, before, after = fit_style(
+            chosen.method,
+            windows,
+            recipe=recipe,
+            unit=magnitude(sources, settings.transform),
+            steps=steps,
+            seed=seed,
+            progress=progress,
+        )
     scores = {**chosen.provenance.scores, "loss_before_calibration": before, "loss_after_calibration": after}
     return Downscaler(
         with_vector(chosen.method, name, vector),

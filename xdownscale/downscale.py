@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import xarray as xr
 
 from xdownscale.errors import DimensionError, FactorError
+from xdownscale.field.arguments import seed_number, whole_number
 from xdownscale.field.axes import find_axes
 from xdownscale.field.change import (
     check_dims_of_tree,
@@ -18,6 +19,7 @@ from xdownscale.field.change import (
 )
 from xdownscale.field.chunks import even_chunks
 from xdownscale.field.compare import check_same
+from xdownscale.field.entries import entry_seeds
 from xdownscale.field.factors import Factors
 from xdownscale.field.like import check_no_tree, coords_like, with_labels
 from xdownscale.field.methods import fine_methods
@@ -26,7 +28,6 @@ from xdownscale.field.provenance import add_history, package_version, refer_to_m
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.tree import map_tree
 from xdownscale.field.values import checked
-from xdownscale.field.whole import whole
 
 if TYPE_CHECKING:
     import os
@@ -78,7 +79,9 @@ def downscale(
     members : int
         Members of the ensemble. Member 3 of 4 is member 3 of 64.
     seed : int
-        Another seed gives another ensemble; the same one gives the same bits.
+        Another seed gives another ensemble; the same one gives the same bits. An entry along any other dimension, such
+        as a driver, has a seed of its own that depends on its label, so that it is the same alone and in company; where
+        the dimension has no labels, on its position.
     static : DataArray, Dataset or mapping, optional
         The static fields that the model was trained with, on the fine grid or beyond.
     style : str, optional
@@ -89,14 +92,15 @@ def downscale(
     steps : int, optional
         Of the sampler, instead of its default: more take longer and look farther.
     conserve : {"auto", "cell", "none"}
-        "cell": block means of every member equal the field. "auto" is what the model was trained for.
+        "cell": block means of every member equal the field. "auto" is what the model was trained for: "cell", but
+        "none" for a median net.
     gaps : {"error", "split"}
         What to do about gaps in time: raise, or treat every contiguous piece on its own. No window straddles a gap; the
         noise is that of the same steps in a whole series.
     tile : (int, int, int), optional
         Coarse frames and cells (time, y, x) computed at once; smaller tiles take less memory and more time.
     device : str
-        "auto" takes a GPU if there is one.
+        Where to compute; "auto" takes a GPU if there is one. The model stays where it is.
     progress : bool, optional
         Show a progress bar; by default for work of more than a few seconds.
     like : DataArray or Dataset, optional
@@ -125,22 +129,24 @@ def downscale(
     >>> dict(ensemble.sizes)
     {'member': 2, 'time': 6, 'y': 60, 'x': 60}
     """
+    from xdownscale.model.device import chosen_device
+
+    check_gaps(gaps)
     wish = _Wish(
-        whole(members, "members", 1),
-        whole(seed, "seed"),
-        static,
-        conserve,
-        gaps,
-        tile,
-        device,
-        progress,
-        like,
-        dims,
+        members=whole_number(members, "members", least=1),
+        seed=seed_number(seed),
+        static=static,
+        gaps=gaps,
+        tile=_checked_tile(tile),
+        device=chosen_device(device),
+        progress=progress,
+        like=like,
+        dims=dims,
     )
-    wish.check()
     check_no_tree(field, like)
-    downscaler = _resolved(model, spatial, temporal)
-    wish = replace(wish, model_sha256=downscaler.sha256)
+    given = _resolved(model, spatial, temporal)
+    wish = replace(wish, model_sha256=given.sha256)
+    downscaler = given.with_conservation(conserve)
     if style is not None:
         downscaler = downscaler.with_style(style)
     if sampler is not None or steps is not None:
@@ -159,7 +165,6 @@ class _Wish:
     members: int
     seed: int
     static: Static | None
-    conserve: str
     gaps: str
     tile: tuple[int, int, int] | None
     device: str
@@ -169,12 +174,16 @@ class _Wish:
     model_sha256: str = ""
     """Of the model that was given; a style or sampler that was asked for is recorded beside it."""
 
-    def check(self) -> None:
-        """Raise where a number or a word is none that is known."""
-        if self.conserve not in ("auto", "cell", "none"):
-            msg = f'conserve={self.conserve!r} is unknown. Pass conserve="auto", "cell" or "none".'
-            raise FactorError(msg)
-        check_gaps(self.gaps)
+
+def _checked_tile(tile: Any) -> tuple[int, int, int] | None:
+    """Three whole numbers, or None."""
+    if tile is None:
+        return None
+    if not isinstance(tile, (tuple, list)) or len(tile) != 3:
+        msg = f"tile={tile!r} is not accepted: coarse frames and cells (time, y, x), as in tile=(16, 96, 96)"
+        raise FactorError(msg)
+    frames, rows, columns = (whole_number(size, "tile", least=1) for size in tile)
+    return frames, rows, columns
 
 
 def _of_tree(tree: xr.DataTree, model: Downscaler, wish: _Wish) -> xr.DataTree:
@@ -207,7 +216,8 @@ def _of_dataset(dataset: xr.Dataset, model: Downscaler, wish: _Wish) -> xr.Datas
 
 def _told(result: Told, model: Downscaler, wish: _Wish) -> Told:
     """The result with a line of history."""
-    line = f"downscale(model={model.name!r}, members={wish.members}, seed={wish.seed}, conserve={wish.conserve!r})"
+    kept = "cell" if model.method.settings.conserving else "none"
+    line = f"downscale(model={model.name!r}, members={wish.members}, seed={wish.seed}, conserve={kept!r})"
     return result.assign_attrs(add_history(result.attrs, line))
 
 
@@ -242,7 +252,6 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
             static,
             members=wish.members,
             seed=wish.seed,
-            conserve=wish.conserve != "none",
             tile=wish.tile,
             device=wish.device,
             progress=wish.progress,
@@ -257,16 +266,16 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
 
 
 def _along(field: xr.DataArray, dim: Any, model: Downscaler, wish: _Wish) -> xr.DataArray:
-    """Every entry along an extra dimension downscaled on its own, entry i with a seed of its own."""
+    """Every entry along an extra dimension downscaled on its own, each with a seed of its own."""
     if dim == "member":
         msg = "the field already has a dimension 'member'; rename it, as in field.rename(member='driver')"
         raise DimensionError(msg)
     entries = [
-        _of_field(field.isel({dim: i}), model, replace(wish, seed=wish.seed + 1_000_003 * i))
-        for i in range(field.sizes[dim])
+        _of_field(field.isel({dim: i}), model, replace(wish, seed=seed))
+        for i, seed in enumerate(entry_seeds(field, dim, wish.seed))
     ]
     joined: xr.DataArray = xr.concat(entries, dim=field[dim] if dim in field.coords else dim)
-    return joined.transpose("member", dim, ...)
+    return joined.assign_attrs(xdownscale_seed=wish.seed).transpose("member", dim, ...)
 
 
 def _joined(pieces: Sequence[Told], dim: str | None) -> Told:

@@ -12,12 +12,12 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import EmptyFieldError, FactorError
+from xdownscale.field.arguments import is_number, seed_number, whole_number
 from xdownscale.field.axes import Axes
 from xdownscale.field.compare import check_same
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe
 from xdownscale.field.values import name_of
-from xdownscale.field.whole import whole
 
 if TYPE_CHECKING:
     import os
@@ -38,7 +38,7 @@ in sixty steps than a few frames can teach them (``benchmarks/README.md``, "Adap
 
 
 def train(
-    field: xr.DataArray | Sequence[xr.DataArray],
+    field: xr.DataArray | xr.Dataset | Sequence[xr.DataArray | xr.Dataset],
     spatial: int | tuple[int, int] = 1,
     temporal: int = 1,
     *,
@@ -48,7 +48,7 @@ def train(
     recipe: str | Recipe | None = None,
     method: str | None = None,
     steps: int | None = None,
-    validation: float | xr.DataArray | Sequence[xr.DataArray] = 0.1,
+    validation: float | xr.DataArray | xr.Dataset | Sequence[xr.DataArray | xr.Dataset] = 0.1,
     device: str = "auto",
     seed: int = 0,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -59,9 +59,10 @@ def train(
 
     Parameters
     ----------
-    field : DataArray or sequence of DataArray
-        Fine field(s) with y, x and (for ``temporal > 1``) time: one event each. Values are loaded into memory. Gaps in
-        time split a field; windows never straddle one. Windows with missing values are left out.
+    field : DataArray, Dataset or sequence of them
+        Fine field(s), of a Dataset its only one, with y, x and (for ``temporal > 1``) time: one event each. Values are
+        loaded into memory. Gaps in time split a field; windows never straddle one. Windows with missing values are left
+        out.
     spatial : int or (int, int)
         Fine cells per coarse cell (along y and x).
     temporal : int
@@ -77,35 +78,45 @@ def train(
         hour. The sizes of the network are then its own, and a recipe by name learns at a fifth of its rate. A diffused
         residual takes the weights of its median net.
     recipe : {"standard", "small"} or Recipe, optional
-        Sizes and schedule. "standard" takes an hour on two cores; the shipped weights have its sizes, and were
-        trained for longer. "small" takes a minute.
+        Sizes and schedule. "standard" (the default) is for weights to keep, "small" for a first try. How long they take
+        grows with the factors, from minutes to hours; with `progress` it is said before the first step.
     method : {"generator", "residual", "median"}, optional
         The one-pass generator (default); the median net with a diffused residual, which takes six evaluations of a
         network for a member; or the median net alone, a deterministic yardstick.
     steps : int, optional
         Optimiser steps instead of the recipe's.
-    validation : float, DataArray or sequence of DataArray
-        Fields to judge by, or the share of `field` that is held out: its last events, or last steps of a single one.
+    validation : float, DataArray, Dataset or sequence of them
+        Fields to judge by, or the share of `field` that is held out, 0 or more and below 1: its last events, or of a
+        single one a few blocks of steps, spread over its time.
     device : str
         "auto" takes a GPU if there is one.
     seed : int
         Seed of initial weights, windows and noise.
     checkpoint : path, optional
-        File that is written as training goes on and, if it exists, resumed from. Its folder is made if it is missing.
+        File that is written as training goes on and, if it exists, resumed from. It must be of the same run: nothing
+        but how long it is may differ. Its folder is made if it is missing.
     progress : bool
-        Show loss and validation CRPS.
+        Say how long it will take; show loss, validation CRPS and time left; and print scores on held-out data beside
+        those of bicubic interpolation.
     dims : mapping, optional
         Dimension names by role, such as ``{"time": "t", "y": "row", "x": "col"}``, where they cannot be recognised.
 
     Returns
     -------
     Downscaler
-        Use it with :func:`xdownscale.downscale`; keep it with its ``save``.
+        Use it with :func:`xdownscale.downscale`; keep it with its ``save``. ``provenance.scores`` holds its scores on
+        held-out data and those of bicubic interpolation, as :func:`xdownscale.heldout.scores_of` names them.
 
     Raises
     ------
-    DimensionError, TimeAxisError, UnitsError, ValueRangeError, EmptyFieldError, FactorError, DeviceError, FileError
+    DimensionError, TimeAxisError, UnitsError, ValueRangeError, EmptyFieldError, FactorError, DeviceError, FileError,
+    ModelFileError
         Before training starts, with the call that mends it.
+
+    Warns
+    -----
+    UserWarning
+        Where the model loses to bicubic interpolation on held-out data, and where these have another texture.
 
     Examples
     --------
@@ -115,25 +126,28 @@ def train(
     >>> model.factors
     Factors(y=4, x=4, time=3)
     """
+    from xdownscale.heldout import scores_of, tell
     from xdownscale.io import check_place
     from xdownscale.model.device import chosen_device
     from xdownscale.model.mean import median_recipe
     from xdownscale.model.residual import Residual
     from xdownscale.training.data import gather
     from xdownscale.training.fit import fit
+    from xdownscale.training.identity import identity_of
     from xdownscale.training.residual import fit_residual
 
-    factors, seed, where = Factors.parse(spatial, temporal), whole(seed, "seed"), chosen_device(device)
+    factors, seed, where = Factors.parse(spatial, temporal), seed_number(seed), chosen_device(device)
+    taken = None if steps is None else whole_number(steps, "steps", least=1)
     if checkpoint is not None:
         check_place(checkpoint, make_folder=True)
-    plan = _plan(recipe, goes_on=model is not None).with_steps(steps)
+    plan = _plan(recipe, goes_on=model is not None).with_steps(taken)
     _check_method(method, plan)
     data = gather(
         field, validation, factors=factors, frames=plan.frames, styles=styles, static=static, dims=dims
     )
     given = None if model is None else _start(model, factors, data)
-    wanted = not isinstance(validation, (int, float)) or validation > 0
-    training, judging = _windows(data, plan, factors, judged=wanted, seed=seed)
+    wanted = not (is_number(validation) and validation == 0)
+    training, judging = _windows(data, plan, factors, judged=bool(wanted), seed=seed)
     settings = _settings(data, plan, factors, given, method)
     if method == "median":
         plan = median_recipe(plan)
@@ -148,11 +162,17 @@ def train(
         seed=seed,
         device=where,
         checkpoint=None if checkpoint is None else Path(checkpoint),
+        identity=checkpoint and identity_of(data, plan, settings, seed=seed, start=given),
         progress=progress,
     )
     network.load_state_dict(result.weights)
     network.to("cpu").eval()
-    return _finished(network, data, plan, result, seed)
+    trained = _finished(network, data, plan, result, seed)
+    if judging is not None:
+        scores = scores_of(trained, training, judging, device=where, seed=seed)
+        trained.provenance = replace(trained.provenance, scores=scores)
+        tell(trained, judging, shown=progress)
+    return trained
 
 
 def _check_method(method: str | None, plan: Recipe) -> None:
@@ -196,7 +216,7 @@ def _windows(
         cells=plan.cells,
         frames=plan.frames,
         wet=WET if data.transform.nonnegative else None,
-        seed=seed + 1,
+        seed=(seed + 1) % 2**64,
     )
     return windows(data.sources), _judging(windows, data.held_out) if judged else None
 
@@ -301,7 +321,6 @@ def _finished(model: Any, data: TrainingData, plan: Recipe, result: Result, seed
             recipe=plan.to_json(),
             steps=result.steps,
             seed=seed,
-            scores=result.scores,
             versions={
                 "xdownscale-sr": package_version(),
                 **{p: version(p) for p in ("torch", "numpy", "xarray")},

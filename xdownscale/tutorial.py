@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import EmptyFieldError, ValueRangeError
-from xdownscale.field.whole import whole
+from xdownscale.field.arguments import whole_number
 
 __all__ = ["rain"]
 
@@ -89,7 +89,7 @@ def rain(
     'mm h-1'
     """
     steps, rows, columns = shape
-    seed = whole(seed, "seed")
+    seed = whole_number(seed, "seed", least=0)
     if min(shape) < 1:
         msg = f"shape={shape} has no cells. Pass at least one step, row and column: rain((36, 240, 240))."
         raise EmptyFieldError(msg)

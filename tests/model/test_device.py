@@ -1,13 +1,13 @@
-"""Devices: what is there is taken, what is not there is named with what is."""
+"""Devices: what is there is taken, what is not there is named with what is, and a network stays where it is."""
 
 import pytest
 import torch
 
 import xdownscale
-from tests.models import model
+from tests.models import model, residual_model
 from tests.support import rain
 from xdownscale.errors import DeviceError
-from xdownscale.model.device import chosen_device, devices
+from xdownscale.model.device import chosen_device, devices, on_device
 
 FIELD = rain((2, 4, 4), step=15, spacing=4000.0)
 
@@ -41,3 +41,14 @@ def test_every_device_that_is_offered_can_be_taken():
         assert torch.ones(2, device=chosen_device(device)).sum() == 2
     assert chosen_device(torch.device("cpu")) == "cpu"
     assert xdownscale.downscale(FIELD, model(), device="auto").sizes["y"] == 16
+
+
+@pytest.mark.parametrize("trained", [model(), residual_model()], ids=["generator", "residual"])
+def test_a_network_elsewhere_is_a_copy_and_here_it_is_itself(trained):
+    method = trained.method
+    assert on_device(method, "cpu") is method
+    moved = on_device(method, "meta")
+    assert {weight.device.type for weight in moved.parameters()} == {"meta"}
+    assert {weight.device.type for weight in method.parameters()} == {"cpu"}
+    assert moved.settings == method.settings
+    assert [name for name, _ in moved.named_parameters()] == [name for name, _ in method.named_parameters()]

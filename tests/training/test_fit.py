@@ -60,6 +60,28 @@ def test_an_interrupted_run_ends_with_the_same_weights(windows, tmp_path, monkey
         assert torch.equal(value, resumed.weights[name])
 
 
+def test_what_is_shown_changes_no_weight(windows, capsys, monkeypatch):
+    """The time is measured on one window before the first step, and that leaves no trace."""
+    quiet = run(windows)
+    monkeypatch.setattr("xdownscale.training.fit._place", lambda: (0, 1))
+    torch.manual_seed(0)
+    model = Generator(GeneratorSettings(blocks=(2, 4, 4), size=SIZE))
+    shown = fit(model, windows, windows, recipe=RECIPE, unit=2.0, progress=True)
+    assert all(torch.equal(shown.weights[name], value) for name, value in quiet.weights.items())
+    said = capsys.readouterr().err
+    assert "8 steps will take about" in said
+    assert "step 1, loss" in said
+    assert "train:   0%" in said
+    assert "train: 100%" in said
+    assert "nan" not in said
+
+
+def test_training_leaves_the_threads_of_torch_alone(windows):
+    before = torch.get_num_threads()
+    run(windows)
+    assert torch.get_num_threads() == before
+
+
 def test_training_lowers_the_validation_score(windows):
     longer = replace(RECIPE, schedule=replace(RECIPE.schedule, steps=60, check=10, average=0.8, rate=3e-3))
     history = run(windows, longer).history

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xdownscale.errors import FactorError
-from xdownscale.field.whole import as_whole
+from xdownscale.field.arguments import as_whole
 
 if TYPE_CHECKING:
     from xdownscale.field.axes import Axes
@@ -85,7 +85,7 @@ class Factors:
 
 def _whole(value: Any, name: str) -> int:
     """The value as an int of at least one; any integer type is welcome, 10.0 and True are not."""
-    number = as_whole(value, 1)
+    number = as_whole(value, least=1)
     if number is None:
         pair = ", or spatial=(10, 5) for (y, x)" if name == "spatial" else ""
         msg = (

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
@@ -12,6 +13,8 @@ from xdownscale.errors import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+Network = TypeVar("Network", bound=torch.nn.Module)
 
 _CASTS = threading.Lock()
 """Held by the thread that works in half precision: torch keeps the casts of all threads in one place, and drops all of
@@ -68,6 +71,28 @@ def half_precision(device: torch.device) -> Iterator[None]:
         return
     with _CASTS, torch.autocast(device.type, torch.bfloat16):
         yield
+
+
+def on_device(network: Network, device: str) -> Network:
+    """The network on a device: itself if it is there, otherwise a copy whose weights lie there and nowhere else.
+
+    Parameters
+    ----------
+    network : Module
+        Left where it is.
+    device : str
+        A torch device.
+    """
+    place = torch.device(device)
+    tensors = [*network.parameters(), *network.buffers()]
+    if all(each.device.type == place.type and place.index in (None, each.device.index) for each in tensors):
+        return network
+    moved = {id(each): each.detach().to(place) for each in network.buffers()}
+    moved |= {
+        id(each): torch.nn.Parameter(each.detach().to(place), requires_grad=each.requires_grad)
+        for each in network.parameters()
+    }
+    return copy.deepcopy(network, dict(moved))
 
 
 def half_helps(device: torch.device) -> bool:

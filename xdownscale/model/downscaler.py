@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdownscale.diffusion.sample import named_sampler
 from xdownscale.errors import FactorError, ModelFileError
+from xdownscale.field.arguments import whole_number
 from xdownscale.field.factors import Factors
 from xdownscale.field.quantity import Quantity, read_quantity
 from xdownscale.field.warn import warn_user
@@ -19,6 +20,7 @@ from xdownscale.model.schema import parsed
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Provenance:
         Optimiser steps that were taken.
     seed : int
     scores : dict
-        Scores on the validation windows.
+        Scores on held-out data, as :func:`xdownscale.heldout.scores_of` names them.
     versions : dict
         Versions of the libraries that trained it.
     """
@@ -165,6 +167,28 @@ class Downscaler:
         method.settings = replace(self.method.settings, default=style)
         return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
 
+    def with_conservation(self, conserve: str) -> Downscaler:
+        """The same downscaler with block means conserved or not, whatever it was trained for.
+
+        Parameters
+        ----------
+        conserve : {"auto", "cell", "none"}
+            "auto" leaves it as it is.
+
+        Raises
+        ------
+        FactorError
+            For any other word.
+        """
+        if conserve not in ("auto", "cell", "none"):
+            msg = f'conserve={conserve!r} is not accepted: conserve is "auto", "cell" or "none"'
+            raise FactorError(msg)
+        if conserve == "auto" or self.method.settings.conserving == (conserve == "cell"):
+            return self
+        method = copy.copy(self.method)
+        method.settings = replace(self.method.settings, conserving=conserve == "cell")
+        return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
+
     def with_sampler(self, sampler: str | None = None, steps: int | None = None) -> Downscaler:
         """The same diffused residual drawn by another sampler, or in more or fewer steps.
 
@@ -189,10 +213,8 @@ class Downscaler:
             raise FactorError(msg)
         name = method.settings.sampler if sampler is None else sampler
         named_sampler(name)
-        if steps is not None and steps < 1:
-            msg = f"steps={steps}: a sampler takes at least one step"
-            raise FactorError(msg)
-        method.settings = replace(method.settings, sampler=name, steps=steps)
+        taken = None if steps is None else whole_number(steps, "steps", least=1)
+        method.settings = replace(method.settings, sampler=name, steps=taken)
         return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
 
     @property
@@ -238,7 +260,7 @@ class Downscaler:
         """A few lines that say what this model does."""
         number = sum(p.numel() for p in self.method.parameters())
         cells, frames = self.method.halo
-        scores = ", ".join(f"{key} {value:.3g}" for key, value in self.provenance.scores.items()) or "n/a"
+        scores = _in_short(self.provenance.scores) or "n/a"
         spacing = (
             f"{self.provenance.spacing:g} {self.provenance.spacing_units or ''}"
             if self.provenance.spacing
@@ -256,9 +278,22 @@ class Downscaler:
                 f"  fine grid   {spacing}, {step}",
                 f"  static      {', '.join(self.static) or 'none'}",
                 f"  style       {self.style or 'mean'} of {', '.join(self.styles)}",
-                f"  validation  {scores}",
+                f"  held out    {scores}",
             ]
         )
+
+
+def _in_short(scores: Mapping[str, float]) -> str:
+    """Scores in a line, those of bicubic interpolation behind those of the model.
+
+    >>> _in_short({"crps": 0.2, "crps_bicubic": 0.4, "spread_skill": 0.9})
+    'crps 0.2 (bicubic 0.4), spread_skill 0.9'
+    """
+    beside = {
+        name: f" (bicubic {scores[key]:.3g})" for name in scores if (key := f"{name}_bicubic") in scores
+    }
+    shown = [name for name in scores if not name.endswith("_bicubic")]
+    return ", ".join(f"{name} {scores[name]:.3g}{beside.get(name, '')}" for name in shown)
 
 
 def load(path: str | os.PathLike[str]) -> Downscaler:

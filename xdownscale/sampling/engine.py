@@ -13,6 +13,7 @@ from tqdm import tqdm
 from xdownscale.kernels.blocks import block_repeat
 from xdownscale.model.generator import FILLED
 from xdownscale.model.residual import Residual
+from xdownscale.model.threads import threads_for
 from xdownscale.sampling.noise import noise_window
 from xdownscale.sampling.tiles import Tile, plan_tiles
 
@@ -111,7 +112,8 @@ def sample(
     k, m, n = coarse.shape
     fine = np.empty((job.members, t * k, i * m, j * n), np.float32)
     tiles = job.tiles((k, m, n))
-    with tqdm(total=len(tiles) * job.members, disable=not progress, unit="tile", desc="downscale") as bar:
+    bar = tqdm(total=len(tiles) * job.members, disable=not progress, unit="tile", desc="downscale")
+    with bar, threads_for(max(tile.cells for tile in tiles) * t * i * j):
         for tile in tiles:
             place = tuple(slice(p.start * b, p.stop * b) for p, b in zip(tile.core, (t, i, j), strict=True))
             for member, values in enumerate(sample_tile(job, tile, coarse, static, range(job.members))):
@@ -204,7 +206,8 @@ def _one_member(
     job: Job, tile: Tile, coarse: NDArray[np.float32], static: NDArray[np.float32] | None, member: int
 ) -> NDArray[np.float32]:
     """One task: one tile of one member, with a leading member axis."""
-    values = next(sample_tile(job, tile, coarse, static, range(member, member + 1)))
+    with threads_for():  # dask works on several tasks at once
+        values = next(sample_tile(job, tile, coarse, static, range(member, member + 1)))
     return np.asarray(rearrange(values, "t y x -> 1 t y x"))
 
 

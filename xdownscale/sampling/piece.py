@@ -138,7 +138,6 @@ def drawn(
     *,
     members: int,
     seed: int,
-    conserve: bool,
     tile: tuple[int, int, int] | None,
     device: str,
     progress: bool | None,
@@ -155,41 +154,37 @@ def drawn(
         Standardised static fields on the fine grid.
     members, seed : int
         Which ensemble, and how many of its members.
-    conserve : bool
-        Whether block means are conserved.
     tile : tuple of int or None
         Coarse frames and cells computed at once; None leaves the choice to the engine.
     device : str
-        "auto" or a torch device.
+        A torch device. The model stays where it is.
     progress : bool or None
         Whether to show a progress bar; None for work of more than a few seconds.
     """
-    from xdownscale.model.device import chosen_device
+    from xdownscale.model.device import on_device
     from xdownscale.sampling.engine import Job, core_for, sample, sample_lazily
 
-    where = chosen_device(device)
     job = Job(
-        model.method.to(where),
+        on_device(model.method, device),
         origin=piece.grid.origin,
         seed=seed,
         members=members,
-        conserve=conserve,
+        conserve=model.method.settings.conserving,
         core=tile or core_for(piece.shape, model.method),
-        device=where,
+        device=device,
     )
     if piece.values.chunks is not None:
         lazy = sample_lazily(job, piece.values.data.astype(np.float32), static)
-        return _dressed(lazy, piece, model, conserve=conserve)
+        return _dressed(lazy, piece, model)
     coarse = np.asarray(piece.values.values, np.float32)
     pixels = coarse.size * int(np.prod(model.factors.blocks)) * members
     shown = pixels > 20_000_000 if progress is None else progress
-    return _dressed(sample(job, coarse, static, progress=shown), piece, model, conserve=conserve)
+    return _dressed(sample(job, coarse, static, progress=shown), piece, model)
 
 
-def _dressed(fine: Any, piece: Piece, model: Downscaler, *, conserve: bool) -> xr.DataArray:
+def _dressed(fine: Any, piece: Piece, model: Downscaler) -> xr.DataArray:
     """Fine values (member, time, y, x) with coordinates, in the user's units."""
-    if conserve:
-        fine = _on_the_sphere(fine, piece, model)
+    fine = _on_the_sphere(fine, piece, model)
     result = xr.DataArray(fine, dims=("member", *piece.values.dims), name=piece.name)
     if piece.grid.axes.time is None:
         result = result.isel({piece.values.dims[0]: 0}, drop=True)

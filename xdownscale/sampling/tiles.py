@@ -7,6 +7,7 @@ local: the core of a tile equals what the whole domain would give, and there is 
 from __future__ import annotations
 
 from itertools import pairwise, product
+from math import prod
 from typing import NamedTuple
 
 
@@ -15,6 +16,11 @@ class Tile(NamedTuple):
 
     core: tuple[slice, slice, slice]
     window: tuple[slice, slice, slice]
+
+    @property
+    def cells(self) -> int:
+        """Coarse cells and frames of the window."""
+        return prod(part.stop - part.start for part in self.window)
 
     def widened(self, edge: int, shape: tuple[int, int, int]) -> Tile:
         """The same core in a window with so many cells and frames more to each side, as far as the domain goes."""

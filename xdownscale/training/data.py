@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import xarray as xr
 
 from xdownscale.errors import FactorError
+from xdownscale.field.arguments import is_number, share_of
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.static import named_static
 from xdownscale.training.sources import (
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from xdownscale.model.generator import StaticField
     from xdownscale.model.transform import Transform
     from xdownscale.training.patches import Source
+    from xdownscale.training.sources import Fields
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ class TrainingData:
 
 
 def gather(
-    field: xr.DataArray | Sequence[xr.DataArray],
-    validation: float | xr.DataArray | Sequence[xr.DataArray],
+    field: Fields,
+    validation: float | Fields,
     *,
     factors: Factors,
     frames: int,
@@ -96,32 +98,28 @@ def gather(
     DimensionError, TimeAxisError, UnitsError, ValueRangeError, EmptyFieldError, FactorError
         Each with the call that mends it.
     """
-    judges = [] if isinstance(validation, (int, float)) else as_list(validation)
-    events = [prepared(each, factors, dims) for each in as_list(field)]
+    share = share_of(validation, "validation") if is_number(validation) else None
+    judges = as_list(cast("Fields", validation), dims) if share is None else []
+    events = [prepared(each, factors, dims) for each in as_list(field, dims)]
     first = quantity_of(events[0][0], events[0][1].time)
     events = alike(events, first, what="the field to learn from", whose="the first one measures")
     names, judge_names = _products(styles, len(events), len(judges))
     fields = named_static(static)
     standard = standard_fields(fields, events)
 
-    def arrays(some: Sequence[tuple[xr.DataArray, Axes]], products: Sequence[str]) -> list[Source]:
+    def arrays(some: Sequence[tuple[xr.DataArray, Axes]], products: Sequence[str]) -> list[list[Source]]:
         pairs = zip(some, products, strict=True)
-        return [s for event, name in pairs for s in sources_of(*event, fields, standard, style=name)]
+        return [sources_of(*event, fields, standard, style=name) for event, name in pairs]
 
-    sources, held_out = (
-        arrays(events, names),
-        arrays(
-            alike(
-                [prepared(j, factors, dims) for j in judges],
-                first,
-                what="the field of validation",
-                whose="the fields to learn from measure",
-            ),
-            judge_names,
-        ),
-    )
-    if isinstance(validation, (int, float)):
-        sources, held_out = split(sources, float(validation), factors.time * frames)
+    sources, held_out = split(arrays(events, names), share or 0.0, factors.time * frames)
+    if share is None:
+        own = alike(
+            [prepared(each, factors, dims) for each in judges],
+            first,
+            what="the field of validation",
+            whose="the fields to learn from measure",
+        )
+        held_out = [source for event in arrays(own, judge_names) for source in event]
     transform = transform_for([values for values, _ in events])
     return TrainingData(events, sources, held_out, tuple(dict.fromkeys(names)), transform, standard)
 

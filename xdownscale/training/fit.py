@@ -10,18 +10,24 @@ import json
 import math
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from tqdm import tqdm
 
+from xdownscale.errors import ModelFileError
 from xdownscale.io import write_whole
 from xdownscale.kernels.crps import crps_ensemble
 from xdownscale.model.conserve import PASSES
 from xdownscale.model.generator import is_style
+from xdownscale.model.threads import threads_for
+from xdownscale.training.clock import Clock
+from xdownscale.training.identity import check_same_run
+from xdownscale.training.progress import Progress
 from xdownscale.training.window import WindowLoss, WindowScore, draw
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from torch import Tensor
@@ -29,6 +35,10 @@ if TYPE_CHECKING:
     from xdownscale.model.methods import Method
     from xdownscale.model.recipe import Recipe, Schedule
     from xdownscale.training.patches import Batch, PatchSampler
+
+
+MEMBERS = 6
+"""Members by which weights are judged."""
 
 
 @dataclass
@@ -54,6 +64,7 @@ def fit(
     seed: int = 0,
     device: str = "cpu",
     checkpoint: Path | None = None,
+    identity: Mapping[str, Any] | None = None,
     progress: bool = True,
     loss: WindowScore | None = None,
 ) -> Result:
@@ -74,42 +85,52 @@ def fit(
         A torch device.
     checkpoint : Path, optional
         File that is written at every validation and, if it exists, resumed from.
+    identity : mapping, optional
+        Which run this is, as :func:`~xdownscale.training.identity.identity_of` says: that of another is refused.
     progress : bool
-        Show a progress bar with loss and validation CRPS.
+        Say how long it will take, and show a progress bar with loss and validation CRPS.
     loss : callable, optional
         What is minimised, of (method, windows of one product, random source).
     """
     model.to(device)
-    schedule = recipe.schedule
-    loop = _Loop(model, loss or WindowLoss(recipe, unit), schedule, seed, device)
+    loop = _Loop(model, loss or WindowLoss(recipe, unit), recipe.schedule, seed, device)
     if checkpoint is not None and checkpoint.exists():
-        loop.load(checkpoint)
-    judged = None if validation is None else validation.spread(schedule.validation)
-    started = time.monotonic() - loop.elapsed
-    with tqdm(
-        total=schedule.steps,
-        initial=loop.step,
-        disable=not progress or _place()[0] > 0,
-        unit="step",
-        desc="train",
-    ) as bar:
+        loop.load(checkpoint, identity or {})
+    judged = None if validation is None else validation.spread(recipe.schedule.validation)
+    keep = partial(loop.save, checkpoint, identity or {}) if checkpoint and _place()[0] == 0 else None
+    with threads_for():  # windows are small, and a step has many operations
+        _run(loop, training, judged, keep, shown=progress and _place()[0] == 0)
+    return Result(loop.best, loop.best_scores, loop.step, loop.history)
+
+
+def _run(
+    loop: _Loop, training: PatchSampler, judged: Batch | None, keep: Callable[[], None] | None, *, shown: bool
+) -> None:
+    """All steps, with their validations and checkpoints."""
+    schedule = loop.schedule
+    clock = Clock(schedule, loop.elapsed, loop.validation_steps(judged))
+    with Progress(clock, step=loop.step, shown=shown) as bar:
+        if shown and schedule.seconds is None and loop.step < schedule.steps:
+            rest = schedule.steps - loop.step
+            bar.announce(loop.rehearsed(training.batch(loop.step, 1), judged), steps=rest)
+            clock.mark()
         while loop.step < schedule.steps and not loop.exhausted:
-            loop.elapsed = time.monotonic() - started
-            share = _agreed(schedule.progress(loop.step, loop.elapsed))
+            loop.elapsed = clock.elapsed
+            share = _agreed(clock.share(loop.step))
             if share >= 1.0:
                 break
             error = loop.advance(training.batch(loop.step, schedule.batch), share)
-            bar.update()
-            bar.set_postfix(loss=f"{error:.4f}", crps=f"{loop.latest:.4f}", refresh=False)
-            if loop.step % schedule.check == 0:
+            clock.stepped()
+            bar.stepped(loop.step, error, loop.latest)
+            if loop.step % schedule.check == 0 and loop.step < schedule.steps:
                 loop.judge(judged)
-                if checkpoint is not None and _place()[0] == 0:
-                    loop.save(checkpoint)
-        bar.total = bar.n  # a run that the clock or its patience ended is complete
+                if keep is not None:
+                    keep()
+                clock.judged()
+        bar.finished()
     loop.judge(judged, final=True)
-    if checkpoint is not None and _place()[0] == 0:
-        loop.save(checkpoint)
-    return Result(loop.best, loop.best_scores, loop.step, loop.history)
+    if keep is not None:
+        keep()
 
 
 class _Loop:
@@ -126,13 +147,36 @@ class _Loop:
         self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
         self.best = dict(self.average)
         self.best_scores: dict[str, float] = {}
-        self.step, self.elapsed, self.latest, self.since_best = 0, 0.0, math.nan, 0
+        self.step, self.elapsed, self.since_best = 0, 0.0, 0
+        self.latest: float | None = None
         self.history: list[dict[str, float]] = []
 
     @property
     def exhausted(self) -> bool:
         """Whether patience has run out."""
         return self.since_best >= self.schedule.patience
+
+    def validation_steps(self, judged: Batch | None) -> float:
+        """Steps that a validation takes as long as: passes through the network, of which gradients cost two more."""
+        schedule = self.schedule
+        return 0.0 if judged is None else len(judged.fine) * MEMBERS / (3 * schedule.batch * schedule.members)
+
+    def rehearsed(self, batch: Batch, judged: Batch | None) -> float:
+        """Seconds that the rest of the run will take, from one window with the terms of its beginning and its end."""
+        schedule, times = self.schedule, []
+        for share in (0.0, 0.0, 1.0):  # the first time is longer than all others
+            started = time.monotonic()
+            self.loss(self.model, batch, self._generator(self.step, 0), share).backward()
+            times.append((time.monotonic() - started) * schedule.batch)
+        self.optimiser.zero_grad(set_to_none=True)
+        weights = getattr(self.loss, "recipe", None)
+        late = 0.0 if weights is None else min(1.0, weights.weights.late)
+        rest = schedule.steps - self.step
+        early = max(0.0, late * schedule.steps - self.step)
+        checks = schedule.steps // schedule.check - self.step // schedule.check
+        return (
+            early * times[1] + (rest - early) * times[2] + checks * self.validation_steps(judged) * times[1]
+        )
 
     def advance(self, batch: Batch, share: float) -> float:
         """One optimiser step; returns the loss."""
@@ -185,19 +229,19 @@ class _Loop:
         self.model.load_state_dict(self.average)
         scores = self.scores(batch)
         self.model.load_state_dict(kept)
-        self.latest = scores["crps"]
+        self.latest = crps = scores["crps"]
         self.history.append({"step": float(self.step), "seconds": self.elapsed, **scores})
-        if self.latest < self.best_scores.get("crps", math.inf):
+        if crps < self.best_scores.get("crps", math.inf):
             self.best = {name: value.clone() for name, value in self.average.items()}
             self.best_scores, self.since_best = scores, 0
         elif not final:
             self.since_best += 1
 
-    def scores(self, batch: Batch, members: int = 6) -> dict[str, float]:
-        """Fair CRPS (absolute error for a deterministic net), its ratio to the interpolation's error, spread/skill."""
-        count = members if self.model.settings.stochastic else 1
+    def scores(self, batch: Batch) -> dict[str, float]:
+        """Fair CRPS (absolute error for a deterministic net) and spread/skill, by which the best weights are chosen."""
+        count = MEMBERS if self.model.settings.stochastic else 1
         weight = torch.from_numpy(batch.weights).to(self.device)[:, None, None, None]
-        sums = dict.fromkeys(("cells", "crps", "interpolated", "variance", "squared"), 0.0)
+        sums = dict.fromkeys(("cells", "crps", "variance", "squared"), 0.0)
         for number in range(len(batch.fine)):
             part, w = batch.part(slice(number, number + 1)), weight[number : number + 1]
             with torch.no_grad():
@@ -206,18 +250,13 @@ class _Loop:
             ensemble, truth = drawn.members, drawn.truth
             sums["cells"] += float((drawn.known * w).sum())
             sums["crps"] += float((crps_ensemble(truth, ensemble) * w).sum())
-            sums["interpolated"] += float(((drawn.base - truth).abs() * w).sum())
             sums["squared"] += float(((ensemble.mean(0) - truth).square() * w).sum())
             if count > 1:
                 sums["variance"] += float((ensemble.var(0) * w).sum())
         spread = math.sqrt((count + 1) / count * sums["variance"] / max(sums["squared"], 1e-12))
-        return {
-            "crps": sums["crps"] / sums["cells"],
-            "crps_over_interpolation": sums["crps"] / max(sums["interpolated"], 1e-12),
-            "spread_skill": spread,
-        }
+        return {"crps": sums["crps"] / sums["cells"], "spread_skill": spread}
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, identity: Mapping[str, Any]) -> None:
         """Write a checkpoint: tensors as safetensors, numbers as JSON in its metadata."""
         from safetensors.torch import save
 
@@ -233,20 +272,14 @@ class _Loop:
             "best_scores": self.best_scores, "history": self.history,
         }  # fmt: skip
         tensors = {k: v.contiguous().clone() for k, v in tensors.items()}
-        content = save(tensors, metadata={"numbers": json.dumps(numbers)})
+        content = save(tensors, metadata={"numbers": json.dumps(numbers), "run": json.dumps(identity)})
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda draft: draft.write_bytes(content))
 
-    def load(self, path: Path) -> None:
-        """Take up a checkpoint."""
-        from safetensors import safe_open
-
-        groups: dict[str, dict[str, Any]] = {"model": {}, "average": {}, "best": {}, "moment": {}}
-        with safe_open(path, framework="pt", device=self.device) as file:
-            numbers = json.loads(file.metadata()["numbers"])
-            for key in file.keys():  # noqa: SIM118  (a safe_open handle is no mapping)
-                group, name = key.split("/", 1)
-                groups[group][name] = file.get_tensor(key)
+    def load(self, path: Path, identity: Mapping[str, Any]) -> None:
+        """Take up a checkpoint of the same run."""
+        groups, numbers, run = _read(path, self.device)
+        check_same_run(run, identity, path)
         self.model.load_state_dict(groups["model"])
         self.average, self.best = groups["average"], groups["best"]
         state: dict[int, dict[str, Tensor]] = {}
@@ -261,6 +294,42 @@ class _Loop:
         """The random source of a window of a step: the same however many processes share the work."""
         seed = ((self.seed + 1) * 1_000_003 + step) * 1009 + number
         return torch.Generator(self.device).manual_seed(seed % 2**63)
+
+
+def weights_in(path: Path, device: str, identity: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The weights that a checkpoint of the same run goes on from.
+
+    Parameters
+    ----------
+    path : Path
+        The checkpoint.
+    device : str
+        Where the weights are wanted.
+    identity : mapping
+        Which run this is.
+    """
+    groups, _, run = _read(path, device)
+    check_same_run(run, identity, path)
+    return groups["model"]
+
+
+def _read(path: Path, device: str) -> tuple[dict[str, dict[str, Any]], dict[str, Any], dict[str, Any]]:
+    """Tensors of a checkpoint by group, its numbers, and the run that it is of."""
+    from safetensors import SafetensorError, safe_open
+
+    groups: dict[str, dict[str, Any]] = {"model": {}, "average": {}, "best": {}, "moment": {}}
+    try:
+        with safe_open(path, framework="pt", device=device) as file:
+            metadata = file.metadata() or {}
+            for key in file.keys():  # noqa: SIM118  (a safe_open handle is no mapping)
+                group, name = key.split("/", 1)
+                groups[group][name] = file.get_tensor(key)
+        return groups, json.loads(metadata["numbers"]), json.loads(metadata.get("run", "{}"))
+    except (SafetensorError, OSError, KeyError, ValueError) as cause:
+        msg = (
+            f"{str(path)!r} is no checkpoint of a run. Pass another path, checkpoint=..., or delete the file."
+        )
+        raise ModelFileError(msg) from cause
 
 
 def _place() -> tuple[int, int]:

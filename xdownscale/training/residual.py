@@ -11,11 +11,13 @@ import torch
 from xdownscale.diffusion.denoise import Denoiser, Velocity, denoising_error
 from xdownscale.diffusion.schedule import random_angle
 from xdownscale.model.mean import median_recipe
-from xdownscale.training.fit import Result, fit
+from xdownscale.training.fit import Result, fit, weights_in
 from xdownscale.training.window import opened, product_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+    from typing import Any
 
     from torch import Tensor
 
@@ -43,18 +45,23 @@ def fit_residual(
     seed: int = 0,
     device: str = "cpu",
     checkpoint: Path | None = None,
+    identity: Mapping[str, Any] | None = None,
     progress: bool = True,
 ) -> Result:
     """Train median net and denoiser; σ_r becomes part of the settings.
 
     Each takes the steps of the recipe; its seconds, if any, are shared out between them.
     Parameters as in :func:`xdownscale.training.fit.fit`; the median net has a checkpoint of its own beside the other.
+    Once the denoiser has one, the median net is the one in it: a run that goes on for longer leaves it as it is.
     """
     beside = None if checkpoint is None else checkpoint.with_name(checkpoint.name + ".mean")
     first, second = shared_out(recipe)
-    learn = partial(fit, unit=unit, seed=seed, device=device, progress=progress)
-    median = learn(model.mean, training, validation, recipe=median_recipe(first), checkpoint=beside)
-    model.mean.load_state_dict(median.weights)
+    learn = partial(fit, unit=unit, seed=seed, device=device, identity=identity, progress=progress)
+    if checkpoint is not None and checkpoint.exists():
+        model.to(device).load_state_dict(weights_in(checkpoint, device, identity or {}))
+    else:
+        median = learn(model.mean, training, validation, recipe=median_recipe(first), checkpoint=beside)
+        model.mean.load_state_dict(median.weights)
     model.mean.requires_grad_(requires_grad=False)
     scale = left_over(model.to(device), training.spread(SURVEY), device)
     model.settings = replace(model.settings, scale=scale)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import xarray as xr
 
 from xdownscale.errors import DimensionError, EmptyFieldError
 from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.change import only_field
 from xdownscale.field.compare import check_same
 from xdownscale.field.grid import check_regular
 from xdownscale.field.methods import refined_method
@@ -20,6 +21,7 @@ from xdownscale.field.units import to_units
 from xdownscale.field.values import checked, name_of
 from xdownscale.model.generator import StaticField
 from xdownscale.model.transform import LogRain, Standard
+from xdownscale.training.blocks import hold_out
 from xdownscale.training.patches import Source
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from xdownscale.field.quantity import Quantity
     from xdownscale.model.transform import Transform
 
+Fields: TypeAlias = "xr.DataArray | xr.Dataset | Sequence[xr.DataArray | xr.Dataset]"
+"""What a user passes: one field, or several events."""
+
 RAIN_UNITS = "mm h-1"
 """Rain is learned in these units, whatever it comes in."""
 
@@ -36,13 +41,21 @@ WET = 0.1
 """A cell is wet above this rate in mm/h: the detection limit of most radar products."""
 
 
-def as_list(fields: xr.DataArray | Sequence[xr.DataArray]) -> list[xr.DataArray]:
-    """One field or several, as a list of events."""
-    events = [fields] if isinstance(fields, xr.DataArray) else list(fields)
+def as_list(fields: Fields, dims: Mapping[str, str] | None = None) -> list[xr.DataArray]:
+    """One field or several, as a list of events; of a Dataset its only field."""
+    single = isinstance(fields, (xr.DataArray, xr.Dataset, str)) or not isinstance(fields, Iterable)
+    events: list[Any] = [fields] if single else list(fields)
     if not events:
         msg = "there is no field to train on: the sequence is empty"
         raise EmptyFieldError(msg)
-    return events
+    for each in events:
+        if not isinstance(each, (xr.DataArray, xr.Dataset)):
+            msg = (
+                f"a field is a DataArray, or a Dataset with one field, not {type(each).__name__}. Pass one, or a list "
+                f"of them, as in train([first, second])."
+            )
+            raise DimensionError(msg)
+    return [only_field(each, dims=dims) for each in events]
 
 
 def prepared(
@@ -146,16 +159,22 @@ def sources_of(
     return [Source(values[part], ground, name=name_of(field), style=style) for part in parts]
 
 
-def split(sources: list[Source], share: float, window: int) -> tuple[list[Source], list[Source]]:
-    """Training and held-out sources: whole ones where there are several, else the last steps of the only one."""
+def split(events: Sequence[list[Source]], share: float, window: int) -> tuple[list[Source], list[Source]]:
+    """Training and held-out sources: whole events where there are several, else blocks of steps of the only one.
+
+    Parameters
+    ----------
+    events : sequence of list of Source
+        The sources of every event, cut where it has gaps in time.
+    share : float
+        Of the events or steps, to hold out.
+    window : int
+        Fine steps of a window: no block is shorter.
+    """
     if share <= 0:
-        return sources, []
-    if len(sources) > 1:
-        count = min(len(sources) - 1, max(1, round(share * len(sources))))
-        return sources[:-count], sources[-count:]
-    source = sources[0]
-    steps = len(source.values)
-    held = max(window, round(share * steps))
-    if steps - held < window:
-        return sources, []
-    return [replace(source, values=source.values[:-held])], [replace(source, values=source.values[-held:])]
+        return [source for event in events for source in event], []
+    if len(events) == 1:
+        return hold_out(events[0], share, window)
+    count = min(len(events) - 1, max(1, round(share * len(events))))
+    training, held_out = events[:-count], events[-count:]
+    return [s for event in training for s in event], [s for event in held_out for s in event]

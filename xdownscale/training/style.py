@@ -97,4 +97,4 @@ def with_vector(method: Generator, name: str, vector: Tensor) -> Generator:
 
 def _source(seed: int) -> torch.Generator:
     """A source of noise and filters."""
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator().manual_seed(seed % 2**63)
