@@ -29,8 +29,8 @@ def pair():
         ({"thresholds": "wet"}, "thresholds are finite numbers"),
         ({"thresholds": []}, "thresholds are finite numbers"),
         ({"thresholds": [1, np.nan]}, "thresholds are finite numbers"),
-        ({"bootstrap": 2.5, **STEPS}, "bootstrap are whole numbers"),
-        ({"bootstrap": "many", **STEPS}, "bootstrap are whole numbers"),
+        ({"bootstrap": 2.5, **STEPS}, "bootstrap is a whole number"),
+        ({"bootstrap": "many", **STEPS}, "bootstrap is a whole number"),
         ({"dim": 3}, "dim is 3"),
         ({"dim": "z", **STEPS}, r"\['z'\]"),
         ({"member_dim": None}, "member_dim is None"),
@@ -104,7 +104,7 @@ def test_small_fields_have_the_scores_that_they_allow(pair, cells):
 
 
 def test_scores_are_a_dataset():
-    with pytest.raises(XDownscaleError, match="xdownscale.evaluate"):
+    with pytest.raises(XDownscaleError, match=r"xdownscale\.evaluate"):
         scores_table(3)
 
 
