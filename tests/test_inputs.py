@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cftime
 import numpy as np
+import pint
 import pytest
 import xarray as xr
 
@@ -411,6 +412,35 @@ def test_sentinels():
     assert xdownscale.coarsen(echo, 4, 3).notnull().all()
     with pytest.raises(ValueRangeError, match=r"-32 .*where\(reflectivity != -32\)"):
         xdownscale.coarsen(echo.where(field > 0.1, -32.0), 4, 3)
+    for marker in (1e20, 9.96921e36, np.inf):
+        for call in (xdownscale.coarsen, xdownscale.interpolate, lambda f: xdownscale.downscale(f, MODEL)):
+            with pytest.raises(ValueRangeError, match=r"rain.where\("):
+                call(field.where(field > 0.1, marker))
+            with pytest.raises(ValueRangeError, match=r"rain.where\("):
+                call(field.where(field > 0.1, marker).chunk(time=3)).compute()
+
+
+def test_undecoded():
+    values = xdownscale.coarsen(rain((6, 8, 12)), 4, 3)
+    packed = (values / 0.25).round().astype("i2")
+    packed.attrs = {"units": "mm h-1", "scale_factor": 0.25, "_FillValue": np.int16(-1)}
+    for call in (xdownscale.interpolate, lambda f: xdownscale.downscale(f, MODEL)):
+        decoded = xr.decode_cf(packed.to_dataset())["rain"]
+        np.testing.assert_array_equal(call(packed), call(decoded))
+        assert not {"scale_factor", "_FillValue"} & call(packed).attrs.keys()
+        with pytest.raises(ValueRangeError, match=r"_FillValue.*decode_cf"):
+            call(packed.where(packed > 9, -1).astype("i2").assign_attrs(packed.attrs))
+
+
+def test_other_types():
+    values = xdownscale.coarsen(rain((6, 8, 12)), 4, 3)
+    quantity = values.copy(data=pint.UnitRegistry().Quantity(values.values, "mm/hour")).drop_attrs(deep=False)
+    calls = {"m8[ns]": "timedelta64", "M8[ns]": "datetime64", "complex": "real", "str": "astype"}
+    odd = [(values.astype(dtype), call) for dtype, call in calls.items()] + [(quantity, "dequantify")]
+    for field, word in odd:
+        for call in (xdownscale.coarsen, xdownscale.interpolate, lambda f: xdownscale.downscale(f, MODEL)):
+            with pytest.raises(ValueRangeError, match=word):
+                call(field)
 
 
 def test_negative_rain():

@@ -109,7 +109,17 @@ def downscale(
     >>> dict(ensemble.sizes)
     {'member': 2, 'time': 6, 'y': 60, 'x': 60}
     """
-    wish = _Wish(whole(members, "members", 1), whole(seed, "seed"), static, conserve, gaps, tile, device, progress, dims)
+    wish = _Wish(
+        whole(members, "members", 1),
+        whole(seed, "seed"),
+        static,
+        conserve,
+        gaps,
+        tile,
+        device,
+        progress,
+        dims,
+    )
     wish.check()
     downscaler = _resolved(model, spatial, temporal)
     if style is not None:

@@ -60,12 +60,16 @@ def test_bytes_that_stand_for_numbers_without_sign():
 
 
 def test_fill_values_of_attributes_and_encoding():
-    said = field(np.array([1.0]), {"_FillValue": np.float32(-9)}, missing_value=np.array([-1.0, np.nan, -2.0]))
+    said = field(
+        np.array([1.0]), {"_FillValue": np.float32(-9)}, missing_value=np.array([-1.0, np.nan, -2.0])
+    )
     assert declared(said).fills == (("missing_value", -1.0), ("missing_value", -2.0), ("_FillValue", -9.0))
 
 
 def test_an_encoding_with_packing_tells_of_other_numbers():
-    assert declared(field(np.array([1.0]), {"_FillValue": 1, "scale_factor": 0.1})) == Declared((), -np.inf, np.inf)
+    assert declared(field(np.array([1.0]), {"_FillValue": 1, "scale_factor": 0.1})) == Declared(
+        (), -np.inf, np.inf
+    )
 
 
 @pytest.mark.parametrize("said", ["none", ["a"], None, np.nan], ids=str)

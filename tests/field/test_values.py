@@ -52,7 +52,9 @@ def test_no_echo_in_reflectivity_is_a_marker():
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("marker", [-9999.0, -9999.9, -999.9, -32767.0, -99999.0])
 def test_markers_in_other_fields_stand_apart(marker, count):
-    with pytest.raises(ValueRangeError, match=rf"{marker:g} stands {count} times.*tas.where\(tas != {marker:g}\)"):
+    with pytest.raises(
+        ValueRangeError, match=rf"{marker:g} stands {count} times.*tas.where\(tas != {marker:g}\)"
+    ):
         checked(spoiled(globe(dtype="f8") - 273.15, marker, count), "tas")
 
 
@@ -84,7 +86,14 @@ def test_numbers_beyond_single_precision():
 
 @pytest.mark.parametrize(
     ("dtype", "marker"),
-    [("i4", -(2**31)), ("i4", 1 - 2**31), ("i8", -(2**63)), ("i8", 2 - 2**63), ("u4", 2**32 - 1), ("u8", 2**64 - 2)],
+    [
+        ("i4", -(2**31)),
+        ("i4", 1 - 2**31),
+        ("i8", -(2**63)),
+        ("i8", 2 - 2**63),
+        ("u4", 2**32 - 1),
+        ("u8", 2**64 - 2),
+    ],
 )
 def test_default_fill_values_of_whole_numbers(dtype, marker):
     field = xr.DataArray(np.array([5, 6, marker], dtype), dims="x", name="tas")
@@ -111,7 +120,7 @@ def test_a_marker_declared_in_other_precision_is_found():
     with pytest.raises(ValueRangeError, match=r"tas.where\(tas != -8.7\)"):
         checked(field)
     double = spoiled(globe().astype("f4"), -8.7).astype("f8").assign_attrs(_FillValue=np.float64(-8.7))
-    with pytest.raises(ValueRangeError, match="-8.69999980926513"):
+    with pytest.raises(ValueRangeError, match=r"-8\.69999980926513"):
         checked(double)
 
 
@@ -125,7 +134,7 @@ def test_packed_values_are_checked_as_packed_and_as_unpacked():
     packed = xr.DataArray(
         np.array([10, 20, -9], "i2"), dims="x", name="rain", attrs={"scale_factor": 0.5, "units": "mm h-1"}
     )
-    with pytest.raises(ValueRangeError, match="4.5"):
+    with pytest.raises(ValueRangeError, match=r"lowest -4\.5"):
         checked(packed)
     with pytest.raises(ValueRangeError, match=r"-9 stands 1 times.*decode_cf\(rain.where"):
         checked(packed.assign_attrs(_FillValue=np.int16(-9)))
@@ -226,7 +235,9 @@ KINDS = {"f2": -999.0, "f4": 1e20, "f8": -9999.9, "i2": -32767, "i4": 1 - 2**31,
     count=st.sampled_from((0, 1, 7)),
     attr=st.sampled_from((None, "_FillValue", "missing_value")),
     encoded=st.booleans(),
-    packing=st.sampled_from(({}, {"scale_factor": 0.5}, {"scale_factor": 1.0}, {"add_offset": np.float32(3)})),
+    packing=st.sampled_from(
+        ({}, {"scale_factor": 0.5}, {"scale_factor": 1.0}, {"add_offset": np.float32(3)})
+    ),
     chunks=st.sampled_from((None, 1, 7, 100)),
     seed=st.integers(0, 99),
 )

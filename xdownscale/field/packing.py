@@ -94,7 +94,9 @@ def unpacked(field: xr.DataArray, name: str) -> xr.DataArray:
     Examples
     --------
     >>> import xarray as xr
-    >>> counts = xr.DataArray([10, 20], dims="x", attrs={"scale_factor": 0.5, "add_offset": 1.0, "units": "K"})
+    >>> counts = xr.DataArray(
+    ...     [10, 20], dims="x", attrs={"scale_factor": 0.5, "add_offset": 1.0, "units": "K"}
+    ... )
     >>> unpacked(counts, "tas").values, unpacked(counts, "tas").attrs
     (array([ 6., 11.]), {'units': 'K'})
     """

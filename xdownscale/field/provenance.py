@@ -21,7 +21,7 @@ DISTRIBUTION = "xdownscale-sr"
 """Name under which the package is installed; the import name is another project's on PyPI."""
 
 _STALE = ("cell_measures", "ancillary_variables", "actual_range", *DECLARING)
-"""Attributes that name variables of the grid before, or tell of the values before: their range, packing, fill values."""
+"""Attributes that name variables of the grid before, or tell of the values before: range, packing, fill values."""
 
 _CELL_METHOD = re.compile(r"((?:\w+:\s*)+)(\w+)((?:\s*\([^)]*\))?)")
 

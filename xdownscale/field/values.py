@@ -25,7 +25,7 @@ _WHOLE: Final = {-(2**31), 1 - 2**31, 2**32 - 1, -(2**63), 2 - 2**63, 2**64 - 1,
 """Default fill values of netCDF for whole numbers, and what NaN becomes as a whole number."""
 
 _HUGE: Final = 1e30
-"""No quantity is this large: fill values of netCDF (9.97e36), GDAL (3.4e38), CESM (1e36), and what sums make of them."""
+"""No quantity is this large: fill values of netCDF (9.97e36), GDAL (3.4e38), CESM (1e36), and their sums and means."""
 
 _NEAR: Final = 1e-6
 """A marker may have been rounded to single precision."""
@@ -118,7 +118,9 @@ def _passed(field: xr.DataArray, rules: _Rules, *, allow_missing: bool) -> xr.Da
     if field.chunks is not None:
         return field.copy(data=_in_graph(field.data, rules))
     if not rules.hold(field.values) and not allow_missing:
-        msg = f"{rules.called} has no valid value: all {field.size} are NaN. Check the file and the selection."
+        msg = (
+            f"{rules.called} has no valid value: all {field.size} are NaN. Check the file and the selection."
+        )
         raise EmptyFieldError(msg)
     return field
 
@@ -205,7 +207,7 @@ class _Rules:
         self._check_declared(values, low, high)
         self._check_impossible(values, low, high)
         self._check_negative(values, low, high)
-        self._check_bounds(values, float(low), float(high))
+        self._check_bounds(float(low), float(high))
         return True
 
     def _check_declared(self, values: np.ndarray, low: Any, high: Any) -> None:
@@ -240,13 +242,14 @@ class _Rules:
         if marker and (self.rain or self.echoes or _stands_apart(values, low, high)):
             raise ValueRangeError(self._marker(values[values == low], "a marker of missing data"))
         if self.rain and not self.forecast and low < -_ROUNDING * max(high, self.largest):
+            count = int((values < 0).sum())
             msg = (
-                f"there are {int((values < 0).sum())} negative values (lowest {low:g}) in {self.called}, which is rain. "
+                f"there are {count} negative values (lowest {low:g}) in {self.called}, which is rain. "
                 f"Use {self.called}.where({self.called} >= 0)."
             )
             raise ValueRangeError(msg)
 
-    def _check_bounds(self, values: np.ndarray, low: float, high: float) -> None:
+    def _check_bounds(self, low: float, high: float) -> None:
         """Find values beyond the valid range, but for rounding."""
         least, most = self.declared.low, self.declared.high
         slack = _ROUNDING * max(1.0, *(abs(bound) for bound in (least, most) if np.isfinite(bound)), 0.0)
@@ -255,8 +258,8 @@ class _Rules:
         inside = [f"({self.called} >= {least:.9g})"] * bool(np.isfinite(least))
         inside += [f"({self.called} <= {most:.9g})"] * bool(np.isfinite(most))
         msg = (
-            f"values from {low:g} to {high:g} stand in {self.called}, whose attributes give the valid range {least:g} to "
-            f"{most:g}. Use {self._call(' & '.join(inside))}, or delete the attribute if it is not true."
+            f"values from {low:g} to {high:g} stand in {self.called}, whose attributes give the valid range {least:g} "
+            f"to {most:g}. Use {self._call(' & '.join(inside))}, or delete the attribute if it is not true."
         )
         raise ValueRangeError(msg)
 
@@ -306,6 +309,6 @@ def _stands_apart(values: np.ndarray, low: Any, high: Any) -> bool:
     rest = values[~np.isnan(values) & ~np.isclose(values, low)]
     repeated = values.size - rest.size > 1
     if rest.size == 0:
-        return low <= -_PLAIN
+        return bool(low <= -_PLAIN)
     gap = float(rest.min()) - float(low)
-    return (repeated or low <= -_PLAIN) and gap > max(float(high) - float(rest.min()), 1.0)
+    return bool(repeated or low <= -_PLAIN) and gap > max(float(high) - float(rest.min()), 1.0)
