@@ -456,9 +456,9 @@ def _intervals(plan: _Plan, pairs: _Pairs, scores: xr.Dataset, resamples: int) -
     """
     from xdownscale.field.axes import find_axes
     from xdownscale.metrics.comparison import bounds_of
-    from xdownscale.metrics.labels import whole_numbers
+    from xdownscale.metrics.labels import whole_number
 
-    (resamples,) = whole_numbers([resamples], "bootstrap")
+    resamples = whole_number(resamples, "bootstrap")
     observations = pairs.observations
     time = str(find_axes(observations, need_time=True).time)
     named = _averaged(observations, plan.dim)

@@ -19,7 +19,7 @@ from xdownscale.errors import DimensionError, ValueRangeError
 from xdownscale.field.axes import find_axes
 from xdownscale.metrics.cases import Dim, Weights, pair, weights_of
 from xdownscale.metrics.histogram import checked_edges
-from xdownscale.metrics.labels import whole_numbers
+from xdownscale.metrics.labels import whole_number
 from xdownscale.metrics.recipes import RECIPES, TERMS
 from xdownscale.metrics.scorable import scorable
 from xdownscale.metrics.totals import Total
@@ -201,7 +201,7 @@ def _parts(
     if steps is None:
         yield observations.copy(deep=False), forecasts.copy(deep=False), weights
         return
-    (steps,) = whole_numbers([steps], "steps")
+    steps = whole_number(steps, "steps")
     time = str(find_axes(observations, need_time=True).time)
     named = observations.dims if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     if time not in named or forecasts.sizes.get(time) != observations.sizes[time]:

@@ -11,7 +11,7 @@ from xdownscale.errors import TimeAxisError, ValueRangeError
 from xdownscale.field.axes import find_axes
 from xdownscale.metrics.cases import Dim, Weights, pair
 from xdownscale.metrics.distribution import percentiles
-from xdownscale.metrics.labels import difference_units, dress, real_numbers, whole_numbers
+from xdownscale.metrics.labels import difference_units, dress, real_numbers, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ def return_level_error(
     array([14.])
     """
     wanted = real_numbers(periods, "periods", "(2, 10)")
-    (block,) = whole_numbers([block], "block")
+    block = whole_number(block, "block")
     if not np.all(wanted > 1):
         msg = f"return periods are longer than one block, found {periods}. Pass for example periods=(2, 10)."
         raise ValueRangeError(msg)

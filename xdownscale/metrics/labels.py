@@ -10,6 +10,7 @@ import xarray as xr
 
 from xdownscale.errors import ValueRangeError
 from xdownscale.field.provenance import keeps_attrs
+from xdownscale.field.whole import as_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,6 +126,26 @@ def whole_numbers(values: int | Sequence[int], name: str, *, least: int = 1) -> 
         msg = f"{name} are whole numbers of at least {least}, found {values!r}. Pass for example {name}=[{least}, 5]."
         raise ValueRangeError(msg)
     return [int(value) for value in found]
+
+
+def whole_number(value: int, name: str, *, least: int = 1) -> int:
+    """An argument that is a whole number.
+
+    Raises
+    ------
+    ValueRangeError
+        If it is none of at least `least`.
+
+    Examples
+    --------
+    >>> whole_number(10, "bins")
+    10
+    """
+    number = as_whole(value, least)
+    if number is None:
+        msg = f"{name} is a whole number of at least {least}, found {value!r}. Pass for example {name}={max(least, 2)}."
+        raise ValueRangeError(msg)
+    return number
 
 
 def along(label: xr.DataArray, parts: Sequence[xr.DataArray], *, keep: bool = True) -> xr.DataArray:

@@ -20,7 +20,7 @@ import xarray as xr
 from xdownscale.errors import ValueRangeError
 from xdownscale.metrics.cases import Dim, Weights, pair
 from xdownscale.metrics.frames import on_frames
-from xdownscale.metrics.labels import difference_units, dress, real_numbers, squared_units, whole_numbers
+from xdownscale.metrics.labels import difference_units, dress, real_numbers, squared_units, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -170,8 +170,8 @@ def variogram_score(
 
 def _check(points: int, seed: int, estimator: str) -> None:
     """At least two points, a seed that numbers can be drawn from, and a known estimator."""
-    whole_numbers([points], "points", least=2)
-    whole_numbers([seed], "seed", least=0)
+    whole_number(points, "points", least=2)
+    whole_number(seed, "seed", least=0)
     if estimator not in ("fair", "biased"):
         msg = f'estimator is {estimator!r}; pass "fair" or "biased".'
         raise ValueRangeError(msg)

@@ -9,7 +9,7 @@ import numpy as np
 from xdownscale.errors import DimensionError, TimeAxisError
 from xdownscale.field.axes import find_axes
 from xdownscale.metrics.cases import Dim, Weights, average, pair, weights_of
-from xdownscale.metrics.labels import dress, whole_numbers
+from xdownscale.metrics.labels import dress, whole_number
 from xdownscale.metrics.scorable import scorable
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _correlation(
 
 def _starts(field: xr.DataArray, time: Hashable, lag: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Find the earlier values of all pairs whose times differ by `lag` steps."""
-    (lag,) = whole_numbers([lag], "lag", least=0)
+    lag = whole_number(lag, "lag", least=0)
     size = field.sizes[time]
     if not 1 <= lag < size:
         msg = (

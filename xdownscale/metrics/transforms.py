@@ -15,7 +15,7 @@ import xarray as xr
 from xdownscale.errors import ValueRangeError
 from xdownscale.metrics.cases import Cases, Dim, Weights, pair
 from xdownscale.metrics.ensemble import counts
-from xdownscale.metrics.labels import along, dress, real_numbers, whole_numbers
+from xdownscale.metrics.labels import along, dress, real_numbers, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def pit_histogram(
     >>> pit_histogram(truth, ensemble, bins=2).values
     array([0.5, 1.5])
     """
-    (bins,) = whole_numbers([bins], "bins")
+    bins = whole_number(bins, "bins")
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     edges = np.linspace(0, 1, bins + 1)
     attrs = {"long_name": "probability integral transform", "units": "1"}

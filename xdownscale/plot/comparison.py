@@ -10,7 +10,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError
 from xdownscale.field.axes import Axes, find_axes
-from xdownscale.metrics.labels import whole_numbers
+from xdownscale.metrics.labels import whole_number
 from xdownscale.metrics.mismatch import Labels, tolerance
 from xdownscale.metrics.scorable import scorable
 from xdownscale.plot.maps import Ground, clock, flat, member_axes, upright
@@ -161,7 +161,7 @@ def _of_step(
         raise DimensionError(msg)
     if step is None:
         step = int(coarse.mean(find_axes(coarse).spatial).fillna(-np.inf).argmax(time))
-    (step,) = whole_numbers([step], "step", least=-coarse.sizes[time])
+    step = whole_number(step, "step", least=-coarse.sizes[time])
     if not -coarse.sizes[time] <= step < coarse.sizes[time]:
         msg = f"step={step} is outside of the {coarse.sizes[time]} coarse steps. Pass 0 to {coarse.sizes[time] - 1}."
         raise DimensionError(msg)

@@ -10,7 +10,7 @@ import numpy as np
 
 from xdownscale.errors import DimensionError, OptionalDependencyError, ValueRangeError
 from xdownscale.io import write_whole
-from xdownscale.metrics.labels import whole_numbers
+from xdownscale.metrics.labels import whole_number
 from xdownscale.metrics.scorable import scorable
 from xdownscale.plot.maps import Ground, clock, flat, member_axes, upright
 from xdownscale.plot.style import INK, finished, in_shown_units, matplotlib_figures, new_figure
@@ -138,7 +138,7 @@ def animation(
     'rain.gif'
     """
     matplotlib_figures()
-    whole_numbers([steps_per_second], "steps_per_second")
+    whole_number(steps_per_second, "steps_per_second")
     path = Path(path)
     writer = _writer(path, steps_per_second)
     ensemble = scorable(ensemble, "ensemble")
@@ -196,7 +196,7 @@ def _frames(
     """Frames (step, y, x) by title, what they share, and a label for each step."""
     at = {} if steps is None else {axes.time: list(steps)}
     member = str(axes.member)
-    (count,) = whole_numbers([most], "most")
+    count = whole_number(most, "most")
     shown = in_shown_units(ensemble.isel(at)).isel({member: slice(0, count)})
     frames = {}
     if truth is not None:
@@ -223,7 +223,7 @@ def _wettest(ensemble: xr.DataArray, axes: Axes) -> int:
 
 def _checked(step: int, size: int) -> int:
     """A step that is there."""
-    (step,) = whole_numbers([step], "step", least=-size)
+    step = whole_number(step, "step", least=-size)
     if not -size <= step < size:
         msg = f"step={step} is outside of the {size} steps. Pass 0 to {size - 1}."
         raise DimensionError(msg)
