@@ -131,3 +131,9 @@ def test_a_core_grows_in_time_where_the_domain_is_small_and_is_smaller_for_fine_
     assert core_for((9, 1, 1)) == (96, 96, 96)
     assert core_for((9, 96, 96), METHODS["residual"]) == (8, 32, 32)
     assert core_for((9, 16, 32), METHODS["residual"])[0] == 16
+
+
+def test_a_job_that_says_no_more_draws_one_conserved_member_of_the_first_seed():
+    method = METHODS["generator"]
+    said = Job(method, (0, 0, 0), seed=0, members=1, conserve=True, core=engine.CORE, device="cpu")
+    assert Job(method, (0, 0, 0)) == said
