@@ -184,3 +184,9 @@ def test_the_window_of_a_tile_with_gaps_is_wide_enough_to_fill_them_as_in_the_wh
         assert window.shape[-1] == wide.stop - wide.start
         inside = fill_gaps(window[0], reach=FILLED)[..., narrow.start - wide.start :]
         assert torch.equal(inside[..., : narrow.stop - narrow.start], whole[..., narrow])
+
+
+def test_a_job_that_says_no_more_draws_one_conserved_member_of_the_first_seed():
+    method = METHODS["generator"]
+    said = Job(method, (0, 0, 0), seed=0, members=1, conserve=True, core=engine.CORE, device="cpu")
+    assert Job(method, (0, 0, 0)) == said

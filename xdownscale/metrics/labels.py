@@ -9,8 +9,8 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import ValueRangeError
+from xdownscale.field.arguments import as_whole
 from xdownscale.field.provenance import keeps_attrs
-from xdownscale.field.whole import as_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,7 +141,7 @@ def whole_number(value: int, name: str, *, least: int = 1) -> int:
     >>> whole_number(10, "bins")
     10
     """
-    number = as_whole(value, least)
+    number = as_whole(value, least=least)
     if number is None:
         msg = f"{name} is a whole number of at least {least}, found {value!r}. Pass for example {name}={max(least, 2)}."
         raise ValueRangeError(msg)
