@@ -738,3 +738,83 @@ def test_file_arome(real_data):
     start = from_file(path, "pr")
     assert start["pr"][0].isnull().all()
     assert xdownscale.coarsen(start["pr"], 4, 3)[0].isnull().all()
+
+
+def test_label_on_the_pole():
+    field = globe((18, 36)).assign_coords(lat=90 - 10.0 * np.arange(18))
+    fine = field.sr.interpolate(2, method="conservative")
+    np.testing.assert_allclose(fine.lat[:3], [88.75, 86.25, 82.5])
+    xr.testing.assert_allclose(fine.sr.coarsen(2).drop_attrs(), field.drop_attrs())
+
+
+def test_labels_come_back():
+    labels = 49.9166666666667 - np.arange(48) * 0.0416666666667
+    field = rain((1, 48, 4)).assign_coords(y=labels)
+    back = field.sr.coarsen(4).sr.interpolate(4)
+    assert (back - field).sizes == field.sizes
+    elsewhere = field.assign_coords(y=np.round(labels, 4))
+    assert (field.sr.coarsen(4).sr.interpolate(4, like=elsewhere) - elsewhere).sizes == field.sizes
+
+
+def test_weather_model():
+    dims = ("Time", "south_north", "west_east")
+    lat, lon = np.meshgrid(np.linspace(-20, -18, 4), np.linspace(179.1, 179.9, 4), indexing="ij")
+    field = xr.DataArray(
+        np.random.default_rng(0).random((6, 4, 4)),
+        dims=dims,
+        coords={
+            "XTIME": ("Time", np.datetime64("2020-01-01", "ns") + np.arange(6) * np.timedelta64(1, "h")),
+            "XLAT": (dims, np.broadcast_to(lat, (6, 4, 4)), {"units": "degree_north"}),
+            "XLONG": (dims, np.broadcast_to(lon, (6, 4, 4)), {"units": "degree_east"}),
+        },
+        name="T2",
+        attrs={"units": "K"},
+    )
+    back = field.sr.coarsen(2, 3).sr.interpolate(2, 3)
+    np.testing.assert_array_equal(back.XTIME, field.XTIME)
+    np.testing.assert_allclose(back.XLAT, field.XLAT, atol=1e-3)
+
+
+def test_swath_with_pixels_without_a_place():
+    lat, lon = np.meshgrid(50 + np.arange(8) / 10, np.arange(8) / 10, indexing="ij")
+    lat[0, 0] = np.nan
+    field = xr.DataArray(
+        np.ones((8, 8)),
+        dims=("y", "x"),
+        coords={"lat": (("y", "x"), lat), "lon": (("y", "x"), lon)},
+        name="tb",
+    )
+    np.testing.assert_allclose(field.sr.coarsen(4), 1.0)
+
+
+def test_geotiff():
+    rioxarray = pytest.importorskip("rioxarray")
+    assert rioxarray
+    field = xr.DataArray(
+        np.ones((4, 4)),
+        dims=("y", "x"),
+        coords={"y": [3500.0, 2500, 1500, 500], "x": [500.0, 1500, 2500, 3500]},
+    )
+    field = field.rio.write_crs(3035).rio.write_transform()
+    assert field.sr.coarsen(2).spatial_ref.attrs["GeoTransform"] == "0.0 2000.0 0.0 4000.0 0.0 -2000.0"
+
+
+def test_unstructured():
+    field = xr.DataArray(np.zeros((2, 8)), dims=("time", "ncells"))
+    with pytest.raises(DimensionError, match="unstructured"):
+        field.sr.coarsen(2)
+
+
+def test_forecast_steps():
+    lead = np.arange(1, 7) * np.timedelta64(1, "h")
+    start = np.datetime64("2020-01-01", "ns") + np.arange(2) * np.timedelta64(1, "D")
+    field = xr.DataArray(
+        np.random.default_rng(0).random((2, 6, 4, 4)),
+        dims=("time", "step", "latitude", "longitude"),
+        coords={"time": start, "step": lead, "valid_time": (("time", "step"), start[:, None] + lead)},
+        name="t2m",
+        attrs={"units": "K"},
+    )
+    coarse = field.sr.coarsen(2, 3)
+    assert (coarse.sizes["time"], coarse.sizes["step"]) == (2, 2)
+    np.testing.assert_array_equal(coarse.sr.interpolate(2, 3).valid_time, field.valid_time)

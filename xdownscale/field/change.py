@@ -116,13 +116,11 @@ def only_field(field: Source, *, dims: Mapping[str, str] | None = None) -> xr.Da
     check_dims(field, dims or {})
     dataset = with_grid_as_coords(field)
     names = list(fields_of(dataset, dims))
-    if not names:
-        raise DimensionError(_nothing_to_change(dataset, need_time=False))
+    if not names and (cells := _cells(dataset)):
+        raise DimensionError(no_grid(cells))
     if len(names) != 1:
-        msg = (
-            f"one field is wanted, the dataset has {[str(name) for name in names]}. "
-            f"Choose: dataset[name], or --variable NAME."
-        )
+        found = [str(name) for name in names] or f"none among {[str(name) for name in dataset.data_vars]}"
+        msg = f"one field is wanted, the dataset has {found}. Choose: dataset[name], or --variable NAME."
         raise DimensionError(msg)
     return field_of(dataset, names[0])
 
@@ -287,11 +285,15 @@ def _axes_of(field: xr.DataArray, dims: Mapping[str, str] | None) -> Axes | None
 
 def _nothing_to_change(dataset: xr.Dataset, *, need_time: bool) -> str:
     """Say that no variable has what is needed."""
-    cells = {dim for variable in dataset.data_vars.values() for dim in unstructured_dims(variable)}
-    if cells and not need_time:
+    if not need_time and (cells := _cells(dataset)):
         return no_grid(cells)
     wanted, role = ("a time dimension", "time") if need_time else ("numbers on y and x", "y")
     return (
         f"no variable of {[str(name) for name in dataset.data_vars]} has {wanted}; "
         f"the dimensions are {dict(dataset.sizes)}. Name them, for example dims={{{role!r}: ...}}."
     )
+
+
+def _cells(dataset: xr.Dataset) -> set[str]:
+    """Dimensions that count the cells of unstructured grids."""
+    return {dim for variable in dataset.data_vars.values() for dim in unstructured_dims(variable)}
