@@ -158,7 +158,10 @@ def evaluate(
     from xdownscale.metrics.comparison import skill
 
     observations = scorable(observations, "observations")
-    models = {name: _forecast(each, name) for name, each in _models(forecasts).items()}
+    models = {
+        name: _forecast(each, f"forecasts[{name!r}]" if name else "forecasts")
+        for name, each in _models(forecasts).items()
+    }
     about = origin(models, observations, options)
     reference_name = _add_reference(models, reference)
     infinite: dict[str, xr.DataArray] = {name: xr.ufuncs.isinf(model).any() for name, model in models.items()}
@@ -184,7 +187,7 @@ def evaluate(
     if metrics is None and isinstance(by, Mapping) and any(isinstance(group, int) for group in by.values()):
         plan.metrics.pop("lag_autocorrelation_error", None)  # steps of one lead are no neighbours
     scores = _by_scale(plan, pairs, scales, partial(_by_part, levels, inside, bootstrap))
-    scores = _none_of_infinite(scores, infinite)
+    scores = _none_of_infinite(scores, infinite, pairs)
     if reference_name is not None:
         scores = scores.merge(skill(scores, reference_name), combine_attrs="override")
     if isinstance(reference, xr.DataArray):
@@ -271,9 +274,8 @@ def _add_reference(models: dict[str, xr.DataArray], reference: Any) -> str | Non
     return reference
 
 
-def _forecast(model: Any, name: str) -> xr.DataArray:
+def _forecast(model: Any, called: str) -> xr.DataArray:
     """A forecast that may be scored: it may be wrong, but holds no markers of missing data."""
-    called = f"forecasts[{name!r}]" if name else "forecasts"
     if not isinstance(model, xr.DataArray):
         return scorable(model, called)  # says what is wrong with it
     return checked(model, called, allow_missing=True, forecast=True)
@@ -284,16 +286,21 @@ def _finite(model: xr.DataArray, infinite: xr.DataArray) -> xr.DataArray:
     return model if infinite.chunks is None and not infinite else model.where(~xr.ufuncs.isinf(model), 0)
 
 
-def _none_of_infinite(scores: xr.Dataset, infinite: Mapping[str, xr.DataArray]) -> xr.Dataset:
+def _none_of_infinite(scores: xr.Dataset, infinite: Mapping[str, xr.DataArray], pairs: _Pairs) -> xr.Dataset:
     """Scores that are NaN for a model with infinite values: the cases that they ruin would drop out as if missing."""
     there = xr.concat(infinite.values(), dim=scores["model"])
     if there.chunks is None:
         named = [name or "the forecasts" for name, some in infinite.items() if some]
         if not named:
             return scores
+        cases = [str(d) for d in pairs.observations.dims]
+        model = next(model for name, model in pairs.models.items() if infinite[name])
+        members = {str(d): n for d, n in model.sizes.items() if str(d) not in cases}
+        call = f"forecasts.isel({next(iter(members))}=~numpy.isinf(forecasts).any({cases}))"
+        if max(members.values()) < 2:
+            call = "forecasts.where(~numpy.isinf(forecasts))"
         warn_user(
-            f"infinite values in {', '.join(map(str, named))}: the scores are NaN. Score what is finite: "
-            f"forecasts.where(numpy.isfinite(forecasts)) leaves these cases out for all models."
+            f"infinite values in {', '.join(map(str, named))}: the scores are NaN. Leave out what holds them: {call}."
         )
     return scores.where(~there)
 

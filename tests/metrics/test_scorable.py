@@ -90,6 +90,18 @@ def test_a_model_that_blew_up_has_no_scores_and_takes_nothing_from_others(bad, l
         )
 
 
+@pytest.mark.parametrize("members", [True, False])
+def test_the_call_of_the_warning_works(members):
+    observations, ensemble = sample("random")
+    broken = ensemble.where((ensemble < 8) | (xr.DataArray(np.arange(7), dims="member") != 1), np.inf)
+    broken = broken if members else broken.isel(member=1)
+    with pytest.warns(UserWarning, match="infinite") as told:
+        evaluate(broken, observations, metrics=["mae"])
+    fields = mended(str(told[0].message), forecasts=broken)
+    assert fields["forecasts"].sizes == ({**broken.sizes, "member": 6} if members else broken.sizes)
+    assert evaluate(fields["forecasts"], observations, metrics=["mae"]).mae.notnull()
+
+
 def test_half_precision_that_overflowed_has_no_scores():
     observations, ensemble = sample("random")
     with np.errstate(over="ignore"), pytest.warns(UserWarning, match="infinite"):
