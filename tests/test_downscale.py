@@ -533,12 +533,13 @@ def test_lazy_results_have_chunks_that_zarr_stores_accept(tmp_path, gaps):
 
 
 def test_the_default_precision_of_torch_changes_nothing(coarse):
-    for each in (MODEL, residual_model(), model(rain=False, units=None)):
-        wanted = coarse.sr.downscale(each)
+    warm = coarse.assign_attrs(units="K", standard_name="air_temperature").rename("tas")
+    for each, field in ((MODEL, coarse), (residual_model(), coarse), (model(rain=False, units="K"), warm)):
+        wanted = field.sr.downscale(each)
         torch.set_default_dtype(torch.float64)
         try:
-            found = coarse.sr.downscale(each)
-            dry = (0 * coarse).chunk().sr.downscale(each)
+            found = field.sr.downscale(each)
+            dry = (0 * field).chunk().sr.downscale(each)
             assert dry.compute().dtype == dry.dtype
         finally:
             torch.set_default_dtype(torch.float32)

@@ -383,3 +383,16 @@ def test_drift_is_that_of_the_known_cells(transform):
     one = drift(latent, coarse, transform=transform, blocks=SMALL)
     assert one > 0
     torch.testing.assert_close(one, both)
+
+
+def test_factors_of_one_leave_the_offsets_as_they_are():
+    """Interpolation by one returns its input, which later passes still need: the result is the coarse field."""
+    source = torch.Generator().manual_seed(4)
+    latent = torch.randn(1, 2, 5, 5, generator=source)
+    coarse = torch.rand(1, 2, 5, 5, generator=source)
+    fine = conserve_cells(latent.clone(), coarse, transform=LogRain(), blocks=(1, 1, 1))
+    torch.testing.assert_close(fine, coarse)
+    learned = conserve_cells(
+        latent.clone().requires_grad_(True), coarse, transform=LogRain(), blocks=(1, 1, 1)
+    )
+    torch.testing.assert_close(fine, learned.detach(), rtol=1e-6, atol=1e-6)

@@ -6,7 +6,7 @@ import pytest
 from xdownscale.errors import EmptyFieldError
 from xdownscale.training import patches
 from xdownscale.training.masks import MASKED
-from xdownscale.training.patches import LEAST, PatchSampler, Source
+from xdownscale.training.patches import LEAST, Patch, PatchSampler, Source
 
 
 @pytest.fixture
@@ -259,3 +259,16 @@ def test_validation_windows_differ_as_long_as_there_are_enough():
     another = PatchSampler([Source(shower((12, 24, 24)) + 1)], blocks=(3, 4, 4), cells=4, frames=2, seed=1)
     assert not np.array_equal(s.spread(4).fine, another.spread(4).fine)
     assert not np.array_equal(s.batch(0, 4).fine, another.batch(0, 4).fine)
+
+
+def test_a_window_moves_as_far_back_as_forward_and_by_a_quarter_at_most():
+    ramp = np.arange(18 * 48 * 48, dtype=np.float32).reshape(18, 48, 48)
+    s = PatchSampler([Source(ramp)], blocks=(4, 4, 4), cells=4, frames=2, wet=None)
+    middle, random = Patch(0, 5, 16, 16), np.random.default_rng(0)
+    starts = [np.unravel_index(int(s._jittered(middle, random)[0].min()), ramp.shape) for _ in range(400)]
+    moves = np.array(starts) - middle[1:]
+    assert [sorted(set(moves[:, axis])) for axis in range(3)] == [
+        [*range(-2, 3)],
+        [*range(-4, 5)],
+        [*range(-4, 5)],
+    ]

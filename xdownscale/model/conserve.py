@@ -149,7 +149,7 @@ def _runs(
         moves = interpolate_cells(steps[:, fine], (1, *blocks[1:]))
         if weights is not None:
             moves = share_of(moves, interpolate_cells(weights[:, fine], (1, *blocks[1:])))
-        yield frames, fine, moves.add_(latent[:, fine])
+        yield frames, fine, latent[:, fine] + moves
 
 
 def _means_after(
