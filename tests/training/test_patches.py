@@ -202,7 +202,8 @@ def test_windows_overlap_by_half_and_reach_the_end():
     assert len(s.patches) == 4 * 4 * 2
 
 
-def test_windows_of_a_batch_are_moved_within_the_field_by_up_to_a_quarter():
+def test_windows_of_a_batch_are_moved_within_the_field_by_up_to_a_quarter(monkeypatch):
+    monkeypatch.setattr(patches, "MASKED", 0.0)
     ramp = np.arange(12 * 40 * 40, dtype=np.float32).reshape(12, 40, 40) + 1
     s = PatchSampler([Source(ramp)], blocks=(3, 4, 4), cells=4, frames=2, wet=None)
     moves = []
