@@ -224,7 +224,8 @@ def test_windows_of_a_batch_are_moved_within_the_field_by_up_to_a_quarter(monkey
 
 
 @pytest.mark.parametrize("blocks", [(3, 4, 4), (3, 2, 4)])
-def test_windows_are_turned_in_every_way_that_keeps_their_shape(blocks):
+def test_windows_are_turned_in_every_way_that_keeps_their_shape(blocks, monkeypatch):
+    monkeypatch.setattr(patches, "MASKED", 0.0)
     ramp = np.add.outer(np.arange(16.0), 100 * np.arange(16.0)).astype("f4") + 1
     if blocks[1] != blocks[2]:
         ramp = ramp[:8]
