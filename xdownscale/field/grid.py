@@ -8,31 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xdownscale.field.bounds import Coordinates, find_bounds, written
-from xdownscale.field.labels import (
-    Source,
-    has_labels,
-    holds_times,
-    is_latitude,
-    is_longitude,
-    label_of,
-    labels_of,
-)
+from xdownscale.field.beside import followed, others_of, repeat, split_variable
+from xdownscale.field.bounds import Coordinates
+from xdownscale.field.labels import Source, has_labels, is_latitude, label_of, labels_of
 from xdownscale.field.mapping import move_transforms
 from xdownscale.field.space import coarsen_labels, curvilinear, edges, lattice_index, refine_labels, spacing
-from xdownscale.field.sphere import (
-    merge_points,
-    patch_areas,
-    row_areas,
-    split_line,
-    split_points,
-    to_degrees,
-    unit_vectors,
-)
-from xdownscale.field.times import as_timedelta, coarsen_times, follow, refine_times, tick_step, time_index
+from xdownscale.field.sphere import merge_points, patch_areas, row_areas, split_points
+from xdownscale.field.times import as_timedelta, coarsen_times, refine_times, tick_step, time_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from xdownscale.field.axes import Axes
     from xdownscale.field.factors import Factors
@@ -223,9 +208,9 @@ def coarsen_coords(field: Source, axes: Axes, factors: Factors, *, point: bool =
         first = coordinate.isel({dim: slice(None, None, n) for dim, n in here.items() if dim not in numbers})
         return first.coarsen(numbers, "mean", boundary="exact") if numbers else first  # type: ignore[no-untyped-call]
 
-    others = _others(field, axes, wide, coords, merge, merge_points)
+    others = others_of(field, axes, wide, coords, merge, merge_points)
     if axes.time in wide:
-        others |= _followed(field, axes.time, coords, others, slice(None, None, factors.time))
+        others |= followed(field, axes.time, coords, others, slice(None, None, factors.time))
     return move_transforms(coords | others, field, axes, {dim: float(n) for dim, n in wide.items()})
 
 
@@ -258,108 +243,14 @@ def refine_coords(field: Source, axes: Axes, factors: Factors) -> Coordinates:
         for dim, n in narrow.items():
             if dim in coordinate.dims:
                 line = coordinate.ndim == 1 and coordinate.dtype.kind == "f" and dim != axes.time
-                coordinate = _split_line(coordinate, dim, n) if line else _repeat(coordinate, dim, n)
+                coordinate = split_variable(coordinate, dim, n) if line else repeat(coordinate, dim, n)
         return coordinate
 
-    others = _others(field, axes, narrow, coords, split, split_points)
+    others = others_of(field, axes, narrow, coords, split, split_points)
     if axes.time in narrow:
         steps = np.arange(field.sizes[axes.time] * factors.time) // factors.time
-        others |= _followed(field, axes.time, coords, others, steps)
+        others |= followed(field, axes.time, coords, others, steps)
     lone = any(field.sizes[dim] == 1 for dim in axes.spatial if dim in narrow)
     untrue = curvilinear(field, axes) or () if lone else ()  # the width of a lone cell is unknown
     true = coords | {name: coordinate for name, coordinate in others.items() if name not in untrue}
     return move_transforms(true, field, axes, {dim: 1 / n for dim, n in narrow.items()})
-
-
-def _followed(
-    field: Source, dim: str, labels: Coordinates, others: Coordinates, taken: slice | np.ndarray
-) -> Coordinates:
-    """Other times along the time axis, such as ``valid_time`` of lead times, which go along with its labels."""
-    name = label_of(field, dim)
-    if name is None or name not in labels:
-        return {}
-    times = {
-        key: field.coords[key].variable
-        for key in others
-        if dim in field.coords[key].dims
-        and (holds_times(field.coords[key]) or field.coords[key].dtype.kind == "m")
-    }
-    before = (field.coords[name], taken)
-    return {key: follow(variable, dim, before, labels[name]) for key, variable in times.items()}
-
-
-def _others(
-    field: Source,
-    axes: Axes,
-    changed: dict[str, int],
-    done: Coordinates,
-    change: Callable[[xr.Variable], xr.Variable],
-    change_sphere: Callable[[np.ndarray, tuple[int, int, int]], np.ndarray],
-) -> Coordinates:
-    """Coordinates other than labels and bounds: kept, changed, or, where they would be untrue, left out."""
-    coords: Coordinates = {}
-    pair = curvilinear(field, axes)
-    stale = {field.coords[name].attrs.get("bounds") for name in field.coords if name not in done}
-    for dim in changed:
-        known = find_bounds(field, dim)
-        stale |= {label_of(field, dim)} | ({known.name} if known else set())
-    for name, coordinate in field.coords.items():
-        if not set(coordinate.dims) & set(changed):
-            coords[str(name)] = coordinate.variable.copy(deep=False)
-        elif name not in done and name not in stale and name not in (pair or ()):
-            coords[str(name)] = _round_the_circle(coordinate, change)
-    if pair and set(field.coords[pair[0]].dims) & set(changed):
-        coords |= _on_sphere(field, axes, pair, changed, change_sphere)
-    bounds = {coordinate.attrs.get("bounds") for coordinate in coords.values()}
-    for name, coordinate in coords.items():
-        coordinate.encoding = {}
-        if coordinate.attrs.get("bounds") not in {None, *coords, *done}:
-            coordinate.attrs = {k: v for k, v in coordinate.attrs.items() if k != "bounds"}
-        if coordinate.dims == (name,) or name in bounds:
-            written(coordinate, bounded=name in bounds or "bounds" in coordinate.attrs)
-    return coords
-
-
-def _on_sphere(
-    field: Source,
-    axes: Axes,
-    pair: tuple[str, str],
-    changed: dict[str, int],
-    change: Callable[[np.ndarray, tuple[int, int, int]], np.ndarray],
-) -> Coordinates:
-    """Latitude and longitude of the new cells, over (y, x) or over time, too, through unit vectors."""
-    dims = axes.ordered if axes.time in field.coords[pair[0]].dims else axes.spatial
-    old = [field.coords[name].transpose(*dims) for name in pair]
-    latitude, longitude = (each.values.reshape(-1, *each.shape[-2:]) for each in old)
-    steps = changed.get(str(axes.time), 1) if len(dims) > len(axes.spatial) else 1
-    blocks = (steps, changed.get(axes.y, 1), changed.get(axes.x, 1))
-    points = change(unit_vectors(latitude, longitude), blocks)
-    known = longitude[np.isfinite(unit_vectors(latitude, longitude)[..., 0])]
-    degrees = to_degrees(points, east=known.size > 0 and float(known.max()) > 180)
-    shape = points.shape[-len(dims) - 1 : -1]
-    return {
-        name: xr.Variable(dims, values.reshape(shape).astype(each.dtype), dict(each.attrs))
-        for name, values, each in zip(pair, degrees, old, strict=True)
-    }
-
-
-def _round_the_circle(coordinate: xr.DataArray, change: Callable[[xr.Variable], xr.Variable]) -> xr.Variable:
-    """A changed coordinate; longitudes without jumps of 360 degrees on the way, and between the same ends after it."""
-    if coordinate.dtype.kind != "f" or coordinate.ndim != 1 or not is_longitude(coordinate):
-        return change(coordinate.variable)
-    continuous = np.unwrap(coordinate.values, period=360.0)
-    changed = change(coordinate.variable.copy(data=continuous))
-    west = 0.0 if bool((coordinate.values > 180.0).any()) else -180.0
-    inside = (changed.values - west) % 360.0 + west
-    jumps = bool((continuous != coordinate.values).any())
-    return changed.copy(data=inside.astype(coordinate.dtype)) if jumps else changed
-
-
-def _split_line(coordinate: xr.Variable, dim: str, n: int) -> xr.Variable:
-    """A one-dimensional coordinate at the centres of finer cells."""
-    return xr.Variable(dim, split_line(coordinate.values, n, 0), dict(coordinate.attrs))
-
-
-def _repeat(coordinate: xr.Variable, dim: str, n: int) -> xr.Variable:
-    """Every value of a coordinate `n` times."""
-    return coordinate.isel({dim: np.arange(coordinate.sizes[dim] * n) // n})

@@ -250,43 +250,6 @@ def _as_noted(ticks: np.ndarray, label: xr.DataArray, unit: str, step: float) ->
     return nearest if bool((np.abs(nearest - ticks) <= 2 * JITTER * step).all()) else ticks
 
 
-def follow(
-    times: xr.Variable, dim: str, before: tuple[xr.DataArray, slice | np.ndarray], after: xr.Variable
-) -> xr.Variable:
-    """Times beside the label of a dimension, such as ``valid_time`` of lead times, at its new labels.
-
-    They go along with the label where each is as far from the next as the labels are; a start time, which is the same
-    for many leads, stays.
-
-    Parameters
-    ----------
-    times : Variable
-        Times along `dim`, and perhaps along other dimensions, before the change.
-    dim : str
-        The dimension.
-    before : (DataArray, indexer)
-        The label before, and which of the old steps each new one is taken from.
-    after : Variable
-        The label afterwards.
-    """
-    label, taken = before
-    chosen = times.isel({dim: taken})
-    (old, _, unit), (new, _, _), (own, decode, tick) = map(
-        to_ticks, (label.values, after.values, chosen.values)
-    )
-    scale = {"ns": 1, "us": 1000}
-    shape = [-1 if one == dim else 1 for one in times.dims]
-    whole = to_ticks(times.values)[0]
-    axis = times.dims.index(dim)
-    steps = (np.diff(old) * scale[unit]).reshape(shape)
-    if bool((np.diff(whole, axis=axis) * scale[tick] != steps).any()):
-        return chosen
-    if label.size == 1 and times.attrs.get("standard_name") != "time":
-        return chosen
-    shift = ((new - old[taken]) * scale[unit] // scale[tick]).reshape(shape)
-    return xr.Variable(times.dims, decode(own + shift), dict(times.attrs))
-
-
 def _notes(field: Source, dim: str, step: float, position: float) -> dict[str, Any]:
     """Width of the steps, and where labels stand in them unless at the start."""
     seconds = step / _per_second(labels_of(field, dim).values)
