@@ -167,8 +167,8 @@ class Law:
     @property
     def _k(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Wave numbers in m⁻¹ along y and x, of the half-plane."""
-        k_y: NDArray[np.float64] = 2 * np.pi * np.fft.fftfreq(self.size, self.spacing)
-        k_x: NDArray[np.float64] = 2 * np.pi * np.fft.rfftfreq(self.size, self.spacing)
+        k_y = 2 * np.pi * np.asarray(np.fft.fftfreq(self.size, self.spacing), np.float64)
+        k_x = 2 * np.pi * np.asarray(np.fft.rfftfreq(self.size, self.spacing), np.float64)
         return k_y[:, None], k_x[None, :]
 
     @property
