@@ -44,8 +44,8 @@ def intervariable_correlation_error(
     Returns
     -------
     DataArray
-        Without units, with the dimension ``pair``, labelled ``"tas, huss"`` and so on. 0 is right; the range is −2 to 2.
-        NaN where a variable does not vary.
+        Without units, with the dimension ``pair``, labelled ``"tas, huss"`` and so on. 0 is right, −2 and 2 are the
+        limits. NaN where a variable does not vary.
 
     Raises
     ------
@@ -110,5 +110,5 @@ def _correlation(cases: Cases, a: xr.DataArray, b: xr.DataArray, complete: xr.Da
     a, b = (each.astype(np.float64) - cases.average(each) for each in (a, b))
     moments = [cases.average(product) for product in (a * b, a * a, b * b)]
     cov, var_a, var_b = (m.mean(cases.member_dim) if cases.member_dim in m.dims else m for m in moments)
-    scale = np.sqrt(var_a * var_b)
+    scale: xr.DataArray = (var_a * var_b) ** 0.5
     return cov / scale.where(scale > 0)
