@@ -20,6 +20,7 @@ from xdownscale.metrics.error import bias, correlation, mae, mse, rmse
 from xdownscale.metrics.events import brier_score, reliability, roc, roc_area
 from xdownscale.metrics.extremes import return_level_error
 from xdownscale.metrics.intermittency import gini, gini_error, wet_fraction, wet_fraction_error
+from xdownscale.metrics.intervariable import intervariable_correlation_error
 from xdownscale.metrics.multivariate import energy_score, variogram_score
 from xdownscale.metrics.persistence import lag_autocorrelation, lag_autocorrelation_error
 from xdownscale.metrics.pooled_pit import pooled_pit_deviation
@@ -48,6 +49,7 @@ __all__ = [
     "gini",
     "gini_error",
     "interval_coverage",
+    "intervariable_correlation_error",
     "lag_autocorrelation",
     "lag_autocorrelation_error",
     "lsd",

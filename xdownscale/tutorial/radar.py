@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import EmptyFieldError, ValueRangeError
 from xdownscale.field.arguments import whole_number
+from xdownscale.tutorial.spectral import check_request, grid_coords, white_noise
 
 __all__ = ["rain"]
 
@@ -90,31 +90,11 @@ def rain(
     """
     steps, rows, columns = shape
     seed = whole_number(seed, "seed", least=0)
-    if min(shape) < 1:
-        msg = f"shape={shape} has no cells. Pass at least one step, row and column: rain((36, 240, 240))."
-        raise EmptyFieldError(msg)
-    seconds = _seconds(step)
-    if not spacing > 0:
-        msg = f"spacing is a length in metres above zero, got {spacing!r}. Pass for example spacing=1000.0."
-        raise ValueRangeError(msg)
+    seconds = check_request(shape, step, spacing, call="rain((36, 240, 240))")
     torus = max(_TORUS, rows, columns)
     frames = _patterns(torus, np.random.default_rng(seed), seconds, spacing)
     rates = np.stack([_rates(next(frames)[:rows, :columns]) for _ in range(steps)])
     return _dressed(rates, seconds, spacing, seed)
-
-
-def _seconds(step: str) -> float:
-    """Length of a time step."""
-    try:
-        first, second = xr.date_range("2000-01-01", periods=2, freq=step).values
-    except ValueError as error:
-        msg = f'step={step!r} is not a length of time. Pass for example step="5min".'
-        raise ValueRangeError(msg) from error
-    seconds = float((second - first) / np.timedelta64(1, "s"))
-    if not seconds > 0:
-        msg = f'step={step!r} is not longer than zero. Pass for example step="5min".'
-        raise ValueRangeError(msg)
-    return seconds
 
 
 def _patterns(size: int, chance: np.random.Generator, seconds: float, spacing: float) -> Iterator[np.ndarray]:
@@ -129,10 +109,10 @@ def _patterns(size: int, chance: np.random.Generator, seconds: float, spacing: f
     carry = (memory * np.exp(-1j * path)).astype(np.complex64)
     amplitude = _amplitude(k, size)
     fresh = (amplitude * np.sqrt(1 - memory**2)).astype(np.float32)
-    state = amplitude.astype(np.float32) * _noise(size, chance)
+    state = amplitude.astype(np.float32) * white_noise(size, chance)
     while True:
         yield np.fft.irfft2(state, s=(size, size))
-        state = carry * state + fresh * _noise(size, chance)
+        state = carry * state + fresh * white_noise(size, chance)
 
 
 def _amplitude(k: np.ndarray, size: int) -> np.ndarray:
@@ -146,12 +126,6 @@ def _amplitude(k: np.ndarray, size: int) -> np.ndarray:
     return scaled
 
 
-def _noise(size: int, chance: np.random.Generator) -> np.ndarray:
-    """Transform of white noise."""
-    white: np.ndarray = np.fft.rfft2(chance.standard_normal((size, size), np.float32))
-    return white.astype(np.complex64, copy=False)
-
-
 def _rates(pattern: np.ndarray) -> np.ndarray:
     """Rain rate in mm/h of a standard Gaussian field."""
     rates = _AMOUNT * np.expm1(_TAIL * np.maximum(pattern - _THRESHOLD, 0))
@@ -160,9 +134,6 @@ def _rates(pattern: np.ndarray) -> np.ndarray:
 
 def _dressed(rates: np.ndarray, seconds: float, spacing: float, seed: int) -> xr.DataArray:
     """The rates as a CF field on a projected grid; a time label is the start of its step."""
-    steps, rows, columns = rates.shape
-    offsets = (np.arange(steps) * seconds * 1e9).astype("timedelta64[ns]")
-    begin = np.datetime64("2020-07-01T12:00", "ns")
     attrs = {
         "long_name": "rain rate",
         "standard_name": "rainfall_rate",
@@ -170,14 +141,5 @@ def _dressed(rates: np.ndarray, seconds: float, spacing: float, seed: int) -> xr
         "cell_methods": "time: mean area: mean",
         "source": f"xdownscale.tutorial.rain, seed {seed}",
     }
-    coords = {
-        "time": ("time", begin + offsets, {"standard_name": "time", "axis": "T"}),
-        "y": ("y", (np.arange(rows) + 0.5) * spacing, _projected("y")),
-        "x": ("x", (np.arange(columns) + 0.5) * spacing, _projected("x")),
-    }
+    coords = grid_coords(rates.shape, seconds, spacing)
     return xr.DataArray(rates, dims=("time", "y", "x"), coords=coords, name="rain", attrs=attrs)
-
-
-def _projected(axis: str) -> dict[str, str]:
-    """Attributes of a coordinate in metres."""
-    return {"standard_name": f"projection_{axis}_coordinate", "units": "m", "axis": axis.upper()}
