@@ -31,7 +31,7 @@ test-lowest: ## a part of the tests with the lowest versions of all dependencies
 	@test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install -q -c constraints-lowest.txt -e ".[units,zarr,plot]" pytest hypothesis
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -p no:cacheprovider tests/test_coarsen.py tests/test_interpolate.py \
-		tests/test_downscale.py tests/test_evaluate.py tests/test_cli.py tests/model/test_artefact.py tests/field
+		tests/test_downscale.py tests/test_evaluate.py tests/test_cli.py tests/models/test_artefact.py tests/field
 
 docs: $(VENV)/.docs ## the manual as HTML in docs/_build
 	$(BIN)/python -m sphinx --quiet docs docs/_build

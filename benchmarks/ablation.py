@@ -38,7 +38,7 @@ from methods import middle, squares
 from verdict import averages, judge
 
 import xdownscale
-from xdownscale.model.recipe import TERMS, Recipe
+from xdownscale.models.recipe import TERMS, Recipe
 
 LEARNED = [name for name in TRAIN if "eccc" not in name]
 """The training events of make_weights.py but for the longest, so that the fields fit beside another program."""

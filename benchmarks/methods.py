@@ -40,7 +40,7 @@ from verdict import averages, bound, draw, judge, plot, table
 import xdownscale
 from xdownscale import metrics
 from xdownscale.diffusion.sample import SAMPLERS
-from xdownscale.model.recipe import Attention
+from xdownscale.models.recipe import Attention
 
 GENERATOR = {"cells": 10, "frames": 3}
 """The window of the generator, half of the recipe's."""

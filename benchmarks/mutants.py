@@ -1,7 +1,7 @@
 """Do the tests notice when the code is wrong? Small faults are put into it one by one, and the tests must fail.
 
     python benchmarks/mutants.py --count 75 --seed 0 --json mutants.json
-    python benchmarks/mutants.py model/conserve field/times --per-file 20
+    python benchmarks/mutants.py models/conserve field/times --per-file 20
 
 A fault is one change of the syntax tree: a sign, an operator, a comparison, a constant off by one, ``and`` for ``or``,
 a condition turned round, a term or a statement left out. Each is made in a temporary copy of the tree, never in the
@@ -36,8 +36,8 @@ from hypothesis import Phase
 ROOT = Path(__file__).resolve().parents[1]
 
 MODULES = (
-    "model/conserve", "model/transform", "model/generator", "sampling/noise", "sampling/tiles", "sampling/engine",
-    "field/times", "field/space", "field/blocks", "field/grid", "field/units", "diffusion/sample",
+    "models/conserve", "models/transform", "models/generator", "inference/noise", "inference/tiles", "inference/engine",
+    "field/times", "field/space", "field/block_means", "field/grid", "field/units", "diffusion/sample",
     "diffusion/schedule", "training/patches",
 )  # fmt: skip
 
@@ -47,7 +47,7 @@ BROADER = {
     "training": ("tests/training/test_fit.py",),
     "field": (
         "tests/field/test_grid.py",
-        "tests/field/test_pieces.py",
+        "tests/field/test_gaps.py",
         "tests/test_coarsen.py",
         "tests/test_interpolate.py",
     ),

@@ -40,9 +40,9 @@ from scipy.special import erf
 import xdownscale
 from xdownscale.diffusion.sample import SAMPLERS, Sampler
 from xdownscale.diffusion.schedule import NoiseLevel
+from xdownscale.inference.engine import Job, sample
 from xdownscale.kernels.blocks import block_mean
-from xdownscale.model.conserve import PASSES
-from xdownscale.sampling.engine import Job, sample
+from xdownscale.models.conserve import PASSES
 
 Draw: TypeAlias = Callable[[Array, int, int], Array]
 """Members (members, T·L, H, W) from block means (L, M, N), a number of members and a seed."""

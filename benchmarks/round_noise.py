@@ -24,7 +24,7 @@ import torch
 from make_weights import product, rain_of, wettest
 
 import xdownscale
-from xdownscale.model.generator import draw_noise
+from xdownscale.models.generator import draw_noise
 from xdownscale.nn import stage as stages
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ import torch
 import xdownscale
 from xdownscale.field.axes import find_axes
 from xdownscale.field.grid import describe
-from xdownscale.sampling.noise import noise_window
+from xdownscale.inference.noise import noise_window
 
 
 def median_seconds(work: Callable[[], object], repeats: int) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from xdownscale.field.provenance import package_version
+from xdownscale.field.attrs import package_version
 
 project = "xdownscale"
 author = "The xdownscale developers"

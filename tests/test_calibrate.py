@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import xdownscale
-from tests.models import model
+from tests.small_models import model
 from tests.support import rain
 from xdownscale.errors import FactorError
 

@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 
 import xdownscale
-from tests.models import model, residual_model
+from tests.small_models import model, residual_model
 from tests.support import rain, raise_if_dask_computes
 from xdownscale.errors import (
     DeviceError,
@@ -23,7 +23,7 @@ from xdownscale.errors import (
 )
 from xdownscale.field.axes import find_axes
 from xdownscale.field.grid import describe
-from xdownscale.sampling.scales import warn_of_other_scales
+from xdownscale.inference.scales import warn_of_other_scales
 
 MODEL = model()
 
@@ -266,7 +266,7 @@ def test_a_median_net_conserves_where_it_is_asked_to_and_history_says_what_was_d
 
 def test_another_device_leaves_the_model_where_it_is(coarse, monkeypatch):
     """With weights on a device without memory nothing comes back; the model is as before."""
-    monkeypatch.setattr("xdownscale.model.device.chosen_device", lambda device: device)
+    monkeypatch.setattr("xdownscale.models.device.chosen_device", lambda device: device)
     with pytest.raises(RuntimeError, match="meta"):
         coarse.sr.downscale(MODEL, device="meta")
     assert {weight.device.type for weight in MODEL.method.parameters()} == {"cpu"}
@@ -330,7 +330,7 @@ def broken(coarse, what):
     ],
 )
 def test_bad_fields_are_refused_before_any_work(coarse, what, error, fix, monkeypatch):
-    monkeypatch.setattr("xdownscale.model.generator.Generator.prepare", None)
+    monkeypatch.setattr("xdownscale.models.generator.Generator.prepare", None)
     with pytest.raises(error, match=fix):
         broken(coarse, what).sr.downscale(MODEL)
 
@@ -383,7 +383,7 @@ def test_a_saved_model_gives_the_same_bits(coarse, tmp_path):
 
 
 def test_a_dry_field_stays_dry_without_the_network(coarse, monkeypatch):
-    monkeypatch.setattr("xdownscale.model.generator.Generator.prepare", None)
+    monkeypatch.setattr("xdownscale.models.generator.Generator.prepare", None)
     assert not (coarse * 0).assign_attrs(coarse.attrs).sr.downscale(MODEL).any()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import xdownscale
-from tests.models import model
+from tests.small_models import model
 from tests.support import rain
 from xdownscale import heldout
 from xdownscale.training.patches import PatchSampler, Source

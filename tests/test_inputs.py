@@ -12,7 +12,7 @@ import pytest
 import xarray as xr
 
 import xdownscale
-from tests.models import model
+from tests.small_models import model
 from tests.support import globe, rain, raise_if_dask_computes
 from xdownscale.errors import (
     DimensionError,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 import xdownscale
-from tests.models import model
+from tests.small_models import model
 from tests.support import rain
 from xdownscale.kernels.blocks import block_repeat
 

@@ -7,12 +7,12 @@ import pytest
 import xarray as xr
 
 import xdownscale
-from tests.models import model
+from tests.small_models import model
 from tests.support import rain
 from xdownscale.cli import main
 from xdownscale.errors import DimensionError, QuantityError
 from xdownscale.field.factors import Factors
-from xdownscale.model.downscaler import Downscaler, Variable
+from xdownscale.models.downscaler import Downscaler, Variable
 from xdownscale.training.data import gather
 
 FAST = {"recipe": "small", "steps": 1, "progress": False, "validation": 0}

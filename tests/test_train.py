@@ -9,7 +9,7 @@ import torch
 import xarray as xr
 
 import xdownscale
-from tests.models import SIZE, model
+from tests.small_models import SIZE, model
 from tests.support import rain
 from xdownscale.errors import (
     DeviceError,
@@ -22,8 +22,8 @@ from xdownscale.errors import (
     UnitsError,
     ValueRangeError,
 )
-from xdownscale.model.recipe import Recipe, Schedule
-from xdownscale.model.transform import LogRain, Standard
+from xdownscale.models.recipe import Recipe, Schedule
+from xdownscale.models.transform import LogRain, Standard
 
 RECIPE = Recipe(cells=3, frames=2, size=SIZE, schedule=Schedule(steps=2, batch=2, validation=2))
 

@@ -17,8 +17,8 @@ from xdownscale.train import train
 if TYPE_CHECKING:
     from xdownscale import metrics, plot, tutorial, zoo
     from xdownscale._versions import show_versions
-    from xdownscale.model.downscaler import Downscaler, load
-    from xdownscale.model.recipe import Recipe
+    from xdownscale.models.downscaler import Downscaler, load
+    from xdownscale.models.recipe import Recipe
 
 __all__ = [
     "Downscaler",
@@ -41,9 +41,9 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Downscaler": "xdownscale.model.downscaler",
-    "Recipe": "xdownscale.model.recipe",
-    "load": "xdownscale.model.downscaler",
+    "Downscaler": "xdownscale.models.downscaler",
+    "Recipe": "xdownscale.models.recipe",
+    "load": "xdownscale.models.downscaler",
     "show_versions": "xdownscale._versions",
 }
 """Public names that come from a module which is imported when they are asked for."""
@@ -56,7 +56,7 @@ def __getattr__(name: str) -> Any:
     import importlib
 
     if name == "__version__":
-        from xdownscale.field.provenance import package_version
+        from xdownscale.field.attrs import package_version
 
         return package_version()
     if name in _MODULES:

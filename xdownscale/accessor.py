@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
     from xdownscale.field.labels import Source
-    from xdownscale.field.parts import By, Region
     from xdownscale.field.static import Static
-    from xdownscale.metrics.choice import Metrics
-    from xdownscale.model.downscaler import Downscaler
-    from xdownscale.model.recipe import Recipe
+    from xdownscale.models.downscaler import Downscaler
+    from xdownscale.models.recipe import Recipe
+    from xdownscale.scoring.choice import Metrics
+    from xdownscale.scoring.groups import By, Region
 
 Field = TypeVar("Field", xr.DataArray, xr.Dataset, xr.DataTree)
 Flat = TypeVar("Flat", xr.DataArray, xr.Dataset)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from xdownscale.field.static import Static
-    from xdownscale.model.downscaler import Downscaler
+    from xdownscale.models.downscaler import Downscaler
 
 
 def calibrate(
@@ -74,10 +74,10 @@ def calibrate(
     """
     from xdownscale import zoo
     from xdownscale.field.static import named_static
-    from xdownscale.model.downscaler import Downscaler
-    from xdownscale.model.generator import Generator
-    from xdownscale.model.recipe import Recipe
-    from xdownscale.model.threads import threads_for
+    from xdownscale.models.downscaler import Downscaler
+    from xdownscale.models.generator import Generator
+    from xdownscale.models.recipe import Recipe
+    from xdownscale.models.threads import threads_for
     from xdownscale.training.patches import PatchSampler
     from xdownscale.training.sources import WET, alike, as_list, magnitude, prepared, sources_of
     from xdownscale.training.style import fit_style, with_vector

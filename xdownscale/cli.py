@@ -21,7 +21,7 @@ from xdownscale.io import check_place, write_store, write_whole
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from xdownscale.model.downscaler import Downscaler
+    from xdownscale.models.downscaler import Downscaler
 
 _NETCDF = ("", ".nc", ".nc4", ".cdf", ".netcdf")
 _ZARR, _MODEL = ".zarr", ".safetensors"
@@ -345,6 +345,6 @@ def _write(result: xr.Dataset, output: str) -> str:
 
 def _version() -> str:
     """Name and version."""
-    from xdownscale.field.provenance import package_version
+    from xdownscale.field.attrs import package_version
 
     return f"xdownscale {package_version()}"

@@ -9,17 +9,17 @@ import xarray as xr
 
 from xdownscale.errors import ValueRangeError
 from xdownscale.field.arrays import ordered, unordered
-from xdownscale.field.blocks import block_means
+from xdownscale.field.attrs import keeps_attrs, result_attrs
+from xdownscale.field.block_means import block_means
+from xdownscale.field.boundary import fit
+from xdownscale.field.cell_methods import check_mean_over_cells
+from xdownscale.field.cell_methods import time_method as time_method_of
 from xdownscale.field.change import Field, apply_change
+from xdownscale.field.checks import checked
 from xdownscale.field.factors import Factors
-from xdownscale.field.fit import fit
+from xdownscale.field.gaps import in_pieces
 from xdownscale.field.grid import cell_areas, check_regular, coarsen_coords
-from xdownscale.field.methods import check_mean_over_cells
-from xdownscale.field.methods import time_method as time_method_of
-from xdownscale.field.pieces import in_pieces
-from xdownscale.field.provenance import keeps_attrs, result_attrs
 from xdownscale.field.quantity import quantity_of
-from xdownscale.field.values import checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,9 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError, FactorError
 from xdownscale.field.arguments import seed_number, whole_number
+from xdownscale.field.attrs import add_history, package_version, refer_to_mapping, result_attrs
 from xdownscale.field.axes import find_axes
+from xdownscale.field.cell_methods import fine_methods
 from xdownscale.field.change import (
     check_dims_of_tree,
     fields_of,
@@ -17,17 +19,15 @@ from xdownscale.field.change import (
     with_grid_as_coords,
     without_fields,
 )
+from xdownscale.field.checks import checked
 from xdownscale.field.chunks import even_chunks
 from xdownscale.field.compare import check_same
 from xdownscale.field.entries import entry_seeds
 from xdownscale.field.factors import Factors
+from xdownscale.field.gaps import check_gaps, contiguous, take
 from xdownscale.field.like import check_no_tree, coords_like, with_labels
-from xdownscale.field.methods import fine_methods
-from xdownscale.field.pieces import check_gaps, contiguous, take
-from xdownscale.field.provenance import add_history, package_version, refer_to_mapping, result_attrs
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.tree import map_tree
-from xdownscale.field.values import checked
 
 if TYPE_CHECKING:
     import os
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from xdownscale.field.labels import Source
     from xdownscale.field.static import Static
-    from xdownscale.model.downscaler import Downscaler
+    from xdownscale.models.downscaler import Downscaler
 
 
 Field = TypeVar("Field", xr.DataArray, xr.Dataset, xr.DataTree)
@@ -129,7 +129,7 @@ def downscale(
     >>> dict(ensemble.sizes)
     {'member': 2, 'time': 6, 'y': 60, 'x': 60}
     """
-    from xdownscale.model.device import chosen_device
+    from xdownscale.models.device import chosen_device
 
     check_gaps(gaps)
     wish = _Wish(
@@ -229,8 +229,8 @@ def _candidates(dataset: xr.Dataset, model: Downscaler, wish: _Wish) -> list[Has
 
 def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArray:
     """One field downscaled, piece by piece where time has gaps."""
-    from xdownscale.sampling.piece import drawn, piece_of, static_of
-    from xdownscale.sampling.scales import warn_of_other_scales
+    from xdownscale.inference.domain import drawn, piece_of, static_of
+    from xdownscale.inference.scales import warn_of_other_scales
 
     axes = find_axes(field, dims=wish.dims, need_time=model.factors.time > 1)
     others = [dim for dim in field.dims if dim not in axes.ordered]
@@ -295,7 +295,7 @@ def _resolved(
 ) -> Downscaler:
     """The model that was given, named or wanted by its factors."""
     from xdownscale import zoo
-    from xdownscale.model.downscaler import Downscaler
+    from xdownscale.models.downscaler import Downscaler
 
     if model is None:
         if spatial is None and temporal is None:

@@ -12,17 +12,17 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import DimensionError, EmptyFieldError, TimeAxisError, ValueRangeError
-from xdownscale.field.origin import origin
-from xdownscale.field.parts import OWN, By, Level, Part, Region, each, levels_of, pooled, stacked
-from xdownscale.field.reading import read_after, read_apart
-from xdownscale.field.values import checked
+from xdownscale.field.checks import checked
 from xdownscale.field.warn import warn_user
 from xdownscale.metrics.alignment import placed
 from xdownscale.metrics.scorable import scorable
-from xdownscale.metrics.table import scores_table
+from xdownscale.scoring.groups import OWN, By, Level, Part, Region, each, levels_of, pooled, stacked
+from xdownscale.scoring.lazy import read_after, read_apart
+from xdownscale.scoring.provenance import origin
+from xdownscale.scoring.table import scores_table
 
 if TYPE_CHECKING:
-    from xdownscale.metrics.choice import Metric, Metrics
+    from xdownscale.scoring.choice import Metric, Metrics
 
 __all__ = ["evaluate", "scores_table"]
 
@@ -154,8 +154,8 @@ def evaluate(
     if _has_datasets(forecasts, observations, reference):
         return _evaluate_variables(forecasts, observations, options)
     from xdownscale.metrics.cases import weights_of
-    from xdownscale.metrics.choice import choose
-    from xdownscale.metrics.comparison import skill
+    from xdownscale.scoring.choice import choose
+    from xdownscale.scoring.skill import skill
 
     observations = scorable(observations, "observations")
     models = {
@@ -358,8 +358,8 @@ def _by_scale(
     if scales is None:
         return score(plan, pairs)
     from xdownscale.field.axes import find_axes
-    from xdownscale.field.pool import pool, pool_along
     from xdownscale.metrics.labels import whole_numbers
+    from xdownscale.scoring.pooling import pool, pool_along
 
     axes = find_axes(pairs.observations)
     parts = []
@@ -462,8 +462,8 @@ def _intervals(plan: _Plan, pairs: _Pairs, scores: xr.Dataset, resamples: int) -
     scores that are not means, as the RMSE.
     """
     from xdownscale.field.axes import find_axes
-    from xdownscale.metrics.comparison import bounds_of
     from xdownscale.metrics.labels import whole_number
+    from xdownscale.scoring.skill import bounds_of
 
     resamples = whole_number(resamples, "bootstrap")
     observations = pairs.observations

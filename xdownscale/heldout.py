@@ -12,18 +12,18 @@ from tqdm import tqdm
 
 from xdownscale import metrics
 from xdownscale.baselines.interpolation import interpolate_array
-from xdownscale.field.blocks import block_means
+from xdownscale.field.block_means import block_means
 from xdownscale.field.warn import warn_user
-from xdownscale.model.device import on_device
-from xdownscale.model.generator import Generator
-from xdownscale.sampling.engine import CORE, Job, sample
+from xdownscale.inference.engine import CORE, Job, sample
+from xdownscale.models.device import on_device
+from xdownscale.models.generator import Generator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from xdownscale.model.downscaler import Downscaler
+    from xdownscale.models.downscaler import Downscaler
     from xdownscale.training.patches import Batch, PatchSampler
 
 WINDOWS, MEMBERS = 8, 6

@@ -11,16 +11,16 @@ import xarray as xr
 from xdownscale.baselines.interpolation import METHODS, interpolate_array
 from xdownscale.errors import FactorError
 from xdownscale.field.arrays import ordered, unordered
+from xdownscale.field.attrs import keeps_attrs, result_attrs
+from xdownscale.field.cell_methods import check_mean_over_cells, time_method
 from xdownscale.field.change import Field, apply_change
+from xdownscale.field.checks import checked
 from xdownscale.field.factors import Factors
+from xdownscale.field.gaps import in_pieces
 from xdownscale.field.grid import check_regular, refine_coords
 from xdownscale.field.like import check_no_tree, laid_like
-from xdownscale.field.methods import check_mean_over_cells, time_method
-from xdownscale.field.pieces import in_pieces
-from xdownscale.field.provenance import keeps_attrs, result_attrs
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.space import closes_circle
-from xdownscale.field.values import checked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

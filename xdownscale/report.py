@@ -14,11 +14,11 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import DimensionError
+from xdownscale.field.attrs import add_history, package_version
 from xdownscale.field.axes import find_axes
-from xdownscale.field.provenance import add_history, package_version
 from xdownscale.io import write_whole
 from xdownscale.metrics.scorable import scorable
-from xdownscale.metrics.table import by_model, html_table
+from xdownscale.scoring.table import by_model, html_table
 
 if TYPE_CHECKING:
     import os

@@ -14,20 +14,20 @@ import xarray as xr
 from xdownscale.errors import EmptyFieldError, FactorError
 from xdownscale.field.arguments import is_number, seed_number, whole_number
 from xdownscale.field.axes import Axes
+from xdownscale.field.checks import name_of
 from xdownscale.field.compare import check_same
 from xdownscale.field.factors import Factors
 from xdownscale.field.grid import describe
-from xdownscale.field.values import name_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
 
     from xdownscale.field.static import Static
-    from xdownscale.model.downscaler import Downscaler
-    from xdownscale.model.generator import GeneratorSettings
-    from xdownscale.model.methods import Method
-    from xdownscale.model.recipe import Recipe
+    from xdownscale.models.downscaler import Downscaler
+    from xdownscale.models.generator import GeneratorSettings
+    from xdownscale.models.methods import Method
+    from xdownscale.models.recipe import Recipe
     from xdownscale.training.data import TrainingData
     from xdownscale.training.fit import Result
     from xdownscale.training.patches import PatchSampler, Source
@@ -128,9 +128,9 @@ def train(
     """
     from xdownscale.heldout import scores_of, tell
     from xdownscale.io import check_place
-    from xdownscale.model.device import chosen_device
-    from xdownscale.model.mean import median_recipe
-    from xdownscale.model.residual import Residual
+    from xdownscale.models.device import chosen_device
+    from xdownscale.models.median import median_recipe
+    from xdownscale.models.residual import Residual
     from xdownscale.training.data import gather
     from xdownscale.training.fit import fit
     from xdownscale.training.identity import identity_of
@@ -193,7 +193,7 @@ def _check_method(method: str | None, plan: Recipe) -> None:
 
 def _plan(recipe: str | Recipe | None, *, goes_on: bool) -> Recipe:
     """The recipe, by name or as it is; and what is different for a run that goes on from given weights."""
-    from xdownscale.model.recipe import Recipe
+    from xdownscale.models.recipe import Recipe
 
     plan = recipe if isinstance(recipe, Recipe) else Recipe.named(recipe or "standard")
     if not goes_on:
@@ -224,7 +224,7 @@ def _windows(
 def _start(model: Downscaler | str | os.PathLike[str], factors: Factors, data: TrainingData) -> Method:
     """The method whose weights are the start, if it fits."""
     from xdownscale import zoo
-    from xdownscale.model.downscaler import Downscaler
+    from xdownscale.models.downscaler import Downscaler
 
     given = model if isinstance(model, Downscaler) else zoo.load(model)
     settings = given.method.settings
@@ -245,9 +245,9 @@ def _settings(
     data: TrainingData, plan: Recipe, factors: Factors, given: Method | None, method: str | None
 ) -> GeneratorSettings:
     """What the network is built from: the sizes of the recipe, or those of given weights."""
-    from xdownscale.model.generator import GeneratorSettings
-    from xdownscale.model.mean import median_settings
-    from xdownscale.model.residual import residual_settings
+    from xdownscale.models.generator import GeneratorSettings
+    from xdownscale.models.median import median_settings
+    from xdownscale.models.residual import residual_settings
 
     # a model from before steps could grow apart gets weights for it, with no effect to begin with
     size = plan.size if given is None else replace(given.settings.size, apart=None)
@@ -266,10 +266,10 @@ def _settings(
 
 def _network(settings: GeneratorSettings, given: Method | None, seed: int) -> Method:
     """A network with fresh weights, or with those of another one."""
-    from xdownscale.model.generator import Generator
-    from xdownscale.model.residual import Residual, ResidualSettings
+    from xdownscale.models.generator import Generator
+    from xdownscale.models.residual import Residual, ResidualSettings
     from xdownscale.nn.fresh import FreshWeights
-    from xdownscale.training.start import start_from
+    from xdownscale.training.warm_start import start_from
 
     with FreshWeights(seed):
         network = Residual(settings) if isinstance(settings, ResidualSettings) else Generator(settings)
@@ -299,8 +299,8 @@ def _finished(model: Any, data: TrainingData, plan: Recipe, result: Result, seed
     """The downscaler with its papers."""
     from importlib.metadata import version
 
-    from xdownscale.field.provenance import package_version
-    from xdownscale.model.downscaler import Downscaler, Provenance, Variable
+    from xdownscale.field.attrs import package_version
+    from xdownscale.models.downscaler import Downscaler, Provenance, Variable
 
     field, axes = data.events[0]
     regular = field.isel({axes.time: slice(0, 2)}) if axes.time in field.coords else field

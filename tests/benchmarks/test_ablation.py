@@ -9,7 +9,7 @@ import xarray as xr
 from ablation import SHOWN, lattice, summary, table, variants
 
 import xdownscale
-from xdownscale.model.recipe import Recipe
+from xdownscale.models.recipe import Recipe
 
 
 def test_every_variant_changes_one_thing():

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 import xdownscale
-from tests.models import model
+from tests.small_models import model
 
 
 def test_sample_and_scored_part_have_whole_coarse_cells_and_the_gap_between_them():

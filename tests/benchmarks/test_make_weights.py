@@ -6,8 +6,8 @@ import torch
 from make_weights import mean_of
 
 import xdownscale
-from tests.models import model
-from xdownscale.model.generator import Generator
+from tests.small_models import model
+from xdownscale.models.generator import Generator
 
 
 def test_the_mean_of_models_has_the_mean_of_their_weights():

@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 import xdownscale
-from tests.models import model
+from tests.small_models import model
 
 
 def test_rings_are_known_cells_beside_the_mask_and_those_beside_these():

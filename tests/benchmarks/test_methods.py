@@ -10,10 +10,10 @@ from methods import ATTENTIVE, RESIDUAL, SWEEP, contenders, middle, recipes, sam
 from skimage import measure
 from verdict import averages, bound, judge, mean, rank_floor, texture
 
-from tests.models import model, residual_model
-from xdownscale.model.generator import GeneratorSettings
-from xdownscale.model.methods import outline
-from xdownscale.model.residual import residual_settings
+from tests.small_models import model, residual_model
+from xdownscale.models.generator import GeneratorSettings
+from xdownscale.models.methods import outline
+from xdownscale.models.residual import residual_settings
 
 
 @pytest.fixture(scope="module")

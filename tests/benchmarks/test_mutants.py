@@ -68,7 +68,7 @@ def test_every_mutant_can_be_read_and_differs():
 
 
 def test_the_same_seed_draws_the_same_mutants_with_a_share_for_each_module():
-    modules = ["sampling/tiles", "diffusion/schedule"]
+    modules = ["inference/tiles", "diffusion/schedule"]
     first, again, other = (mutants.chosen(modules, count=5, per_file=3, seed=seed) for seed in (0, 0, 1))
     assert first == again != other
     assert [mutant.module for mutant in first] == [*modules, *modules, modules[0]]

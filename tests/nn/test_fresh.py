@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from tests.models import SIZE
-from xdownscale.model.generator import Generator, GeneratorSettings
-from xdownscale.model.recipe import Attention
-from xdownscale.model.residual import Residual, residual_settings
+from tests.small_models import SIZE
+from xdownscale.models.generator import Generator, GeneratorSettings
+from xdownscale.models.recipe import Attention
+from xdownscale.models.residual import Residual, residual_settings
 from xdownscale.nn.fresh import FreshWeights
 
 GENERATOR = GeneratorSettings(blocks=(3, 4, 4), size=SIZE)

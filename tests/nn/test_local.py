@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 
-from xdownscale.model.generator import Generator, GeneratorSettings, draw_noise
-from xdownscale.model.recipe import NetworkSize
-from xdownscale.model.transform import Standard
+from xdownscale.models.generator import Generator, GeneratorSettings, draw_noise
+from xdownscale.models.recipe import NetworkSize
+from xdownscale.models.transform import Standard
 from xdownscale.nn.blocks import (
     FrameConvolution,
     FrameExchange,

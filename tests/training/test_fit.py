@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from xdownscale.model.generator import Generator, GeneratorSettings
-from xdownscale.model.mean import median_recipe, median_settings
-from xdownscale.model.recipe import NetworkSize, Recipe, Schedule
+from xdownscale.models.generator import Generator, GeneratorSettings
+from xdownscale.models.median import median_recipe, median_settings
+from xdownscale.models.recipe import NetworkSize, Recipe, Schedule
 from xdownscale.training.fit import fit
 from xdownscale.training.patches import PatchSampler, Source
 

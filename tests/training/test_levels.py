@@ -6,8 +6,8 @@ import torch
 from scipy import ndimage
 
 from xdownscale.kernels.minkowski import minkowski_functionals
-from xdownscale.model.recipe import ScoreWeights
-from xdownscale.model.transform import LogRain
+from xdownscale.models.recipe import ScoreWeights
+from xdownscale.models.transform import LogRain
 from xdownscale.training.levels import BANDS, EDGE, EULER, SIDES, SMALL, level_functionals
 from xdownscale.training.losses import ensemble_score
 

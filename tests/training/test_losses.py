@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from xdownscale.kernels.crps import crps_ensemble
-from xdownscale.model.recipe import ScoreWeights
-from xdownscale.model.transform import LogRain, Standard
+from xdownscale.models.recipe import ScoreWeights
+from xdownscale.models.transform import LogRain, Standard
 from xdownscale.training.losses import _across_borders, _by_place, ensemble_score, pair_score, random_filters
 
 

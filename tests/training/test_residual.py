@@ -8,9 +8,9 @@ import torch
 
 import xdownscale
 from xdownscale.kernels.blocks import block_mean, block_repeat
-from xdownscale.model.recipe import Attention, NetworkSize, Recipe, Schedule
-from xdownscale.model.residual import Residual, ResidualSettings, latent_truth
-from xdownscale.model.transform import Standard
+from xdownscale.models.recipe import Attention, NetworkSize, Recipe, Schedule
+from xdownscale.models.residual import Residual, ResidualSettings, latent_truth
+from xdownscale.models.transform import Standard
 from xdownscale.training import fit as fitting
 from xdownscale.training.patches import PatchSampler, Source
 from xdownscale.training.residual import denoising_loss, fit_residual, left_over, shared_out

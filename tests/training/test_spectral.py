@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from xdownscale.model.recipe import ScoreWeights
-from xdownscale.model.transform import Standard
+from xdownscale.models.recipe import ScoreWeights
+from xdownscale.models.transform import Standard
 from xdownscale.training.losses import ensemble_score, pair_score
 from xdownscale.training.spectral import (
     spectral_functionals,

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.models import SIZE, model
+from tests.small_models import SIZE, model
 from xdownscale.kernels.blocks import block_mean, block_repeat
 from xdownscale.kernels.crps import crps_ensemble
-from xdownscale.model.recipe import Recipe, Schedule
+from xdownscale.models.recipe import Recipe, Schedule
 from xdownscale.training.fit import _Loop
 from xdownscale.training.movement import movement_error
 from xdownscale.training.patches import Batch

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import xarray as xr
 
 from xdownscale.errors import DimensionError
+from xdownscale.field.attrs import add_history, refer_to_mapping
 from xdownscale.field.axes import Axes, check_dims, find_axes
 from xdownscale.field.chunks import even_chunks
 from xdownscale.field.labels import label_of
-from xdownscale.field.provenance import add_history, refer_to_mapping
 from xdownscale.field.times import notes_of_bounds
 from xdownscale.field.tree import map_tree
 from xdownscale.field.unstructured import no_grid, unstructured_dims

@@ -11,8 +11,8 @@ from xdownscale.errors import DimensionError, TimeAxisError
 from xdownscale.field.axes import find_axes
 from xdownscale.field.bounds import find_bounds
 from xdownscale.field.change import fields_of, with_grid_as_coords
+from xdownscale.field.gaps import step_beside_gaps
 from xdownscale.field.labels import has_labels, holds_times, is_longitude, label_of, labels_of, numbers_of
-from xdownscale.field.pieces import step_beside_gaps
 from xdownscale.field.space import spacing
 from xdownscale.field.times import to_ticks
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xdownscale.errors import TimeAxisError
 from xdownscale.field import names as known
-from xdownscale.field.provenance import last_method
+from xdownscale.field.attrs import last_method
 from xdownscale.field.units import amount_in_a_step, dimension, step_of
 
 if TYPE_CHECKING:

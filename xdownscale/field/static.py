@@ -10,7 +10,7 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError, MissingValueError
 from xdownscale.field.axes import find_axes
-from xdownscale.field.values import checked, name_of
+from xdownscale.field.checks import checked, name_of
 
 Static = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from xdownscale.errors import UnitsError
+from xdownscale.field.attrs import result_attrs
 from xdownscale.field.forecasts import lead_dim
+from xdownscale.field.gaps import step_beside_gaps
 from xdownscale.field.labels import holds_times
-from xdownscale.field.pieces import step_beside_gaps
-from xdownscale.field.provenance import result_attrs
 from xdownscale.field.times import as_timedelta
 from xdownscale.field.water import metres_of_water
 

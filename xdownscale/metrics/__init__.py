@@ -12,6 +12,7 @@ memory.
 """
 
 from xdownscale.metrics.accumulate import Sums, accumulate
+from xdownscale.metrics.autocorrelation import spatial_autocorrelation, spatial_autocorrelation_error
 from xdownscale.metrics.consistency import border_jump_ratio, coarse_consistency
 from xdownscale.metrics.crps import crps_ensemble, crps_pooled, threshold_weighted_crps
 from xdownscale.metrics.distribution import emd, percentile_error, quantiles
@@ -23,14 +24,13 @@ from xdownscale.metrics.intermittency import gini, gini_error, wet_fraction, wet
 from xdownscale.metrics.intervariable import intervariable_correlation_error
 from xdownscale.metrics.multivariate import energy_score, variogram_score
 from xdownscale.metrics.persistence import lag_autocorrelation, lag_autocorrelation_error
+from xdownscale.metrics.pit import interval_coverage, pit_histogram
 from xdownscale.metrics.pooled_pit import pooled_pit_deviation
 from xdownscale.metrics.shape import minkowski_error, minkowski_functionals
-from xdownscale.metrics.space import spatial_autocorrelation, spatial_autocorrelation_error
 from xdownscale.metrics.spectral_distance import dry_frames, lsd, lsd_noise_floor
 from xdownscale.metrics.spectrum import power_spectrum
 from xdownscale.metrics.structure import fss, ssim
 from xdownscale.metrics.temporal import temporal_lsd, temporal_spectrum
-from xdownscale.metrics.transforms import interval_coverage, pit_histogram
 
 __all__ = [
     "Sums",

@@ -175,8 +175,8 @@ def _checked(
 
 def _in_units_of(observations: xr.DataArray, forecasts: xr.DataArray) -> xr.DataArray:
     """Forecasts in the units of the observations, where both state units and they differ."""
+    from xdownscale.field.cell_methods import check_differences
     from xdownscale.field.compare import check_same
-    from xdownscale.field.methods import check_differences
     from xdownscale.field.quantity import quantity_of
 
     measured = quantity_of(observations)

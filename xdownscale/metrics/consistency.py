@@ -10,11 +10,11 @@ import xarray as xr
 from xdownscale.errors import FactorError, ValueRangeError
 from xdownscale.field.arrays import ordered, unordered
 from xdownscale.field.axes import Axes, find_axes
-from xdownscale.field.blocks import block_means
+from xdownscale.field.block_means import block_means
+from xdownscale.field.boundary import fit
+from xdownscale.field.cell_methods import time_method
 from xdownscale.field.factors import Factors
-from xdownscale.field.fit import fit
 from xdownscale.field.grid import cell_areas
-from xdownscale.field.methods import time_method
 from xdownscale.metrics.cases import Dim, Weights, pair
 from xdownscale.metrics.labels import dress
 from xdownscale.metrics.scorable import scorable

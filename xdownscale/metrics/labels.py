@@ -10,7 +10,7 @@ import xarray as xr
 
 from xdownscale.errors import ValueRangeError
 from xdownscale.field.arguments import as_whole
-from xdownscale.field.provenance import keeps_attrs
+from xdownscale.field.attrs import keeps_attrs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

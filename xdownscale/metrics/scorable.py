@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import DimensionError, ValueRangeError
-from xdownscale.field.values import checked
+from xdownscale.field.checks import checked
 
 
 def scorable(field: Any, name: str) -> xr.DataArray:

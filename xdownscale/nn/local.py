@@ -4,7 +4,7 @@ Nothing finer than a coarse cell is in the input, so depth belongs on the coarse
 
     condition ─ encoder (no noise, shared by members) ─ decoder on coarse cells (noise) ─ frames ×T
               ─ stage 1: more pixels per cell (noise) ─ stage 2 ─ … ─ stage n: S pixels per cell ─ one value
-             └ velocity, along which the noise of the stages is carried (``carry.py``)
+             └ velocity, along which the noise of the stages is carried (``advected_noise.py``)
 
 The same operations act at every cell and frame; the reach in cells and frames is known (:attr:`LocalNetwork.reach`).
 """
@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from xdownscale.kernels.resize import resize_axis
+from xdownscale.nn.advected_noise import Carried, Movement, NoiseMaps, Shift, carried_maps, shifts
 from xdownscale.nn.blocks import FrameConvolution, GrownApart, ResidualBlock
-from xdownscale.nn.carry import Carried, Movement, NoiseMaps, Shift, carried_maps, shifts
 from xdownscale.nn.stage import Given, Stage, Window
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ RUN, FEW = 3, 128 * 128
 
 
 MEMORIES, FINEST_MEMORIES = (1, 2, 0), (0, 1)
-"""Memories of the noise of the inner stages and of the last one, in coarse frames (``carry.py``)."""
+"""Memories of the noise of the inner stages and of the last one, in coarse frames (``advected_noise.py``)."""
 
 
 class Reach(NamedTuple):

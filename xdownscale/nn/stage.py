@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from xdownscale.nn.carry import Carried
+    from xdownscale.nn.advected_noise import Carried
 
 
 class Stage(nn.Module):

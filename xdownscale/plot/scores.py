@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import DimensionError
-from xdownscale.metrics.table import by_model
 from xdownscale.plot.style import INK, finished, graph, label, legend, looks, new_figure, pretty
+from xdownscale.scoring.table import by_model
 
 if TYPE_CHECKING:
     import os

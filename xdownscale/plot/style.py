@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xdownscale.errors import OptionalDependencyError, UnitsError, ValueRangeError
+from xdownscale.field.checks import name_of
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.units import to_units
-from xdownscale.field.values import name_of
 from xdownscale.io import write_whole
 from xdownscale.metrics.alignment import with_members
 from xdownscale.metrics.scorable import scorable

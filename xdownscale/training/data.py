@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from xdownscale.field.factors import Factors
     from xdownscale.field.quantity import Quantity
     from xdownscale.field.static import Static
-    from xdownscale.model.generator import StaticField
-    from xdownscale.model.transform import Transform
+    from xdownscale.models.generator import StaticField
+    from xdownscale.models.transform import Transform
     from xdownscale.training.patches import Source
     from xdownscale.training.sources import Fields
 

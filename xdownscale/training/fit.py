@@ -18,9 +18,9 @@ import torch
 from xdownscale.errors import ModelFileError
 from xdownscale.io import write_whole
 from xdownscale.kernels.crps import crps_ensemble
-from xdownscale.model.conserve import PASSES
-from xdownscale.model.generator import is_style
-from xdownscale.model.threads import threads_for
+from xdownscale.models.conserve import PASSES
+from xdownscale.models.generator import is_style
+from xdownscale.models.threads import threads_for
 from xdownscale.training.clock import Clock
 from xdownscale.training.identity import check_same_run
 from xdownscale.training.progress import Progress
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from xdownscale.model.methods import Method
-    from xdownscale.model.recipe import Recipe, Schedule
+    from xdownscale.models.methods import Method
+    from xdownscale.models.recipe import Recipe, Schedule
     from xdownscale.training.patches import Batch, PatchSampler
 
 

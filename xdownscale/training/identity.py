@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xdownscale.errors import ModelFileError
-from xdownscale.model.artefact import tensors_hash
-from xdownscale.model.methods import kind_of
+from xdownscale.models.artefact import tensors_hash
+from xdownscale.models.methods import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from xdownscale.model.generator import GeneratorSettings
-    from xdownscale.model.methods import Method
-    from xdownscale.model.recipe import Recipe
+    from xdownscale.models.generator import GeneratorSettings
+    from xdownscale.models.methods import Method
+    from xdownscale.models.recipe import Recipe
     from xdownscale.training.data import TrainingData
     from xdownscale.training.patches import Source
 

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xdownscale.kernels.blocks import Blocks
-    from xdownscale.model.recipe import ScoreWeights
-    from xdownscale.model.transform import Transform
+    from xdownscale.models.recipe import ScoreWeights
+    from xdownscale.models.transform import Transform
 
 
 POOL = 4

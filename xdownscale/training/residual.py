@@ -10,7 +10,7 @@ import torch
 
 from xdownscale.diffusion.denoise import Denoiser, Velocity, denoising_error
 from xdownscale.diffusion.schedule import random_angle
-from xdownscale.model.mean import median_recipe
+from xdownscale.models.median import median_recipe
 from xdownscale.training.fit import Result, fit, weights_in
 from xdownscale.training.window import opened, product_of
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from xdownscale.model.recipe import Recipe
-    from xdownscale.model.residual import Residual
+    from xdownscale.models.recipe import Recipe
+    from xdownscale.models.residual import Residual
     from xdownscale.training.patches import Batch, PatchSampler
 
 LEVELS = 4

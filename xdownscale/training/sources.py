@@ -10,17 +10,17 @@ import xarray as xr
 
 from xdownscale.errors import DimensionError, EmptyFieldError
 from xdownscale.field.axes import Axes, find_axes
+from xdownscale.field.cell_methods import refined_method
 from xdownscale.field.change import only_field
+from xdownscale.field.checks import checked, name_of
 from xdownscale.field.compare import check_same
+from xdownscale.field.gaps import contiguous
 from xdownscale.field.grid import check_regular
-from xdownscale.field.methods import refined_method
-from xdownscale.field.pieces import contiguous
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.static import static_on_grid
 from xdownscale.field.units import to_units
-from xdownscale.field.values import checked, name_of
-from xdownscale.model.generator import StaticField
-from xdownscale.model.transform import LogRain, Standard
+from xdownscale.models.generator import StaticField
+from xdownscale.models.transform import LogRain, Standard
 from xdownscale.training.blocks import hold_out
 from xdownscale.training.patches import Source
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from xdownscale.field.factors import Factors
     from xdownscale.field.quantity import Quantity
-    from xdownscale.model.transform import Transform
+    from xdownscale.models.transform import Transform
 
 Fields: TypeAlias = "xr.DataArray | xr.Dataset | Sequence[xr.DataArray | xr.Dataset]"
 """What a user passes: one field, or several events."""

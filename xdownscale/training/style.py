@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from xdownscale.model.generator import Generator
+from xdownscale.models.generator import Generator
 from xdownscale.nn.fresh import FreshWeights
 from xdownscale.training.window import WindowLoss
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xdownscale.model.recipe import Recipe
+    from xdownscale.models.recipe import Recipe
     from xdownscale.training.patches import PatchSampler
 
 RATE = 0.1

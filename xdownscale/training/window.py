@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import torch
 
 from xdownscale.kernels.blocks import block_mean, block_repeat
-from xdownscale.model.conserve import drift
-from xdownscale.model.device import half_precision
-from xdownscale.model.generator import Window, draw_noise
+from xdownscale.models.conserve import drift
+from xdownscale.models.device import half_precision
+from xdownscale.models.generator import Window, draw_noise
 from xdownscale.training.losses import ensemble_score
 from xdownscale.training.movement import movement_error
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xdownscale.model.methods import Method
-    from xdownscale.model.recipe import Recipe
+    from xdownscale.models.methods import Method
+    from xdownscale.models.recipe import Recipe
     from xdownscale.training.patches import Batch
 
 
@@ -40,7 +40,7 @@ class Drawn(NamedTuple):
     drift: Tensor
     """How far off block means were before conservation; 0 without gradients."""
     velocity: Tensor | None
-    """Along which noise was carried, as in :class:`~xdownscale.model.generator.Window`; None if it was not."""
+    """Along which noise was carried, as in :class:`~xdownscale.models.generator.Window`; None if it was not."""
 
 
 class WindowScore(Protocol):

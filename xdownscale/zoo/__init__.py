@@ -19,7 +19,7 @@ from xdownscale.field.factors import Factors
 if TYPE_CHECKING:
     import builtins
 
-    from xdownscale.model.downscaler import Downscaler
+    from xdownscale.models.downscaler import Downscaler
 
 __all__ = ["card", "find", "list", "load"]
 
@@ -76,7 +76,7 @@ def load(name: str | os.PathLike[str]) -> Downscaler:
     >>> xdownscale.zoo.load("rain-10x3").factors
     Factors(y=10, x=10, time=3)
     """
-    from xdownscale.model.downscaler import load as load_file
+    from xdownscale.models.downscaler import load as load_file
 
     if str(name) in registry():
         return load_file(_file(str(name)))

@@ -1,0 +1,251 @@
+"""Mean + residual diffusion, the papers' method: v = v̄ + σ_r·r, r drawn by a few denoising steps.
+
+v̄ is the median net of ``median.py`` and σ_r the root mean square of what it leaves on the training windows, so that r is
+standardised: an unstandardised residual loses its spread under few steps (``diffusion.sample``). r is denoised on the
+fine grid given v̄ and the median net's features, from noise that is a function of place, and conserved like any latent
+value.
+
+Zero rain gets the latent value −0.4 instead of 0: a target at the very edge of the rectifier would come out as drizzle
+in every other cell. −0.4 lies as far below the edge as the detection limit of radars, 0.1 mm/h, above it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from functools import partial
+from math import ceil
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import nn
+
+from xdownscale.diffusion.denoise import Denoiser, Velocity
+from xdownscale.diffusion.sample import named_sampler
+from xdownscale.errors import FactorError
+from xdownscale.models.conserve import PASSES, conserve_cells
+from xdownscale.models.generator import Generator, GeneratorSettings, Window
+from xdownscale.models.median import median_settings
+from xdownscale.models.recipe import Attention
+from xdownscale.nn.advected_noise import NoiseMaps
+from xdownscale.nn.blocks import repeated
+from xdownscale.nn.denoiser import LocalDenoiser
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from xdownscale.diffusion.sample import Sampler
+    from xdownscale.models.transform import Transform
+
+DRY = -0.4
+"""Latent value of zero rain."""
+
+SAMPLER = "angle"
+"""Six evaluations; it needs noise only where it starts, as noise of an absolute place is."""
+
+
+NO_ATTENTION = Attention(windows=(), frames=0)
+"""Convolutions alone."""
+
+
+@dataclass(frozen=True)
+class ResidualSettings(GeneratorSettings):
+    """Everything that is needed for a :class:`Residual`: the settings of its median net, and how the rest is drawn.
+
+    Parameters
+    ----------
+    scale : float
+        σ_r, in latent units.
+    dilations : tuple of int
+        Of the denoiser's blocks. Its width is that of the generator's decoder.
+    attention : Attention, optional
+        Of the denoiser; None for convolutions alone.
+    sampler : str
+        How members are drawn, a name of :data:`xdownscale.diffusion.sample.SAMPLERS`.
+    steps : int, optional
+        Of the sampler; None takes its default.
+
+    Raises
+    ------
+    FactorError
+        For attention that the denoiser has no place for, a sampler that is not known, or no step.
+    """
+
+    scale: float = 1.0
+    dilations: tuple[int, ...] = (1, 2, 4, 1)
+    attention: Attention | None = None
+    sampler: str = SAMPLER
+    steps: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        named_sampler(self.sampler)
+        if self.steps is not None and self.steps < 1:
+            msg = f"steps={self.steps}: a sampler takes at least one step"
+            raise FactorError(msg)
+        if self.attention is not None:
+            _check(self.attention, blocks=len(self.dilations), width=self.size.stages[0])
+
+    @property
+    def drawn(self) -> tuple[Sampler, int]:
+        """The sampler, and its number of steps."""
+        sampler = named_sampler(self.sampler)
+        return sampler, sampler.steps if self.steps is None else self.steps
+
+
+class ResidualWindow(NamedTuple):
+    """A coarse window prepared once and shared by its members."""
+
+    window: Window
+    """What the median net knows."""
+    mean: Tensor
+    """v̄, shape (B, T·L, H, W)."""
+    known: Tensor
+    """What the denoiser is shown."""
+    style: Tensor
+    """The texture that is wanted, (style,)."""
+
+    @property
+    def base(self) -> Tensor:
+        """The interpolated coarse field."""
+        return self.window.base
+
+    def repeated(self, members: int) -> ResidualWindow:
+        """The same for so many members at once, without a copy; of a single window."""
+        return self._replace(
+            window=self.window.repeated(members),
+            mean=repeated(self.mean, members),
+            known=repeated(self.known, members),
+        )
+
+
+class Residual(nn.Module):
+    """A median net, and a denoiser of what it leaves.
+
+    Parameters
+    ----------
+    settings : ResidualSettings
+    """
+
+    def __init__(self, settings: ResidualSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.mean = Generator(mean_settings(settings))
+        width, attention = settings.size.stages[0], settings.attention or NO_ATTENTION
+        self.denoiser = LocalDenoiser(
+            blocks=settings.blocks,
+            features=width,
+            style=settings.size.style,
+            width=width,
+            dilations=settings.dilations,
+            windows=attention.windows,
+            horizon=attention.frames,
+            heads=attention.heads,
+        )
+        self.styles = nn.Parameter(0.5 * torch.randn(len(settings.styles), settings.size.style))
+
+    @property
+    def noise_maps(self) -> list[NoiseMaps]:
+        """The noise that one member needs: one value for every fine cell and step, or one for each step of sampling."""
+        frames, y, x = self.settings.blocks
+        sampler, steps = self.settings.drawn
+        return [NoiseMaps(steps if sampler.fresh else 1, (y, x), frames, (0, 0))]
+
+    @property
+    def halo(self) -> tuple[int, int]:
+        """Coarse cells and frames to each side on which a fine value depends.
+
+        The denoiser's reach as often as it is asked, then the reach of what it is shown there.
+        """
+        sampler, steps = self.settings.drawn
+        asked = sampler.cost(steps)
+        cells, frames = self.denoiser.reach
+        shown, passes = self.mean.halo, PASSES if self.settings.conserving else 0
+        return ceil(asked * cells) + 1 + shown[0] + passes, asked * frames + shown[1] + passes
+
+    def style(self, name: str | None = None) -> Tensor:
+        """The vector of a style: of a product by its name, or what the settings say by default."""
+        chosen = name or self.settings.default
+        if chosen is None:
+            return self.styles.mean(0)
+        return self.styles[self.settings.styles.index(chosen)]
+
+    def prepare(
+        self, coarse: Tensor, static: Tensor | None = None, style: str | None = None
+    ) -> ResidualWindow:
+        """Encode a coarse window; parameters as for the generator."""
+        window = self.mean.prepare(coarse, static, style or self.settings.default)
+        mean = self._bounded(self.mean.latent(window, [], conserve=False))
+        known = self.denoiser.condition(window.features, mean)
+        return ResidualWindow(window, mean, known, self.style(style))
+
+    def latent(self, window: ResidualWindow, noise: Sequence[Tensor], *, conserve: bool = True) -> Tensor:  # noqa: ARG002
+        """Latent fine field of one member, shape (B, T·L, S_y·M, S_x·N); the same whether conserved later or not."""
+        sampler, steps = self.settings.drawn
+        network = partial(self.denoiser, known=window.known, style=window.style)
+        residual = sampler(Denoiser(network, Velocity()), lambda n: noise[0][:, :, n], steps=steps)
+        return window.mean + self.settings.scale * residual
+
+    def finish(
+        self, window: ResidualWindow, latent: Tensor, *, conserve: bool = True, passes: int = PASSES
+    ) -> Tensor:
+        """Physical fine field from a latent one, block means conserved if wanted and if the method conserves."""
+        if not (conserve and self.settings.conserving):
+            return self.settings.transform.inverse(latent)
+        return conserve_cells(
+            latent,
+            window.window.coarse,
+            transform=self.settings.transform,
+            blocks=self.settings.blocks,
+            passes=passes,
+        )
+
+    def forward(self, window: ResidualWindow, noise: Sequence[Tensor], *, passes: int = PASSES) -> Tensor:
+        """One member, physical units, shape (B, T·L, S_y·M, S_x·N)."""
+        return self.finish(window, self.latent(window, noise), passes=passes)
+
+    def remainder(self, window: ResidualWindow, truth: Tensor) -> Tensor:
+        """What the denoiser learns: (v − v̄)/σ_r of a fine field in physical units."""
+        return (latent_truth(self.settings.transform, truth) - window.mean) / self.settings.scale
+
+    def _bounded(self, latent: Tensor) -> Tensor:
+        return latent.clamp_min(DRY) if self.settings.transform.nonnegative else latent
+
+
+def latent_truth(transform: Transform, truth: Tensor) -> Tensor:
+    """Latent values of a fine field, zero rain at :data:`DRY`."""
+    latent = transform.forward(truth)
+    return torch.where(truth > 0, latent, DRY) if transform.nonnegative else latent
+
+
+def residual_settings(settings: GeneratorSettings, *, attention: Attention | None = None) -> ResidualSettings:
+    """Settings of the method that goes with a generator's, with or without attention in its denoiser."""
+    return ResidualSettings(**_shared(settings), attention=attention)
+
+
+def mean_settings(settings: GeneratorSettings) -> GeneratorSettings:
+    """Settings of the median net inside."""
+    return median_settings(GeneratorSettings(**_shared(settings)))
+
+
+def _check(attention: Attention, *, blocks: int, width: int) -> None:
+    """Whether a denoiser of so many blocks and channels can have it."""
+    if len(attention.windows) > blocks:
+        msg = f"windows={attention.windows}: the denoiser has {blocks} blocks; give at most as many radii"
+        raise FactorError(msg)
+    if min(attention.windows, default=0) < 0 or attention.frames < 0:
+        msg = (
+            f"windows={attention.windows}, frames={attention.frames}: a distance is 0 (no attention) or more"
+        )
+        raise FactorError(msg)
+    if attention.heads < 1 or width % attention.heads:
+        msg = (
+            f"heads={attention.heads} cannot share {width} channels; take a divisor of size.stages[0]={width}"
+        )
+        raise FactorError(msg)
+
+
+def _shared(settings: GeneratorSettings) -> dict[str, Any]:
+    """What the settings of a generator and of a residual have in common."""
+    return {each.name: getattr(settings, each.name) for each in fields(GeneratorSettings)}

@@ -1,0 +1,157 @@
+"""Value transforms between physical units and the latent space in which networks work.
+
+A transform owns four things: the latent value, its inverse, the channels that show a coarse field to a network, and the
+latent offset that brings an obtained block mean closer to the wanted one. Rain is zero-inflated and heavy-tailed and
+gets :class:`LogRain`; a field without a rectifier gets :class:`Standard`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import torch
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOWEST, HIGHEST = -3.0, 7.5
+"""Bounds of the latent value of rain: far below dry, and 0.2·expm1(7.5) = 361 mm/h."""
+
+LEAK = 0.1
+"""Share of the gradient that passes below zero. Without it pixels at the lower clip never move again, and the
+smooth offset lifts thin curves out of them: bright filaments that no score shows."""
+
+
+class Transform(Protocol):
+    """What a method needs to know about values."""
+
+    nonnegative: ClassVar[bool]
+    channels: ClassVar[int]
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Physical values to latent values."""
+
+    def inverse(self, latent: Tensor) -> Tensor:
+        """Latent values to physical values, rectified where the field is non-negative."""
+
+    def features(self, values: Tensor) -> Tensor:
+        """Channels (…, channels, H, W) that show a coarse field (…, H, W) to a network."""
+
+    def offset(self, wanted: Tensor, obtained: Tensor) -> Tensor:
+        """Latent offset that moves the block mean `obtained` towards `wanted`."""
+
+    def bound(self, latent: Tensor) -> Tensor:
+        """The latent value within the bounds in which offsets still act."""
+
+
+@dataclass(frozen=True)
+class LogRain:
+    """v = log(1 + P/ε), P = ε·(exp(max(v, 0)) − 1): zero stays exactly zero.
+
+    Parameters
+    ----------
+    epsilon : float
+        ε in the units of the field: below it the transform is nearly linear, above it logarithmic. 0.2 mm/h is twice
+        the usual detection limit of radar products.
+    gain : float
+        Over-relaxation of the conservation offset: a cell that is only partly wet needs more than its log-ratio.
+    """
+
+    epsilon: float = 0.2
+    gain: float = 1.3
+
+    nonnegative: ClassVar[bool] = True
+    channels: ClassVar[int] = 2
+
+    def forward(self, values: Tensor) -> Tensor:
+        """log(1 + P/ε)."""
+        return torch.log1p(values / self.epsilon)
+
+    def inverse(self, latent: Tensor) -> Tensor:
+        """ε·expm1(max(v, 0)); the gradient leaks below zero, the value does not."""
+        wet = latent.clamp_min(0)
+        if torch.is_grad_enabled() and latent.requires_grad:
+            below = latent.clamp_max(0)
+            wet = wet + LEAK * (below - below.detach())
+            return self.epsilon * torch.expm1(wet)
+        return wet.expm1_().mul_(self.epsilon)
+
+    def features(self, values: Tensor) -> Tensor:
+        """log(1 + P/ε) and whether it rains at all."""
+        return torch.stack([self.forward(values), (values > 0).to(values.dtype)], dim=-3)
+
+    def offset(self, wanted: Tensor, obtained: Tensor) -> Tensor:
+        """δ = gain·log((c + ε)/(m + ε))."""
+        return self.gain * torch.log((wanted + self.epsilon) / (obtained + self.epsilon))
+
+    def bound(self, latent: Tensor) -> Tensor:
+        """Within [−3, 7.5]; beyond, only gradients that lead back inside pass."""
+        bounded: Tensor = _Bound.apply(latent)
+        return bounded
+
+
+class _Bound(torch.autograd.Function):
+    """Clamp whose gradient is projected: beyond a bound a step may lead back inside, never further out.
+
+    A plain clamp leaves pixels beyond its bounds for ever; one that lets every gradient pass lets them wander so far
+    out that no noise brings them back, and members lose their spread.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, latent: Tensor) -> Tensor:
+        """The bounded value."""
+        ctx.save_for_backward(latent)
+        return latent.clamp(LOWEST, HIGHEST)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Descent moves against the gradient: up where it is negative."""
+        (latent,) = ctx.saved_tensors
+        outwards = ((latent < LOWEST) & (gradient > 0)) | ((latent > HIGHEST) & (gradient < 0))
+        return gradient.masked_fill(outwards, 0.0)
+
+
+@dataclass(frozen=True)
+class Standard:
+    """v = (x − mean)/scale, for fields without a rectifier such as temperature.
+
+    Parameters
+    ----------
+    mean, scale : float
+        Mean and standard deviation of the training field, in its units.
+    """
+
+    mean: float = 0.0
+    scale: float = 1.0
+
+    nonnegative: ClassVar[bool] = False
+    channels: ClassVar[int] = 1
+
+    def forward(self, values: Tensor) -> Tensor:
+        """(x − mean)/scale."""
+        return (values - self.mean) / self.scale
+
+    def inverse(self, latent: Tensor) -> Tensor:
+        """The value mean + scale·v."""
+        return self.mean + self.scale * latent
+
+    def features(self, values: Tensor) -> Tensor:
+        """The standardised value."""
+        return self.forward(values).unsqueeze(-3)
+
+    def offset(self, wanted: Tensor, obtained: Tensor) -> Tensor:
+        """(c − m)/scale: exact for a block whose offset is constant."""
+        return (wanted - obtained) / self.scale
+
+    def bound(self, latent: Tensor) -> Tensor:
+        """Unbounded."""
+        return latent
+
+
+def transform_to_json(transform: Transform) -> dict[str, Any]:
+    """Name and parameters, for the model file; :func:`xdownscale.models.schema.parsed` reads them."""
+    if not isinstance(transform, (LogRain, Standard)):
+        msg = f"a model file holds LogRain or Standard, not {type(transform).__name__}"
+        raise TypeError(msg)
+    return {"name": type(transform).__name__, **asdict(transform)}
