@@ -42,8 +42,8 @@ MODULES = (
 )  # fmt: skip
 
 BROADER = {
-    "model": ("tests/test_pins.py",),
-    "sampling": ("tests/test_pins.py",),
+    "models": ("tests/test_pins.py",),
+    "inference": ("tests/test_pins.py",),
     "training": ("tests/training/test_fit.py",),
     "field": (
         "tests/field/test_grid.py",

@@ -1,7 +1,7 @@
 """Mean + residual diffusion, the papers' method: v = v̄ + σ_r·r, r drawn by a few denoising steps.
 
-v̄ is the median net of ``median.py`` and σ_r the root mean square of what it leaves on the training windows, so that r is
-standardised: an unstandardised residual loses its spread under few steps (``diffusion.sample``). r is denoised on the
+v̄ is the median net of ``median.py`` and σ_r the root mean square of what it leaves on the training windows, so that r
+is standardised: an unstandardised residual loses its spread under few steps (``diffusion.sample``). r is denoised on the
 fine grid given v̄ and the median net's features, from noise that is a function of place, and conserved like any latent
 value.
 
