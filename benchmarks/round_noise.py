@@ -74,7 +74,7 @@ def gates_of(method: Any, path: Path, pixels: int = 64) -> Tensor:
 
     with torch.no_grad():
         prepared = method.prepare(window, None, product(path))
-        noise = draw_noise(method.noise_maps, window.shape, generator=source)
+        noise = draw_noise(method.noise_maps(), window.shape, generator=source)
         with mock.patch.object(stages, "sharp_swish", swish):
             latent = method.latent(prepared, noise, conserve=False)
         rain = method.finish(prepared, latent)[0]

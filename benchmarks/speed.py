@@ -69,7 +69,7 @@ def main() -> None:
     values = torch.from_numpy(np.asarray(coarse.values, np.float32))[None]
     origin = describe(coarse, find_axes(coarse)).origin
     shape = (values.shape[1], values.shape[2], values.shape[3])
-    noise = noise_window(method.noise_maps, seed=0, member=0, start=origin, shape=shape)
+    noise = noise_window(method.noise_maps(), seed=0, member=0, start=origin, shape=shape)
 
     def bare() -> None:
         with torch.inference_mode():

@@ -107,7 +107,7 @@ def test_tiles_and_the_whole_give_the_same(coarse):
 
 
 def test_crops_and_longer_series_give_the_same_where_context_allows():
-    cells, frames = MODEL.method.halo
+    cells, frames = MODEL.method.halo()
     field = rain((2 * frames + 3, 2 * cells + 3, cells + 4), step=15, spacing=4000.0)
     whole = field.sr.downscale(MODEL)
     crop = field.isel(time=slice(1, None), y=slice(1, None), x=slice(2, None)).sr.downscale(MODEL)
@@ -281,7 +281,7 @@ def test_scales_are_warned_of_from_one_and_a_half_times_on(coarse, cells, steps)
     wanted += [f"fine steps of {300 * steps:g} s (trained on 300 s)"] if steps in (1 / 2.5, 1.6) else []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        warn_of_other_scales(describe(other, find_axes(other)), MODEL)
+        warn_of_other_scales(describe(other, find_axes(other)), MODEL, MODEL.factors)
     said = " ".join(str(each.message) for each in caught)
     assert bool(said) == bool(wanted)
     assert all(part in said for part in wanted)
@@ -295,7 +295,7 @@ def test_degrees_count_along_the_meridian(coarse):
     )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_of_other_scales(describe(lonlat, find_axes(lonlat)), MODEL)
+        warn_of_other_scales(describe(lonlat, find_axes(lonlat)), MODEL, MODEL.factors)
 
 
 def test_far_other_scales_are_warned_of(coarse):
@@ -482,7 +482,7 @@ def test_pieces_between_gaps_are_downscaled_one_by_one():
 
 
 def test_noise_of_a_step_does_not_depend_on_the_gaps_before_it():
-    frames = MODEL.method.halo[1]
+    frames = MODEL.method.halo()[1]
     field = rain((3 * frames + 4, 4, 4), step=15, spacing=4000.0)
     gappy = field.isel(time=[0, *range(2, field.sizes["time"])])
     whole, split = field.sr.downscale(MODEL), gappy.sr.downscale(MODEL, gaps="split")

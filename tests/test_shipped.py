@@ -34,7 +34,7 @@ def test_a_crop_gives_the_same_where_its_context_allows(coarse, ensemble):
 
     On 2 × 26 cells and one frame a convolution shares its sums among threads, and some 1e-5 of the spread remains.
     """
-    cells = xdownscale.zoo.load("rain-10x3").method.halo[0]
+    cells = xdownscale.zoo.load("rain-10x3").method.halo()[0]
     wide = xdownscale.tutorial.rain((6, 60, 10 * (cells + 5))).sr.coarsen(spatial=10, temporal=3)
     whole = wide.sr.downscale(spatial=10, temporal=3)
     crop = wide.isel(x=slice(3, None)).sr.downscale(spatial=10, temporal=3)

@@ -75,7 +75,6 @@ def calibrate(
     from xdownscale import zoo
     from xdownscale.field.static import named_static
     from xdownscale.models.downscaler import Downscaler
-    from xdownscale.models.generator import Generator
     from xdownscale.models.recipe import Recipe
     from xdownscale.models.threads import threads_for
     from xdownscale.training.patches import PatchSampler
@@ -87,8 +86,11 @@ def calibrate(
     if not chosen.stochastic:
         msg = f"{chosen.name!r} is a median net, which has no texture. Calibrate a generator, train(...)."
         raise FactorError(msg)
-    if not isinstance(chosen.method, Generator):
-        msg = f"the style of {chosen.name!r}, a diffusion, is not calibrated: train on your fields, or take a generator"
+    if not chosen.method.calibrated:
+        msg = (
+            f"the style of {chosen.name!r}, a {chosen.method.described()}, is not calibrated: train on your fields, or "
+            f"take a generator"
+        )
         raise FactorError(msg)
     settings, recipe = chosen.method.settings, Recipe()
     events = alike(

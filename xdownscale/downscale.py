@@ -67,7 +67,8 @@ def downscale(
     Parameters
     ----------
     field : DataArray, Dataset or DataTree
-        Coarse field with y, x and (for models that refine time) time. Missing values stay missing, and nowhere else. Of
+        Coarse field with y, x and (for models that refine time) time. Of a field with members, each gets `members`
+        draws of its own. Missing values stay missing, and nowhere else. Of
         a Dataset, its one such field, and of a tree, that of every node. What else they hold passes through where it
         fits the fine grid; a warning names it.
     model : Downscaler, path or name, optional
@@ -132,20 +133,23 @@ def downscale(
     from xdownscale.models.device import chosen_device
 
     check_gaps(gaps)
+    check_no_tree(field, like)
+    members, seed, tile = whole_number(members, "members", least=1), seed_number(seed), _checked_tile(tile)
+    where = chosen_device(device)
+    given = _resolved(model, spatial, temporal)
     wish = _Wish(
-        members=whole_number(members, "members", least=1),
-        seed=seed_number(seed),
+        members=members,
+        seed=seed,
+        factors=given.factors.chosen(spatial, temporal),
         static=static,
         gaps=gaps,
-        tile=_checked_tile(tile),
-        device=chosen_device(device),
+        tile=tile,
+        device=where,
         progress=progress,
         like=like,
         dims=dims,
+        model_sha256=given.sha256,
     )
-    check_no_tree(field, like)
-    given = _resolved(model, spatial, temporal)
-    wish = replace(wish, model_sha256=given.sha256)
     downscaler = given.with_conservation(conserve)
     if style is not None:
         downscaler = downscaler.with_style(style)
@@ -164,6 +168,7 @@ class _Wish:
 
     members: int
     seed: int
+    factors: Factors
     static: Static | None
     gaps: str
     tile: tuple[int, int, int] | None
@@ -171,7 +176,7 @@ class _Wish:
     progress: bool | None
     like: Source | None
     dims: Mapping[str, str] | None
-    model_sha256: str = ""
+    model_sha256: str
     """Of the model that was given; a style or sampler that was asked for is recorded beside it."""
 
 
@@ -191,7 +196,7 @@ def _of_tree(tree: xr.DataTree, model: Downscaler, wish: _Wish) -> xr.DataTree:
     check_dims_of_tree(tree, wish.dims)
 
     def ensemble(node: xr.Dataset) -> xr.Dataset | None:
-        return _of_dataset(node, model, wish) if _candidates(node, model, wish) else None
+        return _of_dataset(node, model, wish) if _candidates(node, wish) else None
 
     fine = map_tree(tree, ensemble)
     if not any("member" in node.dims for node in fine.subtree):
@@ -206,7 +211,7 @@ def _of_tree(tree: xr.DataTree, model: Downscaler, wish: _Wish) -> xr.DataTree:
 def _of_dataset(dataset: xr.Dataset, model: Downscaler, wish: _Wish) -> xr.Dataset:
     """The one field of a Dataset downscaled; of what lies beside it, what does not fit the fine grid stays behind."""
     dataset = with_grid_as_coords(dataset)
-    found = _candidates(dataset, model, wish)
+    found = _candidates(dataset, wish)
     beside = fields_of(dataset, wish.dims).keys() - found if found else ()
     field = only_field(dataset.drop_vars(beside), dims=wish.dims)
     fine = _of_field(field, model, wish).to_dataset(name=field.name)
@@ -221,9 +226,9 @@ def _told(result: Told, model: Downscaler, wish: _Wish) -> Told:
     return result.assign_attrs(add_history(result.attrs, line))
 
 
-def _candidates(dataset: xr.Dataset, model: Downscaler, wish: _Wish) -> list[Hashable]:
+def _candidates(dataset: xr.Dataset, wish: _Wish) -> list[Hashable]:
     """The fields with the dimensions that the model refines."""
-    need_time = model.factors.time > 1
+    need_time = wish.factors.time > 1
     return [name for name, axes in fields_of(dataset, wish.dims).items() if axes.time or not need_time]
 
 
@@ -232,16 +237,16 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
     from xdownscale.inference.domain import drawn, piece_of, static_of
     from xdownscale.inference.scales import warn_of_other_scales
 
-    axes = find_axes(field, dims=wish.dims, need_time=model.factors.time > 1)
+    axes = find_axes(field, dims=wish.dims, need_time=wish.factors.time > 1)
     others = [dim for dim in field.dims if dim not in axes.ordered]
     if others:
         return _along(field, others[0], model, wish)
     check_same(quantity_of(field, axes.time), model.quantity, whose=f"the model {model.name!r} refines")
     field = checked(field)
-    methods = fine_methods(field, axes, refines_time=model.factors.time > 1)
+    methods = fine_methods(field, axes, refines_time=wish.factors.time > 1)
     parts = contiguous(field, axes.time) if wish.gaps == "split" else [slice(None)]
-    pieces = [piece_of(take(field, axes.time, part), axes, model) for part in parts]
-    warn_of_other_scales(pieces[0].grid, model)
+    pieces = [piece_of(take(field, axes.time, part), axes, model, wish.factors) for part in parts]
+    warn_of_other_scales(pieces[0].grid, model, wish.factors)
     made = _joined([xr.Dataset(coords=piece.coords) for piece in pieces], axes.time)
     labels = {} if wish.like is None else coords_like(made, wish.like, axes)
     static = static_of(model, wish.static, axes, pieces[0].coords)
@@ -266,14 +271,20 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
 
 
 def _along(field: xr.DataArray, dim: Any, model: Downscaler, wish: _Wish) -> xr.DataArray:
-    """Every entry along an extra dimension downscaled on its own, each with a seed of its own."""
-    if dim == "member":
-        msg = "the field already has a dimension 'member'; rename it, as in field.rename(member='driver')"
-        raise DimensionError(msg)
+    """Every entry along an extra dimension downscaled on its own, each with a seed of its own.
+
+    Members of the field give draws of their own, which are numbered one input member after the other.
+    """
+    from xdownscale.inference.domain import member_numbers
+
     entries = [
         _of_field(field.isel({dim: i}), model, replace(wish, seed=seed))
         for i, seed in enumerate(entry_seeds(field, dim, wish.seed))
     ]
+    if dim == "member":
+        drawn: xr.DataArray = xr.concat(entries, dim="member", combine_attrs="override")
+        numbers = member_numbers(drawn.sizes["member"])
+        return drawn.assign_coords(member=numbers).assign_attrs(xdownscale_seed=wish.seed)
     joined: xr.DataArray = xr.concat(entries, dim=field[dim] if dim in field.coords else dim)
     return joined.assign_attrs(xdownscale_seed=wish.seed).transpose("member", dim, ...)
 
@@ -302,18 +313,7 @@ def _resolved(
             msg = "downscale needs a model or factors: downscale(model=...), or downscale(spatial=10, temporal=3)"
             raise FactorError(msg)
         return zoo.find(Factors.parse(spatial or 1, temporal or 1))
-    chosen = model if isinstance(model, Downscaler) else zoo.load(model)
-    wanted = Factors.parse(
-        chosen.factors.spatial if spatial is None else spatial,
-        chosen.factors.time if temporal is None else temporal,
-    )
-    if wanted != chosen.factors:
-        msg = (
-            f"the model refines by {chosen.factors}, not by {wanted}. Leave spatial and temporal out, or train for "
-            f"them: train(field, spatial={wanted.spatial}, temporal={wanted.time})"
-        )
-        raise FactorError(msg)
-    return chosen
+    return model if isinstance(model, Downscaler) else zoo.load(model)
 
 
 def _extra(model: Downscaler, wish: _Wish) -> dict[str, Any]:

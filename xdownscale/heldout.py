@@ -16,7 +16,6 @@ from xdownscale.field.block_means import block_means
 from xdownscale.field.warn import warn_user
 from xdownscale.inference.engine import CORE, Job, sample
 from xdownscale.models.device import on_device
-from xdownscale.models.generator import Generator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +71,7 @@ def scores_of(
         for suffix, forecast in (("", ensemble), ("_bicubic", bicubic)):
             found[name + suffix] = float(function(truth, forecast, weights=weights, skipna=True))
     found["spread_skill"] = float(metrics.spread_skill_ratio(truth, ensemble, weights=weights, skipna=True))
-    if isinstance(model.method, Generator) and model.stochastic:
+    if model.method.calibrated and model.stochastic:
         found |= _textures(model, _some(training), held_out, device=device, seed=seed)
     return {name: value for name, value in found.items() if math.isfinite(value)}
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xdownscale.field.static import Static
     from xdownscale.models.downscaler import Downscaler
     from xdownscale.models.generator import GeneratorSettings
-    from xdownscale.models.methods import Method
+    from xdownscale.models.method import Method
     from xdownscale.models.recipe import Recipe
     from xdownscale.training.data import TrainingData
     from xdownscale.training.fit import Result
@@ -129,31 +129,25 @@ def train(
     from xdownscale.heldout import scores_of, tell
     from xdownscale.io import check_place
     from xdownscale.models.device import chosen_device
-    from xdownscale.models.median import median_recipe
-    from xdownscale.models.residual import Residual
     from xdownscale.training.data import gather
-    from xdownscale.training.fit import fit
     from xdownscale.training.identity import identity_of
-    from xdownscale.training.residual import fit_residual
+    from xdownscale.training.trainers import trainer_named
 
     factors, seed, where = Factors.parse(spatial, temporal), seed_number(seed), chosen_device(device)
     taken = None if steps is None else whole_number(steps, "steps", least=1)
     if checkpoint is not None:
         check_place(checkpoint, make_folder=True)
     plan = _plan(recipe, goes_on=model is not None).with_steps(taken)
-    _check_method(method, plan)
+    trainer = trainer_named(method, plan)
     data = gather(
         field, validation, factors=factors, frames=plan.frames, styles=styles, static=static, dims=dims
     )
     given = None if model is None else _start(model, factors, data)
     wanted = not (is_number(validation) and validation == 0)
     training, judging = _windows(data, plan, factors, judged=bool(wanted), seed=seed)
-    settings = _settings(data, plan, factors, given, method)
-    if method == "median":
-        plan = median_recipe(plan)
-    network = _network(settings, given, seed)
-    learn: Any = fit_residual if isinstance(network, Residual) else fit
-    result = learn(
+    settings, plan = trainer.settings(_settings(data, plan, factors, given), plan), trainer.recipe(plan)
+    network = trainer.network(settings, given, seed)
+    result = trainer.learn(
         network,
         training,
         judging,
@@ -173,22 +167,6 @@ def train(
         trained.provenance = replace(trained.provenance, scores=scores)
         tell(trained, judging, shown=progress)
     return trained
-
-
-def _check_method(method: str | None, plan: Recipe) -> None:
-    """Whether there is such a method, and whether the recipe is for it."""
-    if method not in (None, "generator", "residual", "median"):
-        msg = (
-            f'method={method!r} is not known; use method="generator" or method="residual" (an ensemble), '
-            f'or method="median" (deterministic)'
-        )
-        raise FactorError(msg)
-    if plan.attention is not None and method != "residual":
-        msg = (
-            f"the recipe has attention, which the method {method or 'generator'!r} has no place for. "
-            f'Train with method="residual", or with a recipe whose attention is None.'
-        )
-        raise FactorError(msg)
 
 
 def _plan(recipe: str | Recipe | None, *, goes_on: bool) -> Recipe:
@@ -241,17 +219,13 @@ def _start(model: Downscaler | str | os.PathLike[str], factors: Factors, data: T
     return given.method
 
 
-def _settings(
-    data: TrainingData, plan: Recipe, factors: Factors, given: Method | None, method: str | None
-) -> GeneratorSettings:
+def _settings(data: TrainingData, plan: Recipe, factors: Factors, given: Method | None) -> GeneratorSettings:
     """What the network is built from: the sizes of the recipe, or those of given weights."""
     from xdownscale.models.generator import GeneratorSettings
-    from xdownscale.models.median import median_settings
-    from xdownscale.models.residual import residual_settings
 
     # a model from before steps could grow apart gets weights for it, with no effect to begin with
     size = plan.size if given is None else replace(given.settings.size, apart=None)
-    settings = GeneratorSettings(
+    return GeneratorSettings(
         blocks=factors.blocks,
         transform=data.transform,
         static=data.static,
@@ -259,26 +233,6 @@ def _settings(
         size=size.settled(factors.blocks),
         masks=True,
     )
-    if method == "median":
-        return median_settings(settings)
-    return residual_settings(settings, attention=plan.attention) if method == "residual" else settings
-
-
-def _network(settings: GeneratorSettings, given: Method | None, seed: int) -> Method:
-    """A network with fresh weights, or with those of another one."""
-    from xdownscale.models.generator import Generator
-    from xdownscale.models.residual import Residual, ResidualSettings
-    from xdownscale.nn.fresh import FreshWeights
-    from xdownscale.training.warm_start import start_from
-
-    with FreshWeights(seed):
-        network = Residual(settings) if isinstance(settings, ResidualSettings) else Generator(settings)
-    if given is not None:
-        start_from(
-            network.mean if isinstance(network, Residual) else network,
-            given.mean if isinstance(given, Residual) else given,
-        )
-    return network
 
 
 def _judging(windows: Callable[[list[Source]], PatchSampler], held_out: list[Source]) -> PatchSampler | None:

@@ -12,7 +12,7 @@ from verdict import averages, bound, judge, mean, rank_floor, texture
 
 from tests.small_models import model, residual_model
 from xdownscale.models.generator import GeneratorSettings
-from xdownscale.models.methods import outline
+from xdownscale.models.kinds import outline
 from xdownscale.models.residual import residual_settings
 
 
@@ -122,7 +122,7 @@ def test_both_methods_get_the_same_time_and_networks_of_the_same_size():
 @pytest.mark.parametrize("window", [RESIDUAL, ATTENTIVE], ids=["convolutions", "attention"])
 def test_the_window_of_the_residual_holds_what_one_evaluation_looks_at(window):
     settings = residual_settings(GeneratorSettings(blocks=(3, 10, 10)), attention=window.get("attention"))
-    reach, frames = outline(settings).denoiser.reach
+    reach, frames = outline("residual", settings).denoiser.reach
     assert window["cells"] > 2 * reach
     assert window["frames"] >= 2 * frames + 1
 

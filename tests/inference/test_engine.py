@@ -70,7 +70,7 @@ def test_beside_gaps_known_cells_keep_their_means_and_no_other_is_missing(gap, w
 
 def test_a_gap_that_is_further_off_than_the_halo_changes_nothing():
     method = METHODS["generator"]
-    cells = method.halo[0]
+    cells = method.halo()[0]
     coarse = np.random.default_rng(0).normal(0.5, 1, (1, 3, 2 * cells + 6)).clip(0).astype(np.float32)
     gappy = coarse.copy()
     gappy[:, 1, 0] = np.nan
@@ -144,7 +144,7 @@ def test_tiles_change_no_bit_beside_gaps(name, masks, monkeypatch):
     method = METHODS[name]
     inner = getattr(method, "mean", method)
     monkeypatch.setattr(inner, "settings", replace(inner.settings, masks=masks))
-    cells = method.halo[0] + FILLED
+    cells = method.halo()[0] + FILLED
     shape = (2, 8, 2 * cells + 14) if name != "residual" else (1, 5, 2 * cells + 14)
     random = np.random.default_rng(1)
     coarse = random.gamma(1.0, 2.0, shape).astype(np.float32)
@@ -169,12 +169,14 @@ def test_the_window_of_a_tile_with_gaps_is_wide_enough_to_fill_them_as_in_the_wh
     method, seen = METHODS["generator"], []
     prepare = method.prepare
     monkeypatch.setattr(
-        method, "prepare", lambda coarse, static: (seen.append(coarse), prepare(coarse, static))[1]
+        method,
+        "prepare",
+        lambda coarse, static, *, blocks: (seen.append(coarse), prepare(coarse, static, blocks=blocks))[1],
     )
     random = np.random.default_rng(1)
-    coarse = 1 + random.random((1, 6, 3 * method.halo[0])).astype(np.float32)
+    coarse = 1 + random.random((1, 6, 3 * method.halo()[0])).astype(np.float32)
     coarse[:, :, ::2] = np.nan
-    coarse[:, :, -method.halo[0] :] = 1.0
+    coarse[:, :, -method.halo()[0] :] = 1.0
     coarse[random.random(coarse.shape) < 0.5] = np.nan
     job = Job(method, (0, 0, 0), core=(1, 6, 4))
     sample(job, coarse)

@@ -28,7 +28,7 @@ def coarse_rain(shape=(1, 3, 6, 7), seed=0):
 
 
 def noise_for(method, coarse, seed=1):
-    return draw_noise(method.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(seed))
+    return draw_noise(method.noise_maps(), coarse.shape, generator=torch.Generator().manual_seed(seed))
 
 
 def shown(method, monkeypatch, coarse, static=None):
@@ -153,12 +153,12 @@ def test_a_method_that_does_not_conserve_gives_the_inverse_transform():
         window = method.prepare(coarse)
         latent = method.latent(window, noise_for(method, coarse))
         torch.testing.assert_close(method.finish(window, latent.clone()), LogRain().inverse(latent))
-    assert method.halo[0] == method.network.reach.cells
-    assert method.halo[1] == method.network.reach.frames
+    assert method.halo()[0] == method.network.reach.cells
+    assert method.halo()[1] == method.network.reach.frames
 
 
 def test_the_halo_is_the_reach_of_the_network_and_a_cell_and_a_frame_for_every_pass(rainy):
-    cells, frames = rainy.halo
+    cells, frames = rainy.halo()
     assert (cells - rainy.network.reach.cells, frames - rainy.network.reach.frames) == (PASSES, PASSES)
 
 
@@ -199,9 +199,9 @@ def test_weights_of_the_style_are_known_by_name(name, style):
 
 def test_noise_for_training_is_standard_normal_and_follows_its_generator(rainy):
     first, again = (
-        draw_noise(rainy.noise_maps, (2, 3, 8, 9), generator=torch.Generator().manual_seed(5)) for _ in "ab"
+        draw_noise(rainy.noise_maps(), (2, 3, 8, 9), generator=torch.Generator().manual_seed(5)) for _ in "ab"
     )
-    for each, same, maps in zip(first, again, rainy.noise_maps, strict=True):
+    for each, same, maps in zip(first, again, rainy.noise_maps(), strict=True):
         assert torch.equal(each, same)
         assert each.shape == (2, *maps.shape((3, 8, 9)))
         assert float(each.std()) == pytest.approx(1, abs=0.05)

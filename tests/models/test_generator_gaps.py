@@ -78,7 +78,7 @@ def test_a_constant_field_with_a_narrow_gap_is_that_field():
     coarse = torch.full((1, 3, 12, 12), 288.0)
     gaps = coarse.clone()
     gaps[..., 4 : 4 + FILLED] = torch.nan
-    noise = draw_noise(method.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(0))
+    noise = draw_noise(method.noise_maps(), coarse.shape, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         whole, behind = (method.prepare(each) for each in (coarse, gaps))
         assert torch.equal(method.latent(behind, noise), method.latent(whole, noise))
@@ -92,7 +92,7 @@ def test_a_loss_of_known_cells_trains_what_the_mark_means(rain, gappy):
     torch.manual_seed(0)
     method = Generator(model(rain=rain).method.settings)
     coarse = gappy if not rain else (gappy - 279).clamp_min(0)
-    noise = draw_noise(method.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(0))
+    noise = draw_noise(method.noise_maps(), coarse.shape, generator=torch.Generator().manual_seed(0))
     method.latent(method.prepare(coarse), noise)[..., :20].square().sum().backward()
     weight = method.network.enter.convolution.weight.grad[:, -1]
     assert weight.isfinite().all()

@@ -44,7 +44,7 @@ def method(blocks=(2, 4, 4), *, rain=True, styles=("training",), scale=0.7, atte
 def case(made, shape=(1, 3, 4, 5), seed=0):
     source = torch.Generator().manual_seed(seed)
     coarse = torch.relu(torch.randn(shape, generator=source)) * 3
-    return coarse, draw_noise(made.noise_maps, shape, generator=source)
+    return coarse, draw_noise(made.noise_maps(), shape, generator=source)
 
 
 def test_a_denoiser_that_says_nothing_adds_white_noise_of_the_scale():
@@ -101,7 +101,7 @@ def test_block_means_are_conserved_and_members_differ(rain):
     with torch.inference_mode():
         window = made.prepare(coarse)
         first, again = made(window, noise), made(window, noise)
-        other = made(window, draw_noise(made.noise_maps, coarse.shape, generator=torch.Generator()))
+        other = made(window, draw_noise(made.noise_maps(), coarse.shape, generator=torch.Generator()))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
     torch.testing.assert_close(block_mean(first, made.settings.blocks), coarse, rtol=1e-5, atol=1e-5)
@@ -110,7 +110,7 @@ def test_block_means_are_conserved_and_members_differ(rain):
 @pytest.mark.parametrize("attention", [None, ATTENTION], ids=["convolutions", "attention"])
 def test_a_crop_with_its_halo_gives_what_the_whole_gives(attention):
     made = method((1, 4, 4), attention=attention).double()
-    cells, frames = made.halo
+    cells, frames = made.halo()
     coarse, noise = case(made, (1, frames + 2, cells + 4, cells + 4))
     coarse, noise = coarse.double(), [noise[0].double()]
     with torch.inference_mode():
@@ -171,7 +171,7 @@ def drawn(made, coarse, **changes):
     made.settings = replace(made.settings, **changes)
     asked = []
     made.denoiser.register_forward_hook(lambda *_: asked.append(1))
-    noise = draw_noise(made.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(1))
+    noise = draw_noise(made.noise_maps(), coarse.shape, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         return made(made.prepare(coarse), noise), len(asked)
 
@@ -184,29 +184,29 @@ def test_the_sampler_says_how_often_the_denoiser_is_asked_and_how_far_it_looks(s
     coarse = case(made)[0]
     fine, asked = drawn(made, coarse, sampler=sampler, steps=steps)
     assert asked == cost
-    assert made.halo[1] == cost + made.mean.halo[1] + PASSES
+    assert made.halo()[1] == cost + made.mean.halo()[1] + PASSES
     torch.testing.assert_close(block_mean(fine, made.settings.blocks), coarse, rtol=1e-5, atol=1e-5)
 
 
 def test_ancestral_sampling_takes_fresh_noise_at_every_step_and_others_none():
     made = method()
     made.settings = replace(made.settings, sampler="ddpm", steps=7)
-    assert made.noise_maps[0].maps == 7
+    assert made.noise_maps()[0].maps == 7
     coarse = case(made, (1, 1, 4, 5))[0]
-    noise = draw_noise(made.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(1))
+    noise = draw_noise(made.noise_maps(), coarse.shape, generator=torch.Generator().manual_seed(1))
     other = noise[0].clone()
     other[:, :, 3] += 1.0
     with torch.inference_mode():
         window = made.prepare(coarse)
         assert not torch.allclose(made.latent(window, noise), made.latent(window, [other]))
     made.settings = replace(made.settings, sampler="ddim", steps=7)
-    assert made.noise_maps[0].maps == 1
+    assert made.noise_maps()[0].maps == 1
 
 
 def test_a_sample_looks_as_far_as_its_attention_as_often_as_it_is_asked():
     plain, attentive = method(blocks=(2, 4, 4)), method(blocks=(2, 4, 4), attention=ATTENTION)
     # six evaluations, each a pixel (half a cell) and a frame further
-    assert attentive.halo == (plain.halo[0] + 3, plain.halo[1] + 6)
+    assert attentive.halo() == (plain.halo()[0] + 3, plain.halo()[1] + 6)
 
 
 @pytest.mark.parametrize(

@@ -123,15 +123,15 @@ def test_an_output_depends_on_no_more_than_its_reach(blocks, apart):
 
 def test_a_crop_with_its_halo_gives_what_the_whole_gives():
     method = lively(Generator(GeneratorSettings(blocks=(2, 4, 4), size=SMALL)))
-    cells, frames = method.halo
+    cells, frames = method.halo()
     shape = (frames + 3, cells + 5, cells + 6)
     source = torch.Generator().manual_seed(1)
     coarse = torch.relu(torch.randn(1, *shape, generator=source)).double() * 3
-    noise = [z.double() for z in draw_noise(method.noise_maps, (1, *shape), generator=source)]
+    noise = [z.double() for z in draw_noise(method.noise_maps(), (1, *shape), generator=source)]
     part = (slice(1, None), slice(2, None), slice(3, None))
     cut = [
         z[:, 1 * m.frames :, :, 2 * m.pixels[0] :, 3 * m.pixels[1] :]
-        for z, m in zip(noise, method.noise_maps, strict=True)
+        for z, m in zip(noise, method.noise_maps(), strict=True)
     ]
     with torch.inference_mode():
         whole = method(method.prepare(coarse), noise)
@@ -144,13 +144,13 @@ def test_a_crop_with_its_halo_gives_what_the_whole_gives():
 
 def test_the_velocity_looks_no_farther_than_the_members():
     method = lively(Generator(GeneratorSettings(blocks=(2, 4, 4), size=SMALL, conserving=False)))
-    cells, frames = method.halo
+    cells, frames = method.halo()
     size, now = 2 * cells + 5, frames + 1
     source = torch.Generator().manual_seed(1)
     coarse = torch.relu(torch.randn(1, 2 * now + 1, size, size, generator=source)).double() * 3
     touched = coarse.clone()
     touched[0, now, size // 2, size // 2] += 5
-    noise = [z.double() for z in draw_noise(method.noise_maps, coarse.shape, generator=source)]
+    noise = [z.double() for z in draw_noise(method.noise_maps(), coarse.shape, generator=source)]
     with torch.no_grad():
         method.network.move.guess.convolution.weight.mul_(5)
         windows = [method.prepare(x) for x in (coarse, touched)]
@@ -170,7 +170,7 @@ def test_without_gradients_blocks_and_single_frames_give_what_the_whole_gives(mo
     monkeypatch.setattr("xdownscale.nn.local.BLOCK", 3)
     source = torch.Generator().manual_seed(0)
     coarse = torch.relu(torch.randn(1, 3, 8, 7, generator=source)).double() * 3
-    noise = [z.double() for z in draw_noise(method.noise_maps, coarse.shape, generator=source)]
+    noise = [z.double() for z in draw_noise(method.noise_maps(), coarse.shape, generator=source)]
     learned = method.latent(method.prepare(coarse), noise)
     with torch.inference_mode():
         used = method.latent(method.prepare(coarse), noise)
@@ -183,7 +183,7 @@ def test_what_is_left_out_far_from_rain_changes_no_value(monkeypatch):
     coarse = torch.zeros(1, 2, 28, 28, dtype=torch.float64)
     coarse[..., :3, :3] = 4.0
     source = torch.Generator().manual_seed(0)
-    noise = [z.double() for z in draw_noise(method.noise_maps, coarse.shape, generator=source)]
+    noise = [z.double() for z in draw_noise(method.noise_maps(), coarse.shape, generator=source)]
     with torch.inference_mode():
         window = method.prepare(coarse)
         sparse, full = method.latent(window, noise), method.latent(window, noise, conserve=False)
@@ -205,7 +205,7 @@ def test_styles_change_the_members_and_the_default_is_their_mean_unless_named():
     coarse = torch.ones(1, 1, 4, 4, dtype=torch.float64)
     noise = [
         z.double()
-        for z in draw_noise(method.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(0))
+        for z in draw_noise(method.noise_maps(), coarse.shape, generator=torch.Generator().manual_seed(0))
     ]
     smooth, rough, mean = (method(method.prepare(coarse, style=s), noise) for s in ("smooth", "rough", None))
     assert not torch.allclose(smooth, rough)
@@ -222,7 +222,7 @@ def test_a_zero_network_is_an_interpolation():
             weight.zero_()
     coarse = torch.rand(1, 3, 5, 5, generator=torch.Generator().manual_seed(0)) + 0.5
     window = method.prepare(coarse)
-    noise = draw_noise(method.noise_maps, coarse.shape, generator=torch.Generator().manual_seed(0))
+    noise = draw_noise(method.noise_maps(), coarse.shape, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(method(window, noise), window.base)
 
 
@@ -236,7 +236,7 @@ def test_a_fresh_network_begins_near_the_interpolation_and_with_members(blocks, 
     coarse = torch.randn(1, 3, 10, 10, generator=source)
     with torch.inference_mode():
         window = method.prepare(coarse)
-        noise = [draw_noise(method.noise_maps, coarse.shape, generator=source) for _ in range(3)]
+        noise = [draw_noise(method.noise_maps(), coarse.shape, generator=source) for _ in range(3)]
         members = torch.stack([method.latent(window, each, conserve=False) for each in noise])
     assert (members - window.conditions[-1][:, :, 0]).std() < 0.6
     assert members.std(0).mean() > 0.01

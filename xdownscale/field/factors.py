@@ -69,6 +69,31 @@ class Factors:
         """What a user types for `spatial`: one number when y and x agree."""
         return self.y if self.y == self.x else (self.y, self.x)
 
+    def chosen(self, spatial: int | tuple[int, int] | None, temporal: int | None) -> Factors:
+        """These factors, which may be repeated in a call but not changed.
+
+        Parameters
+        ----------
+        spatial : int, (int, int) or None
+        temporal : int or None
+            What the user asks for; None takes what is supported.
+
+        Raises
+        ------
+        FactorError
+            For any others.
+        """
+        wanted = Factors.parse(
+            self.spatial if spatial is None else spatial, self.time if temporal is None else temporal
+        )
+        if wanted != self:
+            msg = (
+                f"the model refines by {self}, not by {wanted}. Leave spatial and temporal out, or train for "
+                f"them: train(field, spatial={wanted.spatial}, temporal={wanted.time})"
+            )
+            raise FactorError(msg)
+        return self
+
     def by_dim(self, axes: Axes) -> dict[str, int]:
         """Factors above one, by name of the dimension; time is left out where the field has none."""
         pairs = [(axes.y, self.y), (axes.x, self.x), (axes.time, self.time)]
@@ -81,6 +106,50 @@ class Factors:
 
     def __str__(self) -> str:
         return f"({self.spatial}, {self.time})"
+
+
+@dataclass(frozen=True)
+class FactorRange:
+    """All factors between bounds, for a model whose factors are chosen when it is used.
+
+    Attributes
+    ----------
+    spatial, temporal : (int, int)
+        Least and largest factor in space, along either axis, and in time.
+
+    Examples
+    --------
+    >>> print(FactorRange(spatial=(1, 25), temporal=(1, 6)))
+    1 to 25 in space, 1 to 6 in time
+    """
+
+    spatial: tuple[int, int]
+    temporal: tuple[int, int]
+
+    def chosen(self, spatial: int | tuple[int, int] | None, temporal: int | None) -> Factors:
+        """The factors that the user asks for; parameters as for :meth:`Factors.chosen`.
+
+        Raises
+        ------
+        FactorError
+            If none are given, or one lies outside of the bounds.
+        """
+        if spatial is None and temporal is None:
+            msg = f"the model takes factors of {self}: choose, as in downscale(field, model, spatial={self.spatial[1]})"
+            raise FactorError(msg)
+        wanted = Factors.parse(
+            self.spatial[0] if spatial is None else spatial,
+            self.temporal[0] if temporal is None else temporal,
+        )
+        pairs = ((wanted.y, self.spatial), (wanted.x, self.spatial), (wanted.time, self.temporal))
+        if not all(low <= factor <= high for factor, (low, high) in pairs):
+            msg = f"the model takes factors of {self}, not {wanted}. Choose others, or refine in two calls."
+            raise FactorError(msg)
+        return wanted
+
+    def __str__(self) -> str:
+        low, high = self.spatial
+        return f"{low} to {high} in space, {self.temporal[0]} to {self.temporal[1]} in time"
 
 
 def _whole(value: Any, name: str) -> int:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from xdownscale.field.axes import Axes
     from xdownscale.field.bounds import Coordinates
+    from xdownscale.field.factors import Factors
     from xdownscale.field.grid import Grid
     from xdownscale.field.static import Static
     from xdownscale.models.downscaler import Downscaler
@@ -40,6 +41,8 @@ class Piece:
         Coordinates of the fine field.
     name, units : str or None
         Those of the field that the user gave.
+    factors : Factors
+        By which it is refined.
     """
 
     values: xr.DataArray
@@ -47,6 +50,7 @@ class Piece:
     coords: Coordinates
     name: Hashable
     units: str | None
+    factors: Factors
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -55,7 +59,7 @@ class Piece:
         return steps, rows, columns
 
 
-def piece_of(field: xr.DataArray, axes: Axes, model: Downscaler) -> Piece:
+def piece_of(field: xr.DataArray, axes: Axes, model: Downscaler, factors: Factors) -> Piece:
     """A field without gaps, in the units of the model.
 
     Parameters
@@ -66,11 +70,13 @@ def piece_of(field: xr.DataArray, axes: Axes, model: Downscaler) -> Piece:
         Its dimensions.
     model : Downscaler
         What is to refine it.
+    factors : Factors
+        By how much.
     """
     grid = describe(field, axes)
     values = field if model.variable.units is None else to_units(field, model.variable.units, step=grid.step)
-    if _amounts(field, axes, model):
-        values = values / values.dtype.type(model.factors.time)  # of a fine step, as they were learned
+    if _amounts(field, axes, model, factors):
+        values = values / values.dtype.type(factors.time)  # of a fine step, as they were learned
     time = axes.time or "time"
     if model.method.settings.transform.nonnegative:
         values = values.clip(
@@ -78,14 +84,16 @@ def piece_of(field: xr.DataArray, axes: Axes, model: Downscaler) -> Piece:
         )  # rounding of packed files: a negative mean would turn what is drawn around
     if axes.time is None:
         values = values.expand_dims(time)
-    coords = refine_coords(field, axes, model.factors)
-    return Piece(values.transpose(time, *axes.spatial), grid, coords, field.name, field.attrs.get("units"))
+    coords = refine_coords(field, axes, factors)
+    return Piece(
+        values.transpose(time, *axes.spatial), grid, coords, field.name, field.attrs.get("units"), factors
+    )
 
 
-def _amounts(field: xr.DataArray, axes: Axes, model: Downscaler) -> bool:
+def _amounts(field: xr.DataArray, axes: Axes, model: Downscaler, factors: Factors) -> bool:
     """Whether a field holds amounts over its coarse steps, and the model works with amounts and not with rates."""
     works_in = dimension(model.variable.units or "")
-    if works_in == "rate" or axes.time is None or model.factors.time == 1:
+    if works_in == "rate" or axes.time is None or factors.time == 1:
         return False
     gives = dimension(str(field.attrs.get("units", "")))
     return quantity_of(field, axes.time).time == "sum" or (gives, works_in) == ("rate", "amount")
@@ -172,12 +180,13 @@ def drawn(
         conserve=model.method.settings.conserving,
         core=tile or core_for(piece.shape, model.method),
         device=device,
+        chosen=piece.factors.blocks,
     )
     if piece.values.chunks is not None:
         lazy = sample_lazily(job, piece.values.data.astype(np.float32), static)
         return _dressed(lazy, piece, model)
     coarse = np.asarray(piece.values.values, np.float32)
-    pixels = coarse.size * int(np.prod(model.factors.blocks)) * members
+    pixels = coarse.size * int(np.prod(piece.factors.blocks)) * members
     shown = pixels > 20_000_000 if progress is None else progress
     return _dressed(sample(job, coarse, static, progress=shown), piece, model)
 
@@ -188,23 +197,30 @@ def _dressed(fine: Any, piece: Piece, model: Downscaler) -> xr.DataArray:
     result = xr.DataArray(fine, dims=("member", *piece.values.dims), name=piece.name)
     if piece.grid.axes.time is None:
         result = result.isel({piece.values.dims[0]: 0}, drop=True)
-    member = xr.Variable(
-        "member", np.arange(result.sizes["member"]), {"standard_name": "realization", "units": "1"}
-    )
-    result = result.assign_coords({**piece.coords, "member": member})
+    result = result.assign_coords({**piece.coords, "member": member_numbers(result.sizes["member"])})
     if piece.units is None or model.variable.units is None:
         return result
-    step = None if piece.grid.step is None else piece.grid.step / model.factors.time
+    step = None if piece.grid.step is None else piece.grid.step / piece.factors.time
     result = to_units(result.assign_attrs(units=model.variable.units), piece.units, step=step)
     return result.astype(np.float32, copy=False)
+
+
+def member_numbers(count: int) -> xr.Variable:
+    """The coordinate of so many members.
+
+    Parameters
+    ----------
+    count : int
+    """
+    return xr.Variable("member", np.arange(count), {"standard_name": "realization", "units": "1"})
 
 
 def _on_the_sphere(fine: Any, piece: Piece, model: Downscaler) -> Any:
     """Fine values whose means are right by area: a method conserves plain means, as its network knows no grid."""
     settings = model.method.settings
     areas = cell_areas(xr.Dataset(coords=piece.coords), piece.grid.axes)
-    if areas is None or not settings.conserving or model.factors.y * model.factors.x == 1:
+    if areas is None or not settings.conserving or piece.factors.y * piece.factors.x == 1:
         return fine
     weights = areas.values.reshape(areas.shape[0], -1)
     ratio = settings.transform.nonnegative
-    return match_means(fine, piece.values.data, weights, settings.blocks, ratio=ratio)
+    return match_means(fine, piece.values.data, weights, piece.factors.blocks, ratio=ratio)

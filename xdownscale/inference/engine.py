@@ -14,7 +14,6 @@ from xdownscale.inference.noise import noise_window
 from xdownscale.inference.tiles import Tile, plan_tiles
 from xdownscale.kernels.blocks import block_repeat
 from xdownscale.models.generator import FILLED
-from xdownscale.models.residual import Residual
 from xdownscale.models.threads import threads_for
 
 if TYPE_CHECKING:
@@ -22,18 +21,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from xdownscale.models.methods import Method
+    from xdownscale.kernels.blocks import Blocks
+    from xdownscale.models.method import Method
 
 CORE = (16, 96, 96)
-"""Coarse frames and cells of a tile's core. Memory grows with it: a tile of factors (10, 3) with its halo at this size
-takes some 4 GiB; the halo costs least where tiles are large."""
+"""Coarse frames and cells of a tile's core where a method says nothing else."""
 
 MOST_FRAMES = 96
 """Coarse frames of the longest core."""
-
-
-SMALLER_CORE = (8, 32, 32)
-"""The same for a method whose features lie on the fine grid."""
 
 
 def core_for(shape: tuple[int, int, int], method: Method | None = None) -> tuple[int, int, int]:
@@ -42,7 +37,7 @@ def core_for(shape: tuple[int, int, int], method: Method | None = None) -> tuple
     >>> core_for((1000, 300, 300)), core_for((1000, 32, 48))
     ((16, 96, 96), (96, 96, 96))
     """
-    frames, rows, columns = SMALLER_CORE if isinstance(method, Residual) else CORE
+    frames, rows, columns = CORE if method is None else method.core
     share = min(shape[1], rows) * min(shape[2], columns) / (rows * columns)
     return int(min(MOST_FRAMES, frames / share)), rows, columns
 
@@ -57,8 +52,8 @@ class Job:
 
     Parameters
     ----------
-    method : Generator or Residual
-        Trained method.
+    method : Method
+        Trained.
     origin : tuple of int
         Absolute index (time, y, x) of the first coarse cell.
     seed, members : int
@@ -69,6 +64,8 @@ class Job:
         Coarse frames and cells of a tile.
     device : str
         A torch device.
+    chosen : tuple of int, optional
+        Fine cells per coarse cell along (time, y, x), for a method that supports several; None for its only ones.
     """
 
     method: Method
@@ -78,10 +75,16 @@ class Job:
     conserve: bool = True
     core: tuple[int, int, int] = CORE
     device: str = "cpu"
+    chosen: Blocks | None = None
+
+    @property
+    def blocks(self) -> Blocks:
+        """Fine cells per coarse cell along (time, y, x)."""
+        return self.method.factors.chosen(None, None).blocks if self.chosen is None else self.chosen
 
     def tiles(self, shape: tuple[int, int, int]) -> list[Tile]:
         """The plan for a domain of coarse (time, y, x) cells."""
-        cells, frames = self.method.halo
+        cells, frames = self.method.halo(self.blocks)
         return plan_tiles(shape, origin=self.origin, core=self.core, halo=(frames, cells, cells))
 
 
@@ -108,7 +111,7 @@ def sample(
     -------
     array, shape (members, T·K, S_y·M, S_x·N)
     """
-    t, i, j = job.method.settings.blocks
+    t, i, j = job.blocks
     k, m, n = coarse.shape
     fine = np.empty((job.members, t * k, i * m, j * n), np.float32)
     tiles = job.tiles((k, m, n))
@@ -131,7 +134,7 @@ def sample_lazily(job: Job, coarse: Any, static: NDArray[np.float32] | None = No
     import dask.array as da
     from dask.delayed import delayed
 
-    blocks = job.method.settings.blocks
+    blocks = job.blocks
     tiles = job.tiles(coarse.shape)
     held = delayed(job, pure=True, traverse=False, name=f"xdownscale-job-{_token(job)}")
     whole, ground = delayed(coarse.rechunk(-1)), delayed(static, pure=True, traverse=False)
@@ -159,7 +162,7 @@ def sample_tile(
     members: range,
 ) -> Iterator[NDArray[np.float32]]:
     """The core of a tile, member by member; the condition is encoded once."""
-    blocks = job.method.settings.blocks
+    blocks = job.blocks
     if np.isnan(coarse[tile.window]).any():
         tile = tile.widened(FILLED, (coarse.shape[0], coarse.shape[1], coarse.shape[2]))
     here = np.ascontiguousarray(coarse[tile.window], np.float32)
@@ -180,12 +183,15 @@ def sample_tile(
         )
         ground = torch.from_numpy(np.ascontiguousarray(static[:, rows, columns])).unsqueeze(0).to(job.device)
     with torch.inference_mode():
-        window: Any = job.method.prepare(torch.from_numpy(here).unsqueeze(0).to(job.device), ground)
+        maps = job.method.noise_maps(blocks)
+        window: Any = job.method.prepare(
+            torch.from_numpy(here).unsqueeze(0).to(job.device), ground, blocks=blocks
+        )
         count = max(1, TOGETHER // (here.shape[1] * blocks[1] * here.shape[2] * blocks[2]))
         for some in (members[first : first + count] for first in range(0, len(members), count)):
             each = [
                 noise_window(
-                    job.method.noise_maps,
+                    maps,
                     seed=job.seed,
                     member=member,
                     start=(start[0], start[1], start[2]),
@@ -225,6 +231,7 @@ def _token(job: Job) -> str:
             job.conserve,
             job.core,
             job.device,
+            job.chosen,
             job.method.settings.to_json(),
         )
     )

@@ -9,6 +9,7 @@ import numpy as np
 from xdownscale.field.warn import warn_user
 
 if TYPE_CHECKING:
+    from xdownscale.field.factors import Factors
     from xdownscale.field.grid import Grid
     from xdownscale.models.downscaler import Downscaler
 
@@ -24,7 +25,7 @@ MEASURED = (
 """What other scales cost."""
 
 
-def warn_of_other_scales(grid: Grid, model: Downscaler) -> None:
+def warn_of_other_scales(grid: Grid, model: Downscaler, factors: Factors) -> None:
     """Say when the cells or steps of a field are 1.5 times or more away from those that the model has learned.
 
     Parameters
@@ -33,8 +34,10 @@ def warn_of_other_scales(grid: Grid, model: Downscaler) -> None:
         Where the coarse field lies.
     model : Downscaler
         What is to refine it.
+    factors : Factors
+        By how much.
     """
-    trained, factors, notes = model.provenance, model.factors, []
+    trained, notes = model.provenance, []
     metres = {"m": 1.0, "km": 1000.0, "degrees": 111_000.0}
     units, own = metres.get(_length_units(grid.units)), metres.get(_length_units(trained.spacing_units))
     if units and own and trained.spacing:

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from xdownscale.diffusion.sample import named_sampler
 from xdownscale.errors import FactorError, ModelFileError
 from xdownscale.field.arguments import whole_number
-from xdownscale.field.factors import Factors
 from xdownscale.field.quantity import Quantity, read_quantity
 from xdownscale.field.warn import warn_user
 from xdownscale.models.artefact import ModelFile, fingerprint, open_model, plain, write_model
-from xdownscale.models.methods import SETTINGS, Method, described, kind_of, outline
-from xdownscale.models.residual import Residual
+from xdownscale.models.kinds import outline, read_settings
+from xdownscale.models.method import Method
 from xdownscale.models.schema import parsed
 
 if TYPE_CHECKING:
@@ -81,13 +80,13 @@ class Provenance:
 
 
 class Downscaler:
-    """A trained method for one pair of factors.
+    """A trained method, and what its values are.
 
     Made by :func:`xdownscale.train` or :func:`xdownscale.load`, used by :func:`xdownscale.downscale`.
 
     Parameters
     ----------
-    method : Generator or Residual
+    method : Method
         The trained method.
     variable : Variable
         What its values are.
@@ -106,10 +105,9 @@ class Downscaler:
         self.name = name
 
     @property
-    def factors(self) -> Factors:
-        """Factors in space and time."""
-        time, y, x = self.method.settings.blocks
-        return Factors(y=y, x=x, time=time)
+    def factors(self) -> Any:
+        """What it supports: the one pair of :class:`~xdownscale.field.factors.Factors`, or a range to choose from."""
+        return self.method.factors
 
     @property
     def quantity(self) -> Quantity:
@@ -139,11 +137,8 @@ class Downscaler:
 
     @property
     def sampler(self) -> str | None:
-        """How a diffused residual is drawn; None for one pass."""
-        if not isinstance(self.method, Residual):
-            return None
-        settings = self.method.settings
-        return f"{settings.sampler}, {settings.drawn[1]} steps"
+        """How members are drawn by several steps, such as a diffused residual; None for one pass."""
+        return self.method.sampler
 
     def with_style(self, style: str | None) -> Downscaler:
         """The same downscaler with the texture of another product.
@@ -204,17 +199,10 @@ class Downscaler:
         FactorError
             For a model that draws its members in one pass, another name, or no step at all.
         """
-        method = copy.copy(self.method)
-        if not isinstance(method, Residual):
-            msg = (
-                f"sampler={sampler!r}, steps={steps}: the model {self.name!r} is a {described(self.method)} and takes "
-                f'no steps. Leave both out, or train(method="residual").'
-            )
-            raise FactorError(msg)
-        name = method.settings.sampler if sampler is None else sampler
-        named_sampler(name)
+        if sampler is not None:
+            named_sampler(sampler)
         taken = None if steps is None else whole_number(steps, "steps", least=1)
-        method.settings = replace(method.settings, sampler=name, steps=taken)
+        method = self.method.sampled(sampler, taken)
         return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
 
     @property
@@ -249,7 +237,7 @@ class Downscaler:
     def _document(self) -> dict[str, Any]:
         """Everything but the weights, as plain values."""
         return {
-            "kind": kind_of(self.method),
+            "kind": self.method.kind,
             "name": self.name,
             "settings": self.method.settings.to_json(),
             "variable": asdict(self.variable),
@@ -259,7 +247,7 @@ class Downscaler:
     def __repr__(self) -> str:
         """A few lines that say what this model does."""
         number = sum(p.numel() for p in self.method.parameters())
-        cells, frames = self.method.halo
+        cells, frames = self.method.halo()
         scores = _in_short(self.provenance.scores) or "n/a"
         spacing = (
             f"{self.provenance.spacing:g} {self.provenance.spacing_units or ''}"
@@ -273,7 +261,7 @@ class Downscaler:
                 f"  factors     {self.factors}",
                 f"  variable    {self.variable.name} [{self.variable.units or 'n/a'}]",
                 f"  quantity    {self.quantity.told()}",
-                f"  method      {described(self.method)}, {number:,} weights",
+                f"  method      {self.method.described()}, {number:,} weights",
                 f"  reach       {cells} coarse cells, {frames} coarse steps",
                 f"  fine grid   {spacing}, {step}",
                 f"  static      {', '.join(self.static) or 'none'}",
@@ -343,16 +331,13 @@ class _Document:
 def _parts(document: dict[str, Any]) -> _Document:
     """A document of plain values, checked."""
     parts = parsed(_Document, document, "document")
-    if parts.kind not in SETTINGS:
-        msg = f"the document of the model file says kind={parts.kind!r}, which is none of {[*SETTINGS]}"
-        raise ModelFileError(msg)
-    return replace(parts, settings=parsed(SETTINGS[parts.kind], parts.settings, "settings"))
+    return replace(parts, settings=read_settings(parts.kind, parts.settings))
 
 
 def _outlined(parts: _Document, file: ModelFile) -> Method:
     """The network that a document describes, without memory for its weights."""
     try:
-        return outline(parts.settings)
+        return outline(parts.kind, parts.settings)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as cause:
         msg = (
             f"{str(file.path)!r} describes no network that there could be ({cause}). Fetch or copy it again."

@@ -8,7 +8,7 @@ needs one network pass per member. The same network without noise, trained on th
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import nn
@@ -17,7 +17,8 @@ from xdownscale.errors import FactorError
 from xdownscale.kernels.blocks import Blocks
 from xdownscale.kernels.gaps import fill_gaps
 from xdownscale.kernels.resize import interpolate_cells, resize_axis
-from xdownscale.models.conserve import PASSES, conserve_cells
+from xdownscale.models.conserve import PASSES
+from xdownscale.models.method import Method
 from xdownscale.models.recipe import NetworkSize
 from xdownscale.models.transform import LogRain, Transform, transform_to_json
 from xdownscale.nn.blocks import repeated
@@ -69,6 +70,12 @@ class Window(NamedTuple):
     """Interpolated coarse field on the fine grid (B, T·L, H, W), physical units."""
     style: Tensor
     """The texture that is wanted, (style,)."""
+    blocks: Blocks
+    """Fine cells per coarse cell along (time, y, x)."""
+
+    def styled(self, style: Tensor) -> Window:
+        """The same with another style vector."""
+        return self._replace(style=style)
 
     def repeated(self, members: int) -> Window:
         """The same for so many members at once, without a copy; of a single window."""
@@ -134,7 +141,7 @@ class GeneratorSettings:
         return {**asdict(self), "transform": transform_to_json(self.transform)}
 
 
-class Generator(nn.Module):
+class Generator(Method):
     """A local network, its value transform and its conservation.
 
     Parameters
@@ -142,6 +149,12 @@ class Generator(nn.Module):
     settings : GeneratorSettings
         Factors, transform, static fields, sizes.
     """
+
+    core: ClassVar = (16, 96, 96)
+    """Memory grows with it: a tile of factors (10, 3) with its halo at this size takes some 4 GiB; the halo costs least
+    where tiles are large."""
+
+    calibrated: ClassVar = True
 
     def __init__(self, settings: GeneratorSettings) -> None:
         super().__init__()
@@ -161,25 +174,34 @@ class Generator(nn.Module):
         )
         self.styles = nn.Parameter(0.5 * torch.randn(len(settings.styles), size.style))
 
-    def style(self, name: str | None = None) -> Tensor:
-        """The vector of a style: of a product by its name, or what the settings say by default."""
-        chosen = name or self.settings.default
-        if chosen is None:
-            return self.styles.mean(0)
-        return self.styles[self.settings.styles.index(chosen)]
-
     @property
-    def noise_maps(self) -> list[NoiseMaps]:
+    def kind(self) -> str:
+        """A median net is a generator without noise."""
+        return "generator" if self.settings.stochastic else "median"
+
+    def described(self) -> str:
+        """What it is, in a few words."""
+        return "one-pass generator" if self.settings.stochastic else "median net"
+
+    def noise_maps(self, blocks: Blocks | None = None) -> list[NoiseMaps]:
         """The noise that one member needs."""
+        self.only(blocks)
         return self.network.noise_maps
 
-    @property
-    def halo(self) -> tuple[int, int]:
+    def halo(self, blocks: Blocks | None = None) -> tuple[int, int]:
         """Coarse cells and coarse frames to each side on which a fine value depends."""
+        self.only(blocks)
         reach, passes = self.network.reach, PASSES if self.settings.conserving else 0
         return reach.cells + passes, reach.frames + passes
 
-    def prepare(self, coarse: Tensor, static: Tensor | None = None, style: str | None = None) -> Window:
+    def prepare(
+        self,
+        coarse: Tensor,
+        static: Tensor | None = None,
+        style: str | None = None,
+        *,
+        blocks: Blocks | None = None,
+    ) -> Window:
         """Encode a coarse window.
 
         Parameters
@@ -190,8 +212,10 @@ class Generator(nn.Module):
             Standardised static fields on the fine grid.
         style : str, optional
             As in :meth:`style`.
+        blocks : tuple of int, optional
+            Fine cells per coarse cell along (time, y, x); those of the settings, the only ones.
         """
-        transform, blocks = self.settings.transform, self.settings.blocks
+        transform, blocks = self.settings.transform, self.only(blocks)
         filled = fill_gaps(coarse, reach=FILLED, beyond=transform.inverse(coarse.new_zeros(())))
         shown = ~coarse.isnan() if self.settings.masks else torch.ones_like(coarse, dtype=torch.bool)
         channels = [transform.features(filled), shown.to(coarse.dtype).unsqueeze(-3)]
@@ -210,7 +234,7 @@ class Generator(nn.Module):
                 shown = torch.cat([shown, fine], dim=2)
             conditions.append(shown)
         places = self.network.follow(velocity)
-        return Window(coarse, features, velocity, places, conditions, base, self.style(style))
+        return Window(coarse, features, velocity, places, conditions, base, self.style(style), blocks)
 
     def latent(self, window: Window, noise: Sequence[Tensor], *, conserve: bool = True) -> Tensor:
         """Latent fine field of one member, shape (B, T·L, S_y·M, S_x·N).
@@ -233,20 +257,6 @@ class Generator(nn.Module):
         wet = (coarse > 0).flatten(0, 1).any(0).to(coarse.dtype)
         side = 2 * PASSES + 1
         return nn.functional.max_pool2d(wet[None, None], side, stride=1, padding=PASSES)[0, 0] > 0
-
-    def finish(
-        self, window: Window, latent: Tensor, *, conserve: bool = True, passes: int = PASSES
-    ) -> Tensor:
-        """Physical fine field from a latent one, block means conserved if wanted and if the method conserves."""
-        if not (conserve and self.settings.conserving):
-            return self.settings.transform.inverse(latent)
-        return conserve_cells(
-            latent,
-            window.coarse,
-            transform=self.settings.transform,
-            blocks=self.settings.blocks,
-            passes=passes,
-        )
 
     def forward(self, window: Window, noise: Sequence[Tensor], *, passes: int = PASSES) -> Tensor:
         """One member, physical units, shape (B, T·L, S_y·M, S_x·N)."""

@@ -1,9 +1,9 @@
 """Mean + residual diffusion, the papers' method: v = v̄ + σ_r·r, r drawn by a few denoising steps.
 
 v̄ is the median net of ``median.py`` and σ_r the root mean square of what it leaves on the training windows, so that r
-is standardised: an unstandardised residual loses its spread under few steps (``diffusion.sample``). r is denoised on the
-fine grid given v̄ and the median net's features, from noise that is a function of place, and conserved like any latent
-value.
+is standardised: an unstandardised residual loses its spread under few steps (``diffusion.sample``). r is denoised on
+the fine grid given v̄ and the median net's features, from noise that is a function of place, and conserved like any
+latent value.
 
 Zero rain gets the latent value −0.4 instead of 0: a target at the very edge of the rectifier would come out as drizzle
 in every other cell. −0.4 lies as far below the edge as the detection limit of radars, 0.1 mm/h, above it.
@@ -11,10 +11,11 @@ in every other cell. −0.4 lies as far below the edge as the detection limit of
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import copy
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from torch import nn
@@ -22,9 +23,10 @@ from torch import nn
 from xdownscale.diffusion.denoise import Denoiser, Velocity
 from xdownscale.diffusion.sample import named_sampler
 from xdownscale.errors import FactorError
-from xdownscale.models.conserve import PASSES, conserve_cells
+from xdownscale.models.conserve import PASSES
 from xdownscale.models.generator import Generator, GeneratorSettings, Window
 from xdownscale.models.median import median_settings
+from xdownscale.models.method import Method
 from xdownscale.models.recipe import Attention
 from xdownscale.nn.advected_noise import NoiseMaps
 from xdownscale.nn.blocks import repeated
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xdownscale.diffusion.sample import Sampler
+    from xdownscale.kernels.blocks import Blocks
     from xdownscale.models.transform import Transform
 
 DRY = -0.4
@@ -107,9 +110,27 @@ class ResidualWindow(NamedTuple):
     """The texture that is wanted, (style,)."""
 
     @property
+    def velocity(self) -> None:
+        """Its noise is not advected."""
+
+    @property
+    def coarse(self) -> Tensor:
+        """Block means, NaN where missing."""
+        return self.window.coarse
+
+    @property
     def base(self) -> Tensor:
         """The interpolated coarse field."""
         return self.window.base
+
+    @property
+    def blocks(self) -> Blocks:
+        """Fine cells per coarse cell along (time, y, x)."""
+        return self.window.blocks
+
+    def styled(self, style: Tensor) -> ResidualWindow:
+        """The same with another style vector."""
+        return self._replace(style=style)
 
     def repeated(self, members: int) -> ResidualWindow:
         """The same for so many members at once, without a copy; of a single window."""
@@ -120,13 +141,16 @@ class ResidualWindow(NamedTuple):
         )
 
 
-class Residual(nn.Module):
+class Residual(Method):
     """A median net, and a denoiser of what it leaves.
 
     Parameters
     ----------
     settings : ResidualSettings
     """
+
+    core: ClassVar = (8, 32, 32)
+    """Its features lie on the fine grid."""
 
     def __init__(self, settings: ResidualSettings) -> None:
         super().__init__()
@@ -146,14 +170,39 @@ class Residual(nn.Module):
         self.styles = nn.Parameter(0.5 * torch.randn(len(settings.styles), settings.size.style))
 
     @property
-    def noise_maps(self) -> list[NoiseMaps]:
+    def kind(self) -> str:
+        """Its name in model files."""
+        return "residual"
+
+    @property
+    def trunk(self) -> Generator:
+        """The network whose weights others may start from."""
+        return self.mean
+
+    @property
+    def sampler(self) -> str | None:
+        """How members are drawn."""
+        return f"{self.settings.sampler}, {self.settings.drawn[1]} steps"
+
+    def sampled(self, sampler: str | None, steps: int | None) -> Residual:
+        """The same method with another sampler or number of steps; None keeps what it has, or takes the default."""
+        method = copy.copy(self)
+        name = self.settings.sampler if sampler is None else sampler
+        method.settings = replace(self.settings, sampler=name, steps=steps)
+        return method
+
+    def described(self) -> str:
+        """What it is, in a few words."""
+        attention = ", with attention" if self.settings.attention else ""
+        return f"median net + diffused residual (σ_r {self.settings.scale:.3g}{attention})"
+
+    def noise_maps(self, blocks: Blocks | None = None) -> list[NoiseMaps]:
         """The noise that one member needs: one value for every fine cell and step, or one for each step of sampling."""
-        frames, y, x = self.settings.blocks
+        frames, y, x = self.only(blocks)
         sampler, steps = self.settings.drawn
         return [NoiseMaps(steps if sampler.fresh else 1, (y, x), frames, (0, 0))]
 
-    @property
-    def halo(self) -> tuple[int, int]:
+    def halo(self, blocks: Blocks | None = None) -> tuple[int, int]:
         """Coarse cells and frames to each side on which a fine value depends.
 
         The denoiser's reach as often as it is asked, then the reach of what it is shown there.
@@ -161,21 +210,19 @@ class Residual(nn.Module):
         sampler, steps = self.settings.drawn
         asked = sampler.cost(steps)
         cells, frames = self.denoiser.reach
-        shown, passes = self.mean.halo, PASSES if self.settings.conserving else 0
+        shown, passes = self.mean.halo(blocks), PASSES if self.settings.conserving else 0
         return ceil(asked * cells) + 1 + shown[0] + passes, asked * frames + shown[1] + passes
 
-    def style(self, name: str | None = None) -> Tensor:
-        """The vector of a style: of a product by its name, or what the settings say by default."""
-        chosen = name or self.settings.default
-        if chosen is None:
-            return self.styles.mean(0)
-        return self.styles[self.settings.styles.index(chosen)]
-
     def prepare(
-        self, coarse: Tensor, static: Tensor | None = None, style: str | None = None
+        self,
+        coarse: Tensor,
+        static: Tensor | None = None,
+        style: str | None = None,
+        *,
+        blocks: Blocks | None = None,
     ) -> ResidualWindow:
         """Encode a coarse window; parameters as for the generator."""
-        window = self.mean.prepare(coarse, static, style or self.settings.default)
+        window = self.mean.prepare(coarse, static, style or self.settings.default, blocks=blocks)
         mean = self._bounded(self.mean.latent(window, [], conserve=False))
         known = self.denoiser.condition(window.features, mean)
         return ResidualWindow(window, mean, known, self.style(style))
@@ -186,20 +233,6 @@ class Residual(nn.Module):
         network = partial(self.denoiser, known=window.known, style=window.style)
         residual = sampler(Denoiser(network, Velocity()), lambda n: noise[0][:, :, n], steps=steps)
         return window.mean + self.settings.scale * residual
-
-    def finish(
-        self, window: ResidualWindow, latent: Tensor, *, conserve: bool = True, passes: int = PASSES
-    ) -> Tensor:
-        """Physical fine field from a latent one, block means conserved if wanted and if the method conserves."""
-        if not (conserve and self.settings.conserving):
-            return self.settings.transform.inverse(latent)
-        return conserve_cells(
-            latent,
-            window.window.coarse,
-            transform=self.settings.transform,
-            blocks=self.settings.blocks,
-            passes=passes,
-        )
 
     def forward(self, window: ResidualWindow, noise: Sequence[Tensor], *, passes: int = PASSES) -> Tensor:
         """One member, physical units, shape (B, T·L, S_y·M, S_x·N)."""

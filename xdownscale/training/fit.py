@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from xdownscale.models.methods import Method
+    from xdownscale.models.method import Method
     from xdownscale.models.recipe import Recipe, Schedule
     from xdownscale.training.patches import Batch, PatchSampler
 
@@ -72,7 +72,7 @@ def fit(
 
     Parameters
     ----------
-    model : Generator or Residual
+    model : Method
         Trained in place.
     training, validation : PatchSampler
         Windows to learn from and windows to judge by, from different events.

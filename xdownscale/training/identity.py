@@ -11,14 +11,13 @@ import numpy as np
 
 from xdownscale.errors import ModelFileError
 from xdownscale.models.artefact import tensors_hash
-from xdownscale.models.methods import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from xdownscale.models.generator import GeneratorSettings
-    from xdownscale.models.methods import Method
+    from xdownscale.models.method import Method
     from xdownscale.models.recipe import Recipe
     from xdownscale.training.data import TrainingData
     from xdownscale.training.patches import Source
@@ -53,7 +52,7 @@ def identity_of(
         "seed": seed,
         "recipe": {**plan.to_json(), "schedule": schedule},
         "method": {"kind": type(settings).__name__, **document},
-        "model": None if start is None else f"{kind_of(start)} {tensors_hash(start.state_dict())}",
+        "model": None if start is None else f"{start.kind} {tensors_hash(start.state_dict())}",
     }
     # as they come back from a file: tuples are lists there
     return dict(json.loads(json.dumps(found)))

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 from tqdm import tqdm
 
-from xdownscale.models.generator import Generator
+from xdownscale.models.kinds import kind_named
 from xdownscale.nn.fresh import FreshWeights
 from xdownscale.training.window import WindowLoss
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from xdownscale.models.method import Method
     from xdownscale.models.recipe import Recipe
     from xdownscale.training.patches import PatchSampler
 
@@ -23,7 +24,7 @@ RATE = 0.1
 
 
 def fit_style(
-    method: Generator,
+    method: Method,
     windows: PatchSampler,
     *,
     recipe: Recipe,
@@ -36,7 +37,7 @@ def fit_style(
 
     Parameters
     ----------
-    method : Generator
+    method : Method
         Not changed.
     windows : PatchSampler
         Windows of the sample.
@@ -83,16 +84,19 @@ def fit_style(
     return found, judge(start), judge(found)
 
 
-def with_vector(method: Generator, name: str, vector: Tensor) -> Generator:
-    """A generator that knows one style more, or an old one anew, and gives it by default."""
+def with_vector(method: Method, name: str, vector: Tensor) -> Method:
+    """A method that knows one style more, or an old one anew, and gives it by default."""
     styles = [*method.settings.styles] + ([] if name in method.settings.styles else [name])
     table = torch.zeros(len(styles), vector.numel(), dtype=vector.dtype)
     table[: len(method.settings.styles)] = method.styles.detach()
     table[styles.index(name)] = vector
     with FreshWeights(0):
-        calibrated = Generator(replace(method.settings, styles=tuple(styles), default=name))
+        calibrated = kind_named(method.kind).build(
+            replace(method.settings, styles=tuple(styles), default=name)
+        )
     calibrated.load_state_dict({**method.state_dict(), "styles": table})
-    return calibrated.eval()
+    made: Method = calibrated.eval()
+    return made
 
 
 def _source(seed: int) -> torch.Generator:

@@ -14,14 +14,14 @@ import torch
 from xdownscale.kernels.blocks import block_mean, block_repeat
 from xdownscale.models.conserve import drift
 from xdownscale.models.device import half_precision
-from xdownscale.models.generator import Window, draw_noise
+from xdownscale.models.generator import draw_noise
 from xdownscale.training.losses import ensemble_score
 from xdownscale.training.movement import movement_error
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from xdownscale.models.methods import Method
+    from xdownscale.models.method import Method
     from xdownscale.models.recipe import Recipe
     from xdownscale.training.patches import Batch
 
@@ -40,7 +40,7 @@ class Drawn(NamedTuple):
     drift: Tensor
     """How far off block means were before conservation; 0 without gradients."""
     velocity: Tensor | None
-    """Along which noise was carried, as in :class:`~xdownscale.models.generator.Window`; None if it was not."""
+    """Along which noise was carried, as in :class:`~xdownscale.models.method.Prepared`; None if it was not."""
 
 
 class WindowScore(Protocol):
@@ -77,7 +77,7 @@ def opened(method: Method, batch: Batch, device: torch.device) -> Opened:
 
     Parameters
     ----------
-    method : Generator or Residual
+    method : Method
     batch : Batch
         Windows of one product. One that the method does not know gets the default style.
     device : torch.device
@@ -86,7 +86,7 @@ def opened(method: Method, batch: Batch, device: torch.device) -> Opened:
     static = None if batch.static is None else torch.from_numpy(batch.static).to(device)
     coarse = block_mean(truth, method.settings.blocks)
     window = method.prepare(coarse, static, product_of(method, batch))
-    known = ~block_repeat(coarse.isnan(), method.settings.blocks)
+    known = ~block_repeat(coarse.isnan(), window.blocks)
     return Opened(window, coarse, torch.where(known, truth, window.base), known)
 
 
@@ -103,7 +103,7 @@ def draw(
 
     Parameters
     ----------
-    method : Generator or Residual
+    method : Method
         Draws them.
     batch : Batch
         Windows of one product. One that the method does not know gets the default style.
@@ -122,19 +122,18 @@ def draw(
         with torch.set_grad_enabled(torch.is_grad_enabled() and style is None):
             window, coarse, truth, known = opened(method, batch, source.device)
         if style is not None:
-            window = window._replace(style=style)
+            window = window.styled(style)
         for _ in range(members):
-            noise = draw_noise(method.noise_maps, coarse.shape, generator=source)
+            noise = draw_noise(method.noise_maps(), coarse.shape, generator=source)
             latents.append(method.latent(window, noise).float())
     shift = truth.new_zeros(())
     if settings.conserving and torch.is_grad_enabled():
         shifts = [
-            drift(latent, coarse, transform=settings.transform, blocks=settings.blocks) for latent in latents
+            drift(latent, coarse, transform=settings.transform, blocks=window.blocks) for latent in latents
         ]
         shift = torch.stack(shifts).mean()
     drawn = torch.stack([method.finish(window, latent, passes=passes) for latent in latents])
-    velocity = window.velocity if isinstance(window, Window) else None
-    return Drawn(torch.where(known, drawn, window.base), truth, known, window.base, shift, velocity)
+    return Drawn(torch.where(known, drawn, window.base), truth, known, window.base, shift, window.velocity)
 
 
 @dataclass(frozen=True)
