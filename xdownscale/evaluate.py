@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError, EmptyFieldError, TimeAxisError, ValueRangeError
+from xdownscale.errors import DimensionError, EmptyFieldError, ValueRangeError
 from xdownscale.field.checks import checked
 from xdownscale.field.warn import warn_user
 from xdownscale.metrics.alignment import placed
 from xdownscale.metrics.scorable import scorable
-from xdownscale.scoring.groups import OWN, By, Level, Part, Region, each, levels_of, pooled, stacked
+from xdownscale.scoring.groups import OWN, By, Region, levels_of
 from xdownscale.scoring.lazy import read_after, read_apart
 from xdownscale.scoring.provenance import origin
+from xdownscale.scoring.scores import Pairs, Plan, averaged, by_part, by_scale
 from xdownscale.scoring.table import scores_table
 
 if TYPE_CHECKING:
@@ -27,30 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "scores_table"]
 
 Models: TypeAlias = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray | xr.Dataset]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """What to score, and over what."""
-
-    metrics: dict[str, Metric]
-    dim: str | Iterable[Hashable] | None
-    member_dim: str
-    weights: xr.DataArray | None
-    asked: frozenset[str]
-    """Metrics that were named: they fail where a part of the cases is too small for them; others are left out."""
-
-
-@dataclass(frozen=True)
-class _Pairs:
-    """Observations and the forecasts of all models, on the same grid and times."""
-
-    observations: xr.DataArray
-    models: Mapping[str, xr.DataArray]
-
-    def each(self, change: Callable[[xr.DataArray], xr.DataArray]) -> _Pairs:
-        """The same change of them all."""
-        return _Pairs(change(self.observations), {name: change(model) for name, model in self.models.items()})
 
 
 def evaluate(
@@ -177,16 +151,16 @@ def evaluate(
         msg = 'there is no metric to compute. Name some, as in metrics=["mae"], or leave metrics out.'
         raise ValueRangeError(msg)
     pairs = _range_first(pairs, chosen)
-    plan = _Plan(
+    plan = Plan(
         metrics=chosen,
-        dim=dim if dim is None or isinstance(dim, str) else _averaged(pairs.observations, dim),
+        dim=dim if dim is None or isinstance(dim, str) else averaged(pairs.observations, dim),
         member_dim=member_dim,
-        weights=weights_of(weights, pairs.observations, _averaged(pairs.observations, dim)),
+        weights=weights_of(weights, pairs.observations, averaged(pairs.observations, dim)),
         asked=frozenset() if metrics is None else frozenset(chosen) - {"brier_score", "fss"},
     )
     if metrics is None and isinstance(by, Mapping) and any(isinstance(group, int) for group in by.values()):
         plan.metrics.pop("lag_autocorrelation_error", None)  # steps of one lead are no neighbours
-    scores = _by_scale(plan, pairs, scales, partial(_by_part, levels, inside, bootstrap))
+    scores = by_scale(plan, pairs, scales, partial(by_part, levels, inside, bootstrap))
     scores = _none_of_infinite(scores, infinite, pairs)
     if reference_name is not None:
         scores = scores.merge(skill(scores, reference_name), combine_attrs="override")
@@ -207,7 +181,7 @@ def _check_names(dim: Any, member_dim: Any) -> None:
         raise DimensionError(msg)
 
 
-def _range_first(pairs: _Pairs, metrics: Mapping[str, Metric]) -> _Pairs:
+def _range_first(pairs: Pairs, metrics: Mapping[str, Metric]) -> Pairs:
     """Lazy fields that are read once the range of all observations is known, where a metric needs it.
 
     Otherwise every frame would stay in memory until the last one is read.
@@ -286,7 +260,7 @@ def _finite(model: xr.DataArray, infinite: xr.DataArray) -> xr.DataArray:
     return model if infinite.chunks is None and not infinite else model.where(~xr.ufuncs.isinf(model), 0)
 
 
-def _none_of_infinite(scores: xr.Dataset, infinite: Mapping[str, xr.DataArray], pairs: _Pairs) -> xr.Dataset:
+def _none_of_infinite(scores: xr.Dataset, infinite: Mapping[str, xr.DataArray], pairs: Pairs) -> xr.Dataset:
     """Scores that are NaN for a model with infinite values: the cases that they ruin would drop out as if missing."""
     there = xr.concat(infinite.values(), dim=scores["model"])
     if there.chunks is None:
@@ -305,13 +279,7 @@ def _none_of_infinite(scores: xr.Dataset, infinite: Mapping[str, xr.DataArray], 
     return scores.where(~there)
 
 
-def _averaged(observations: xr.DataArray, dim: str | Iterable[Hashable] | None) -> tuple[str, ...]:
-    """Dimensions to average over."""
-    named = observations.dims if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
-    return tuple(str(name) for name in named)
-
-
-def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_dim: str) -> _Pairs:
+def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_dim: str) -> Pairs:
     """Models on the coordinates and in the units of the observations, which are missing where any model is."""
     from xdownscale.metrics.cases import pair
 
@@ -345,143 +313,4 @@ def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_d
         name: one.forecasts.assign_coords(observations.coords).assign_attrs(observations.attrs)
         for name, one in cases.items()
     }
-    return _Pairs(truth.assign_attrs(observations.attrs).rename(observations.name), aligned)
-
-
-def _by_scale(
-    plan: _Plan,
-    pairs: _Pairs,
-    scales: int | Sequence[int] | None,
-    score: Callable[..., xr.Dataset],
-) -> xr.Dataset:
-    """Scores of block means along ``scale``; without scales those of the fields themselves."""
-    if scales is None:
-        return score(plan, pairs)
-    from xdownscale.field.axes import find_axes
-    from xdownscale.metrics.labels import whole_numbers
-    from xdownscale.scoring.pooling import pool, pool_along
-
-    axes = find_axes(pairs.observations)
-    parts = []
-    for size in whole_numbers(scales, "scales"):
-        means = pairs.each(partial(pool, size=size, axes=axes))
-        along = partial(pool_along, size=size, axes=axes, centres=means.observations)
-        metrics = {name: metric for name, metric in plan.metrics.items() if name != "fss"}
-        weights = None if plan.weights is None else along(plan.weights)
-        scores = score(replace(plan, metrics=metrics, weights=weights), means, along)
-        if "fss" in plan.metrics:
-            window = replace(plan, metrics={"fss": partial(plan.metrics["fss"], scales=size)})
-            scores = scores.merge(score(window, pairs), combine_attrs="override")
-        parts.append(scores)
-    if np.ndim(scales) == 0:
-        return parts[0]
-    attrs = {"units": "cells", "long_name": "side of the blocks"}
-    return stacked(parts, [xr.DataArray(np.asarray(scales), dims="scale", name="scale", attrs=attrs)])
-
-
-def _by_part(
-    levels: list[Level],
-    inside: Part,
-    bootstrap: int | None,
-    plan: _Plan,
-    pairs: _Pairs,
-    along: Callable[[xr.DataArray], xr.DataArray] | None = None,
-) -> xr.Dataset:
-    """Scores of all combinations of groups and regions, along a dimension for each."""
-    parts: list[xr.Dataset | None] = []
-    for one in each(levels):
-        part = one.joined(inside)
-        part = part if along is None else pooled(part, along)
-        if part.empty:
-            parts.append(None)
-            continue
-        weights = None if plan.weights is None else part.cut(plan.weights, masked=False)
-        cases = pairs.each(part.cut)
-        parts.append(_with_bounds(replace(plan, weights=weights), cases, bootstrap))
-    example = next((part for part in parts if part is not None), None)
-    if example is None:
-        msg = "no case is left in any group and region: they do not overlap. Take fewer of them at once."
-        raise ValueRangeError(msg)
-    nothing = xr.full_like(example, np.nan)
-    return stacked([nothing if p is None else p for p in parts], [level.label for level in levels])
-
-
-def _with_bounds(plan: _Plan, pairs: _Pairs, bootstrap: int | None) -> xr.Dataset:
-    """All metrics of all models, and their intervals if asked for."""
-    scores = _score(plan, pairs)
-    if bootstrap is None:
-        return scores
-    return scores.merge(_intervals(plan, pairs, scores, bootstrap), combine_attrs="override")
-
-
-def _score(plan: _Plan, pairs: _Pairs) -> xr.Dataset:
-    """All metrics of all models."""
-    parts = []
-    for model in pairs.models.values():
-        scores = {}
-        for name, metric in plan.metrics.items():
-            try:
-                score = _call(metric, plan, pairs.observations, model)
-            except (DimensionError, TimeAxisError):  # frames or series too short for this metric
-                if name in plan.asked:
-                    raise
-                continue
-            scores[name] = score.rename(name).reset_coords(drop=True)
-        parts.append(xr.Dataset(scores))
-    label = xr.DataArray(list(pairs.models), dims="model", name="model")
-    return xr.concat(parts, label, join="outer", combine_attrs="override", data_vars="all", coords="minimal")
-
-
-def _call(metric: Metric, plan: _Plan, observations: xr.DataArray, model: xr.DataArray) -> xr.DataArray:
-    """One metric with those of the usual arguments that it takes."""
-    taken = inspect.signature(metric).parameters
-    usual = {
-        "dim": plan.dim,
-        "member_dim": plan.member_dim,
-        "weights": plan.weights,
-        "skipna": True,
-        "keep_attrs": False,
-    }
-    if "member_dim" not in taken:
-        model = model.mean(plan.member_dim, skipna=False)
-    score: Any = metric(
-        observations, model, **{name: value for name, value in usual.items() if name in taken}
-    )
-    if not isinstance(score, xr.DataArray | float | int | np.number):
-        msg = f"a metric gave a {type(score).__name__}; make it return an xarray.DataArray, or a number."
-        raise ValueRangeError(msg)
-    return score if isinstance(score, xr.DataArray) else xr.DataArray(float(score))
-
-
-def _intervals(plan: _Plan, pairs: _Pairs, scores: xr.Dataset, resamples: int) -> xr.Dataset:
-    """Bounds of scores by bootstrap of blocks of time.
-
-    Each block of about n^(1/3) of the n steps (Hall et al. 1995, doi:10.1093/biomet/82.3.561) is scored on its own.
-    Blocks are drawn with replacement, always in the same way; the deviation of the mean of the drawn from the mean of
-    all is added to the score of the whole. That is the plain block bootstrap for means, and its first order for
-    scores that are not means, as the RMSE.
-    """
-    from xdownscale.field.axes import find_axes
-    from xdownscale.metrics.labels import whole_number
-    from xdownscale.scoring.skill import bounds_of
-
-    resamples = whole_number(resamples, "bootstrap")
-    observations = pairs.observations
-    time = str(find_axes(observations, need_time=True).time)
-    named = _averaged(observations, plan.dim)
-    size = observations.sizes[time]
-    if time not in named or size < 4:
-        msg = (
-            f"bootstrap={resamples} draws blocks of {time!r}, which has {size} steps and must be among the averaged "
-            f"dimensions {named}. Give at least 4 steps, or leave bootstrap out."
-        )
-        raise DimensionError(msg)
-    parts = []
-    for steps in np.array_split(np.arange(size), size // round(size ** (1 / 3))):
-        block = Part({time: np.isin(np.arange(size), steps)})
-        weights = None if plan.weights is None else block.cut(plan.weights)
-        parts.append(_score(replace(plan, weights=weights), pairs.each(block.cut)))
-    blocks = xr.concat(
-        parts, "block", join="outer", combine_attrs="override", data_vars="all", coords="minimal"
-    )
-    return bounds_of(blocks, scores, resamples)
+    return Pairs(truth.assign_attrs(observations.attrs).rename(observations.name), aligned)
