@@ -7,7 +7,7 @@ from xdownscale.kernels.blocks import block_mean, block_repeat
 from xdownscale.kernels.resize import interpolate_cells
 from xdownscale.models import conserve
 from xdownscale.models.conserve import conserve_cells, drift, exact_step
-from xdownscale.models.transform import LogRain, Standard
+from xdownscale.models.transform import Bounded, LogRain, Standard
 
 BLOCKS = (3, 10, 10)
 
@@ -396,3 +396,45 @@ def test_factors_of_one_leave_the_offsets_as_they_are():
         latent.clone().requires_grad_(True), coarse, transform=LogRain(), blocks=(1, 1, 1)
     )
     torch.testing.assert_close(fine, learned.detach(), rtol=1e-6, atol=1e-6)
+
+
+LIMITED = [Bounded(50.0, 30.0, 0.0, 100.0), Bounded(5.0, 8.0), Bounded(0.3, 0.5, None, 1.0)]
+
+
+@pytest.mark.parametrize("transform", LIMITED)
+@pytest.mark.parametrize("learning", [False, True])
+def test_values_keep_their_limits_and_block_means_are_exact(transform, learning):
+    """Block means near and at both limits, and a latent field that goes far beyond them."""
+    source = torch.Generator().manual_seed(7)
+    low, high = (
+        (-4.0 if transform.low is None else transform.low),
+        (20.0 if transform.high is None else transform.high),
+    )
+    latent = 3 * torch.randn(1, 12, 40, 40, generator=source).double()
+    coarse = low + (high - low) * torch.rand(1, 4, 10, 10, generator=source).double()
+    coarse[..., :2, :], coarse[..., 2:4, :] = low, high
+    fine, _ = settled(latent, coarse, transform, learning=learning)
+    torch.testing.assert_close(block_mean(fine, SMALL), coarse, rtol=1e-9, atol=1e-9)
+    if transform.low is not None:
+        assert float(fine.min()) >= transform.low - 1e-9
+    if transform.high is not None:
+        assert float(fine.max()) <= transform.high + 1e-9
+    assert float(fine.var()) > 1e-3 * (high - low) ** 2
+
+
+def test_far_from_limits_a_bounded_field_moves_by_the_difference_towards_no_limit():
+    latent = torch.tensor([0.0, 0.2, 0.4, 0.6]).double().reshape(1, 1, 2, 2)
+    wind = Bounded(5.0, 1.0)
+    raised = exact_step(latent, torch.full((1, 1, 1, 1), 7.0).double(), transform=wind, blocks=(1, 2, 2))
+    torch.testing.assert_close(raised, wind.inverse(latent) + 1.7)
+    lowered = exact_step(latent, torch.full((1, 1, 1, 1), 2.65).double(), transform=wind, blocks=(1, 2, 2))
+    torch.testing.assert_close(lowered, wind.inverse(latent) / 2)
+
+
+def test_a_block_mean_beyond_a_limit_is_kept():
+    """Packed humidity of 100.2 %: the coarse field is right by definition."""
+    latent = torch.randn(1, 1, 4, 4, generator=torch.Generator().manual_seed(0)).double()
+    coarse = torch.full((1, 1, 1, 1), 100.2).double()
+    fine = exact_step(latent, coarse, transform=LIMITED[0], blocks=(1, 4, 4))
+    torch.testing.assert_close(block_mean(fine, (1, 4, 4)), coarse)
+    assert float(fine.max()) <= 100.2 + 1e-9

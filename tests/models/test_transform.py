@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from xdownscale.models.schema import parsed
-from xdownscale.models.transform import LogRain, Standard, transform_to_json
+from xdownscale.models.transform import Bounded, LogRain, Standard, transform_to_json
 
 
 @pytest.mark.parametrize("transform", [LogRain(), LogRain(0.05, 1.0), Standard(280.0, 9.0)])
@@ -39,13 +39,15 @@ def test_the_offset_moves_a_constant_block_to_what_is_wanted(transform):
     torch.testing.assert_close(moved, wanted)
 
 
-@pytest.mark.parametrize("transform", [LogRain(0.3, 1.1), Standard(2.0, 3.0)])
+@pytest.mark.parametrize(
+    "transform", [LogRain(0.3, 1.1), Standard(2.0, 3.0), Bounded(50.0, 20.0, 0.0, 100.0), Bounded(5.0, 2.0)]
+)
 def test_json_round_trip(transform):
     assert parsed(type(transform), transform_to_json(transform), "transform") == transform
 
 
 def test_only_own_transforms_travel():
-    with pytest.raises(TypeError, match="LogRain or Standard"):
+    with pytest.raises(TypeError, match="LogRain, Standard or Bounded"):
         transform_to_json(object())
 
 
@@ -92,3 +94,13 @@ def test_features_are_the_latent_value_and_for_rain_whether_there_is_any():
     torch.testing.assert_close(shown[0], torch.log1p(values / 0.2))
     assert shown[1].tolist() == [[0, 1], [1, 1]]
     torch.testing.assert_close(Standard(1.0, 2.0).features(values), ((values - 1) / 2)[None])
+
+
+def test_values_are_cut_at_their_limits_and_the_gradient_leaks_beyond():
+    humidity = Bounded(50.0, 25.0, 0.0, 100.0)
+    latent = torch.tensor([-3.0, -1.0, 0.0, 3.0], dtype=torch.float64, requires_grad=True)
+    values = humidity.inverse(latent)
+    assert values.tolist() == [0.0, 25.0, 50.0, 100.0]
+    values.sum().backward()
+    assert latent.grad.tolist() == [2.5, 25.0, 25.0, 2.5]
+    assert Bounded(5.0, 2.0).inverse(torch.tensor([-9.0, 90.0])).tolist() == [0.0, 185.0]

@@ -87,7 +87,15 @@ def _lazy_means(values: Any, weights: np.ndarray | None, blocks: Blocks, min_val
     )
 
 
-def match_means(fine: Any, coarse: Any, weights: np.ndarray, blocks: Blocks, *, ratio: bool) -> Any:
+def match_means(
+    fine: Any,
+    coarse: Any,
+    weights: np.ndarray,
+    blocks: Blocks,
+    *,
+    ratio: bool,
+    limits: tuple[float | None, float | None] = (None, None),
+) -> Any:
     """Fine values moved, one factor or shift for each block, until their weighted block means are the coarse ones.
 
     Parameters
@@ -101,7 +109,10 @@ def match_means(fine: Any, coarse: Any, weights: np.ndarray, blocks: Blocks, *, 
     blocks : tuple of int
         Block lengths (T, S_y, S_x).
     ratio : bool
-        Whether blocks are scaled (values that may not be negative) or shifted.
+        Whether blocks are scaled (rain) or shifted.
+    limits : (float or None, float or None)
+        The least and the largest value. Towards a limit all values of a shifted block are moved by the same share of
+        their distance from it, so that none passes it.
 
     Returns
     -------
@@ -117,23 +128,50 @@ def match_means(fine: Any, coarse: Any, weights: np.ndarray, blocks: Blocks, *, 
     """
     if isinstance(fine, np.ndarray):
         for lead in np.ndindex(fine.shape[:-3]):
-            _move(fine[lead], coarse, block_means(fine[lead], weights, blocks, 0.0), blocks, ratio=ratio)
+            _move(
+                fine[lead],
+                coarse,
+                block_means(fine[lead], weights, blocks, 0.0),
+                blocks,
+                ratio=ratio,
+                limits=limits,
+            )
         return fine
     means = block_means(fine, weights, blocks, 0.0)
-    return _move(fine, coarse.rechunk(means.chunks[-3:]), means, blocks, ratio=ratio)
+    return _move(fine, coarse.rechunk(means.chunks[-3:]), means, blocks, ratio=ratio, limits=limits)
 
 
-def _move(fine: Any, coarse: Any, means: Any, blocks: Blocks, *, ratio: bool) -> Any:
+def _move(
+    fine: Any,
+    coarse: Any,
+    means: Any,
+    blocks: Blocks,
+    *,
+    ratio: bool,
+    limits: tuple[float | None, float | None],
+) -> Any:
     """Scale or shift every block from its mean to the wanted one; an ndarray in place."""
-    step = np.where(means > 0, coarse / np.where(means > 0, means, 1), 1) if ratio else coarse - means
-    for axis, n in zip((-3, -2, -1), blocks, strict=True):
-        step = np.repeat(step, n, axis=axis)
-    step = step.astype(fine.dtype)
     if ratio:
-        fine *= step
-    else:
-        fine += step
+        fine *= _spread(np.where(means > 0, coarse / np.where(means > 0, means, 1), 1), blocks, fine.dtype)
+        return fine
+    move = coarse - means
+    end, share = coarse, np.zeros_like(move)
+    for limit, towards, farthest in zip(limits, (move < 0, move > 0), (np.minimum, np.maximum), strict=True):
+        if limit is not None:
+            end = np.where(towards, farthest(coarse, limit), end)
+            share = np.where(towards, move / np.where(towards, end - means, 1), share)
+    if limits != (None, None):
+        toward = _spread(share, blocks, fine.dtype)
+        fine += toward * (_spread(end, blocks, fine.dtype) - fine)
+    fine += _spread(np.where(share > 0, 0, move), blocks, fine.dtype)
     return fine
+
+
+def _spread(values: Any, blocks: Blocks, dtype: Any) -> Any:
+    """The value of every block at all its cells."""
+    for axis, n in zip((-3, -2, -1), blocks, strict=True):
+        values = np.repeat(values, n, axis=axis)
+    return values.astype(dtype)
 
 
 @dataclass(frozen=True)

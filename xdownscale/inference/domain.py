@@ -222,5 +222,5 @@ def _on_the_sphere(fine: Any, piece: Piece, model: Downscaler) -> Any:
     if areas is None or not settings.conserving or piece.factors.y * piece.factors.x == 1:
         return fine
     weights = areas.values.reshape(areas.shape[0], -1)
-    ratio = settings.transform.nonnegative
-    return match_means(fine, piece.values.data, weights, piece.factors.blocks, ratio=ratio)
+    ratio, limits = settings.transform.nonnegative, settings.transform.limits
+    return match_means(fine, piece.values.data, weights, piece.factors.blocks, ratio=ratio, limits=limits)

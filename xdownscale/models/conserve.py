@@ -7,7 +7,8 @@ One rule for every variable, on the latent value v with P = inverse(v):
    rims of cells that the network left nearly dry: bright rings in every member.) All but the last go further than that,
    and on where the last one went (the heavy ball of Polyak 1964, doi:10.1016/0041-5553(64)90137-5): five come about
    as near as eight plain ones.
-2. one exact cell-wise step on P: the ratio c/m for a non-negative field, the difference c − m otherwise.
+2. one exact cell-wise step on P: the ratio c/m for rain; otherwise the difference c − m, or, towards a limit that
+   values have, the same share of the distance from it (:func:`_within`).
 
 Dry cells give exactly zero. In a wet cell in which nothing was predicted v is raised until its largest values are wet:
 it rains a little where rain was least unlikely. (An even drizzle over the whole cell would be a square.)
@@ -95,7 +96,7 @@ def conserve_cells(
         return offset.clamp(-LARGEST, LARGEST) if transform.nonnegative else offset
 
     latent = transform.bound(latent)
-    if torch.is_grad_enabled() and not transform.nonnegative:
+    if torch.is_grad_enabled() and transform.limits == (None, None):
         missing = step(block_mean(transform.inverse(latent), blocks))
         moved = latent + interpolate_known(_total_offset(missing, known, blocks, passes), known, blocks)
         return exact_step(moved, coarse, transform=transform, blocks=blocks)
@@ -185,7 +186,7 @@ def exact_step(latent: Tensor, coarse: Tensor, *, transform: Transform, blocks: 
     obtained = mean(fine, blocks)
     wanted = _wanted(coarse, obtained)
     if not transform.nonnegative:
-        return fine + block_repeat(wanted - obtained, blocks)
+        return _within(fine, wanted, obtained, transform.limits, blocks)
     without = (obtained <= 0) & (wanted > 0)
     if bool(without.any()):
         _by_cells(fine, blocks)[without] = _raised(latent, without, transform, blocks)
@@ -197,6 +198,29 @@ def exact_step(latent: Tensor, coarse: Tensor, *, transform: Transform, blocks: 
         return exact
     tame = block_scale(fine, scale.clamp_max(2.0), blocks)
     return tame + (exact - tame).detach()
+
+
+def _within(
+    fine: Tensor, wanted: Tensor, obtained: Tensor, limits: tuple[float | None, float | None], blocks: Blocks
+) -> Tensor:
+    """Values moved to the wanted block means c, from m, so that none passes a limit; c − m is added without a limit.
+
+    Values of a cell are drawn towards the limit that lies in the direction of the move, all by the same share of their
+    distance: x + (low − x)·(m − c)/(m − low) downwards, x + (high − x)·(c − m)/(high − m) upwards. The mean is exact,
+    and the factor of x between 0 and 1. Where c itself lies beyond a limit, as rounding may have it, it is the limit.
+    """
+    move = wanted - obtained
+    moved = fine + block_repeat(move, blocks)
+    for limit, towards, farthest in zip(
+        limits, (move < 0, move > 0), (torch.minimum, torch.maximum), strict=True
+    ):
+        if limit is None or not bool(towards.any()):
+            continue
+        end = torch.where(towards, farthest(wanted, torch.full_like(wanted, limit)), wanted)
+        share = torch.where(towards, move / (end - obtained), 0.0).detach()
+        drawn = fine + (block_repeat(end, blocks) - fine) * block_repeat(share, blocks)
+        moved = torch.where(block_repeat(towards, blocks), drawn, moved)
+    return moved
 
 
 def _raised(latent: Tensor, chosen: Tensor, transform: Transform, blocks: Blocks) -> Tensor:

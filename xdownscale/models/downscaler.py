@@ -261,6 +261,7 @@ class Downscaler:
                 f"  factors     {self.factors}",
                 f"  variable    {self.variable.name} [{self.variable.units or 'n/a'}]",
                 f"  quantity    {self.quantity.told()}",
+                f"  values      {self.method.settings.transform.told()}",
                 f"  method      {self.method.described()}, {number:,} weights",
                 f"  reach       {cells} coarse cells, {frames} coarse steps",
                 f"  fine grid   {spacing}, {step}",

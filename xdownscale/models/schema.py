@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, Final, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from xdownscale.errors import ModelFileError, XDownscaleError
-from xdownscale.models.transform import LogRain, Standard, Transform
+from xdownscale.models.transform import Bounded, LogRain, Standard, Transform
 
 T = TypeVar("T")
 
@@ -28,6 +28,8 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "step": (1e-30, 1e30),
     "steps": (0, 1e12),
     "mean": (-1e30, 1e30),
+    "low": (-1e30, 1e30),
+    "high": (-1e30, 1e30),
     "gain": (-1e30, 1e30),
 }
 """Least and largest value of a number by the name of its field. Scores and seeds may be any."""
@@ -62,7 +64,7 @@ def parsed(kind: type[T], value: object, where: str) -> T:
     xdownscale.errors.ModelFileError: the document of the model file says transform.mean='280', which is not a number
     """
     told = _mapping(value, where)
-    if kind in (LogRain, Standard):
+    if kind in (Bounded, LogRain, Standard):
         told = {key: each for key, each in told.items() if key != "name"}
     hints = get_type_hints(kind)
     known = {each.name: each for each in fields(cast("Any", kind))}
@@ -110,7 +112,7 @@ def _composed(hint: Any, value: object, where: str, key: str) -> Any:
 
 def _transform(value: object, where: str) -> Transform:
     """A value transform, told by its name."""
-    known: dict[str, type[Transform]] = {"LogRain": LogRain, "Standard": Standard}
+    known: dict[str, type[Transform]] = {"LogRain": LogRain, "Standard": Standard, "Bounded": Bounded}
     name = _mapping(value, where).get("name")
     if not isinstance(name, str) or name not in known:
         msg = f"{where}.name"

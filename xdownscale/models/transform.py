@@ -2,7 +2,8 @@
 
 A transform owns four things: the latent value, its inverse, the channels that show a coarse field to a network, and the
 latent offset that brings an obtained block mean closer to the wanted one. Rain is zero-inflated and heavy-tailed and
-gets :class:`LogRain`; a field without a rectifier gets :class:`Standard`.
+gets :class:`LogRain`; a field with limits, such as relative humidity, gets :class:`Bounded`; any other
+:class:`Standard`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,12 @@ class Transform(Protocol):
     """What a method needs to know about values."""
 
     nonnegative: ClassVar[bool]
+    """Whether much of a field is exactly zero, as of rain."""
     channels: ClassVar[int]
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """The least and the largest physical value of a field that is not rain; None without a limit."""
 
     def forward(self, values: Tensor) -> Tensor:
         """Physical values to latent values."""
@@ -43,6 +49,9 @@ class Transform(Protocol):
 
     def bound(self, latent: Tensor) -> Tensor:
         """The latent value within the bounds in which offsets still act."""
+
+    def told(self) -> str:
+        """What becomes of values, in a few words."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +72,7 @@ class LogRain:
 
     nonnegative: ClassVar[bool] = True
     channels: ClassVar[int] = 2
+    limits: ClassVar[tuple[float | None, float | None]] = (0.0, None)
 
     def forward(self, values: Tensor) -> Tensor:
         """log(1 + P/ε)."""
@@ -84,6 +94,10 @@ class LogRain:
     def offset(self, wanted: Tensor, obtained: Tensor) -> Tensor:
         """δ = gain·log((c + ε)/(m + ε))."""
         return self.gain * torch.log((wanted + self.epsilon) / (obtained + self.epsilon))
+
+    def told(self) -> str:
+        """What becomes of values, in a few words."""
+        return f"logarithmic above {self.epsilon:g}, zero is exact"
 
     def bound(self, latent: Tensor) -> Tensor:
         """Within [−3, 7.5]; beyond, only gradients that lead back inside pass."""
@@ -128,6 +142,11 @@ class Standard:
     nonnegative: ClassVar[bool] = False
     channels: ClassVar[int] = 1
 
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """None."""
+        return (None, None)
+
     def forward(self, values: Tensor) -> Tensor:
         """(x − mean)/scale."""
         return (values - self.mean) / self.scale
@@ -148,10 +167,47 @@ class Standard:
         """Unbounded."""
         return latent
 
+    def told(self) -> str:
+        """What becomes of values, in a few words."""
+        return f"standardised by {self.mean:.4g} and {self.scale:.3g}"
+
+
+@dataclass(frozen=True)
+class Bounded(Standard):
+    """v = (x − mean)/scale, x = mean + scale·v within limits: wind speed, humidity, radiation, cloud cover.
+
+    Parameters
+    ----------
+    low, high : float or None
+        The least and the largest value; None without a limit.
+    """
+
+    low: float | None = 0.0
+    high: float | None = None
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """The least and the largest value."""
+        return (self.low, self.high)
+
+    def told(self) -> str:
+        """What becomes of values, in a few words."""
+        low, high = (("any" if limit is None else f"{limit:g}") for limit in self.limits)
+        return f"{super().told()}, within {low} and {high}"
+
+    def inverse(self, latent: Tensor) -> Tensor:
+        """The value mean + scale·v, cut at the limits; the gradient leaks beyond them, the value does not."""
+        values = super().inverse(latent)
+        within = values.clamp(self.low, self.high)
+        if torch.is_grad_enabled() and latent.requires_grad:
+            beyond = values - within
+            return within + LEAK * (beyond - beyond.detach())
+        return within
+
 
 def transform_to_json(transform: Transform) -> dict[str, Any]:
     """Name and parameters, for the model file; :func:`xdownscale.models.schema.parsed` reads them."""
     if not isinstance(transform, (LogRain, Standard)):
-        msg = f"a model file holds LogRain or Standard, not {type(transform).__name__}"
+        msg = f"a model file holds LogRain, Standard or Bounded, not {type(transform).__name__}"
         raise TypeError(msg)
     return {"name": type(transform).__name__, **asdict(transform)}

@@ -16,11 +16,12 @@ from xdownscale.field.checks import checked, name_of
 from xdownscale.field.compare import check_same
 from xdownscale.field.gaps import contiguous
 from xdownscale.field.grid import check_regular
+from xdownscale.field.limits import limits_of
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.static import static_on_grid
 from xdownscale.field.units import to_units
 from xdownscale.models.generator import StaticField
-from xdownscale.models.transform import LogRain, Standard
+from xdownscale.models.transform import Bounded, LogRain, Standard
 from xdownscale.training.blocks import hold_out
 from xdownscale.training.patches import Source
 
@@ -108,11 +109,14 @@ def alike(
 
 
 def transform_for(fields: Sequence[xr.DataArray]) -> Transform:
-    """Logarithmic and rectified for rain, standardised for anything else."""
+    """Logarithmic and rectified for rain, standardised for anything else, within the limits that the quantity has."""
     if quantity_of(fields[0]).precipitation:
         return LogRain()
     values = np.concatenate([np.asarray(field.values, np.float64).ravel() for field in fields])
-    return Standard(float(np.nanmean(values)), float(np.nanstd(values)) or 1.0)
+    mean, scale = float(np.nanmean(values)), float(np.nanstd(values)) or 1.0
+    limits = {limits_of(field) for field in fields}
+    low, high = limits.pop() if len(limits) == 1 else (None, None)
+    return Standard(mean, scale) if low is high is None else Bounded(mean, scale, low, high)
 
 
 def magnitude(sources: Sequence[Source], transform: Transform) -> float:
