@@ -1,7 +1,7 @@
 """Fields that can be scored: arrays of real numbers without markers of missing data and without infinities.
 
-Fields to be scored may be wrong, so negative rain is scored as it is; an infinite member is refused, because it would count
-as a missing case and so improve the score.
+Fields to be scored may be wrong, so negative rain is scored as it is; an infinite member is refused, because it would
+count as a missing case and so improve the score.
 """
 
 from __future__ import annotations
