@@ -187,14 +187,14 @@ def test_a_file_that_turns_out_to_be_damaged_while_it_is_read_is_one_line(
 
 
 def test_members_of_another_name_are_scored(fine, tmp_path, capsys):
-    members = xr.concat([rain(), rain(seed=1), rain(seed=2)], "number")
+    members = xr.concat([rain(), rain(seed=1), rain(seed=2)], "draw")
     members.to_netcdf(tmp_path / "ensemble.nc")
     words = ["evaluate", str(tmp_path / "ensemble.nc"), str(tmp_path / "s.nc"), "--observations", str(fine)]
     assert main(words) == 1
-    assert "number" in capsys.readouterr().err
-    assert main([*words, "--member-dim", "number", "--metrics", "crps_ensemble"]) == 0
+    assert "draw" in capsys.readouterr().err
+    assert main([*words, "--member-dim", "draw", "--metrics", "crps_ensemble"]) == 0
     with xr.open_dataset(tmp_path / "s.nc") as scores:
-        wanted = xdownscale.evaluate(members, rain(), member_dim="number", metrics=["crps_ensemble"])
+        wanted = xdownscale.evaluate(members, rain(), member_dim="draw", metrics=["crps_ensemble"])
         xr.testing.assert_allclose(scores["crps_ensemble"], wanted["crps_ensemble"])
 
 

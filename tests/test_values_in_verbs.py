@@ -229,7 +229,7 @@ def test_seeds_and_members_of_every_type_of_whole_numbers(coarse, dtype):
     )
 
 
-@pytest.mark.parametrize("seed", [1.0, True, "1", None, -1])
+@pytest.mark.parametrize("seed", [1.0, True, "1", None])
 def test_other_seeds_are_refused(coarse, seed):
     fine = xdownscale.tutorial.rain((6, 40, 40))
     for call in (
@@ -238,7 +238,7 @@ def test_other_seeds_are_refused(coarse, seed):
         lambda: xdownscale.calibrate(fine, "rain-10x3", seed=seed),
         lambda: xdownscale.tutorial.rain((1, 9, 9), seed=seed),
     ):
-        with pytest.raises(FactorError, match="seed is a whole number of at least 0"):
+        with pytest.raises(FactorError, match="seed is a whole number"):
             call()
     with pytest.raises(FactorError, match="members is a whole number of at least 1"):
         coarse.sr.downscale(**MODEL, members=seed if seed != 1 or seed is True else 0.5)

@@ -131,7 +131,7 @@ def evaluate(
     from xdownscale.scoring.choice import choose
     from xdownscale.scoring.skill import skill
 
-    observations = scorable(observations, "observations")
+    observations = checked(scorable(observations, "observations"), "observations", allow_missing=True)
     models = {
         name: _forecast(each, f"forecasts[{name!r}]" if name else "forecasts")
         for name, each in _models(forecasts).items()

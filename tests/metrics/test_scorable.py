@@ -57,12 +57,14 @@ def test_scores_of_one_field_take_fields_of_numbers(name):
             function(other, **ONE_FIELD[name])
 
 
-def test_negative_rain_of_a_forecast_is_scored_and_of_observations_refused():
+def test_negative_rain_is_scored_and_refused_by_evaluate_in_observations():
     observations, ensemble = sample()
     low = (ensemble - 1).assign_attrs(ensemble.attrs)
     np.testing.assert_allclose(metrics.bias(observations, low), metrics.bias(observations, ensemble) - 1)
+    below = (observations - 1).assign_attrs(observations.attrs)
+    np.testing.assert_allclose(metrics.bias(below, ensemble), metrics.bias(observations, ensemble) + 1)
     with pytest.raises(ValueRangeError, match="negative") as error:
-        metrics.mae((observations - 1).assign_attrs(observations.attrs), ensemble)
+        evaluate(ensemble, below)
     assert ".where(observations >= 0)" in str(error.value)
 
 

@@ -120,5 +120,5 @@ def test_fss_weighs_frames_and_keeps_dims():
 @pytest.mark.parametrize("scale", [0, 13])
 def test_fss_windows_fit(scale):
     observations, ensemble = sample()
-    with pytest.raises(DimensionError, match="do not fit"):
+    with pytest.raises((DimensionError, ValueRangeError), match=r"do not fit|whole numbers"):
         fss(observations, ensemble, thresholds=1, scales=scale)

@@ -79,9 +79,8 @@ def piece_of(field: xr.DataArray, axes: Axes, model: Downscaler, factors: Factor
         values = values / values.dtype.type(factors.time)  # of a fine step, as they were learned
     time = axes.time or "time"
     if model.method.settings.transform.nonnegative:
-        values = values.clip(
-            min=0.0
-        )  # rounding of packed files: a negative mean would turn what is drawn around
+        # Negative rounding of packed files would change the sign of all that is drawn in a cell.
+        values = values.clip(min=0.0)
     if axes.time is None:
         values = values.expand_dims(time)
     coords = refine_coords(field, axes, factors)

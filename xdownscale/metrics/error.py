@@ -57,7 +57,7 @@ def mse(
     DimensionError
         If observations, forecasts, weights and `dim` do not fit each other.
     ValueRangeError
-        If values are infinite or mark missing data, or observed rain is negative.
+        If values are infinite or mark missing data.
     UnitsError
         If the units of the forecasts cannot be converted to those of the observations.
 

@@ -1,6 +1,6 @@
 """Fields that can be scored: arrays of real numbers without markers of missing data and without infinities.
 
-A forecast may be wrong, so negative rain in it is scored as it is; an infinite member is refused, because it would
+Fields to be scored may be wrong, so negative rain is scored as it is; an infinite member is refused, because it would
 count as a missing case and so improve the score.
 """
 
@@ -24,7 +24,7 @@ def scorable(field: Any, name: str) -> xr.DataArray:
     field : DataArray
         Observations or forecasts.
     name : str
-        What messages call it; "observations" may hold no negative rain.
+        What messages call it.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def scorable(field: Any, name: str) -> xr.DataArray:
     EmptyFieldError
         If it has no cells.
     ValueRangeError
-        If it holds infinities, markers of missing data, anything but real numbers or, in observations, negative rain.
+        If it holds infinities, markers of missing data, or anything but real numbers.
 
     Examples
     --------
@@ -48,8 +48,6 @@ def scorable(field: Any, name: str) -> xr.DataArray:
     if not isinstance(field, xr.DataArray):
         msg = f"{name} are a {type(field).__name__}; pass an xarray.DataArray{_way_out(field)}"
         raise DimensionError(msg)
-    if name == "observations":
-        return checked(field, name, allow_missing=True)
     finite: xr.DataArray = checked(field, name, allow_missing=True, forecast=True)
     if finite.chunks is None:
         _refuse_infinite(finite.values, name=name)
