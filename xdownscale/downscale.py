@@ -12,6 +12,7 @@ from xdownscale.field.arguments import seed_number, whole_number
 from xdownscale.field.axes import find_axes
 from xdownscale.field.change import (
     check_dims_of_tree,
+    check_field,
     fields_of,
     only_field,
     with_grid_as_coords,
@@ -131,6 +132,7 @@ def downscale(
     """
     from xdownscale.model.device import chosen_device
 
+    check_field(field)
     check_gaps(gaps)
     wish = _Wish(
         members=whole_number(members, "members", least=1),

@@ -251,7 +251,8 @@ def _evaluate_variables(
         )
     if len(parts) == 1:
         return parts[shared[0]]
-    return xr.merge([part.rename({v: f"{name}_{v}" for v in part.data_vars}) for name, part in parts.items()])
+    named = [part.rename({v: f"{name}_{v}" for v in part.data_vars}) for name, part in parts.items()]
+    return xr.merge(named, compat="no_conflicts", join="outer")
 
 
 def _add_reference(models: dict[str, xr.DataArray], reference: Any) -> str | None:

@@ -198,10 +198,11 @@ def _from_cf(field: xr.DataArray, role: str) -> Iterator[str]:
     """Dimensions that CF attributes name: ``axis``, ``standard_name``, ``units``."""
     import cf_xarray  # noqa: F401  registers .cf
 
+    labels = field.coords.to_dataset().cf  # attributes of the field itself are none of its matter
     if role == "member":
-        names: list[Hashable] = list(field.cf.standard_names.get(_CF_MEMBER, []))
+        names: list[Hashable] = list(labels.standard_names.get(_CF_MEMBER, []))
     else:
-        names = [*field.cf.axes.get(_CF_AXIS[role], []), *field.cf.coordinates.get(_CF_COORDINATE[role], [])]
+        names = [*labels.axes.get(_CF_AXIS[role], []), *labels.coordinates.get(_CF_COORDINATE[role], [])]
     for name in names:
         if name in field.dims:
             yield str(name)

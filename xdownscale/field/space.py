@@ -133,7 +133,7 @@ def edges(field: Source, dim: str) -> np.ndarray | None:
     Raises
     ------
     DimensionError
-        If latitudes lie beyond the poles.
+        If latitudes lie beyond the poles, or labels are no numbers.
     """
     label = labels_of(field, dim)
     globe = is_latitude(label)
@@ -144,6 +144,8 @@ def edges(field: Source, dim: str) -> np.ndarray | None:
         cuts = end_at_poles(bounds.values.astype(np.float64)) if globe else bounds.values.astype(np.float64)
         if bool((cuts[:, 0] != cuts[:, 1]).all()):
             return cuts
+    if not bool(np.isfinite(label.values).all()):
+        raise DimensionError(_unknown(label))
     width = label.attrs.get(WIDTH)
     if width is None and label.size < 2:
         return None
