@@ -93,12 +93,6 @@ GRIDS = {
         ("latitude", "longitude"),
         AREA,
     ),
-    "half precision": (
-        lambda n, m: (_even(40, 0.25, n).astype("f2"), _even(5, 0.25, m).astype("f2")),
-        DEGREES,
-        ("latitude", "longitude"),
-        AREA,
-    ),
     "to the poles": (lambda n, m: (_to_poles(n), _even(0, 360 / m, m)), DEGREES, ("lat", "lon"), AREA),
     "globe": (
         lambda n, m: (_even(-90 + 90 / n, 180 / n, n), _even(180 / m, 360 / m, m)),
@@ -391,7 +385,7 @@ CONTAINERS = ("array", "dataset", "crowd", "tree", "numpy", "no variables", "onl
 CHUNKS = (None, (1, 4, 4), (2, 3, 5), (100, 100, 100), (4, 1, 7))
 METHODS = ("nearest", "linear", "bicubic", "conservative")
 BY = ((2, 2, 2), (1, 2, 2), (1, 1, 1), (3, 1, 1), (1, 1, 3), (2, 3, 1), (1, 5, 2), (7, 7, 7))
-ODD_BY = ((0, 1, 1), (1, -1, 1), (1, 2.0, 1), (True, 1, 1), (1, "2", 1), (1, None, 1), (10**12, 1, 1), (np.int8(2), np.uint64(2), 1))
+ODD_BY = ((0, 1, 1), (1, -1, 1), (1, 2.0, 1), (True, 1, 1), (1, "2", 1), (1, None, 1), (10**20, 1, 1), (np.int8(2), np.uint64(2), 1))
 OPTIONS = (
     {"dims": "right"}, {"dims": {"y": "nowhere"}}, {"dims": {"rows": "y"}}, {"dims": {"y": "x", "x": "x"}}, {"dims": {"y": 5}},
     {"boundary": "trim"}, {"boundary": "pad"}, {"gaps": "split"}, {"gaps": "split", "boundary": "trim"},
@@ -677,7 +671,7 @@ def _contained(odd, field):
         dataset["station"] = ("station", ["a", "b"])
         last = dataset[name].dims[-1]
         dataset["along"] = (last, np.arange(dataset.sizes[last]))
-        dataset["still"] = dataset[name].isel({dataset[name].dims[0]: 0}, drop=True)
+        dataset["still"] = dataset[name].isel({dataset[name].dims[0]: slice(1)}).rename({dataset[name].dims[0]: "once"})
         dataset["again"] = dataset[name].astype(str)
         dataset.attrs = {"Conventions": "CF-1.8", "history": 5}
     if odd.container == "tree":

@@ -289,7 +289,8 @@ def _finite(model: xr.DataArray, infinite: xr.DataArray) -> xr.DataArray:
 
 def _none_of_infinite(scores: xr.Dataset, infinite: Mapping[str, xr.DataArray], pairs: _Pairs) -> xr.Dataset:
     """Scores that are NaN for a model with infinite values: the cases that they ruin would drop out as if missing."""
-    there = xr.concat(infinite.values(), dim=scores["model"])
+    # a coordinate of the fields, such as their grid mapping, is none of the scores
+    there = xr.concat(infinite.values(), dim=scores["model"]).reset_coords(drop=True)
     if there.chunks is None:
         named = [name or "the forecasts" for name, some in infinite.items() if some]
         if not named:

@@ -137,6 +137,7 @@ def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, nee
     Axes(y='lat', x='lon', time='time', member=None)
     """
     found = check_dims(field, dims or {})
+    check_named(field)
     for role in ("time", "y", "x", "member"):
         if role not in found:
             name = next((n for n in _candidates(field, role) if n not in found.values()), None)
@@ -179,6 +180,20 @@ def check_dims(field: xr.DataArray | xr.Dataset, dims: Mapping[str, str]) -> dic
         msg = f"dims gives one dimension two roles: {dict(dims)}. Pass a different name for each."
         raise DimensionError(msg)
     return dict(dims)
+
+
+def check_named(field: xr.DataArray) -> None:
+    """Raise where a dimension has no name, or one that is no text: no label, attribute or option could refer to it.
+
+    Parameters
+    ----------
+    field : DataArray
+        Any field.
+    """
+    for dim in field.dims:
+        if not isinstance(dim, str) or not dim:
+            msg = f'a dimension is called {dim!r}, which is no name. Give it one: field.rename({{{dim!r}: "time"}}).'
+            raise DimensionError(msg)
 
 
 def _candidates(field: xr.DataArray, role: str) -> Iterator[str]:
