@@ -16,9 +16,7 @@ import pandas as pd
 import xarray as xr
 from hypothesis import strategies as st
 
-METRES = {
-    axis: {"standard_name": f"projection_{axis}_coordinate", "units": "m"} for axis in ("y", "x")
-}
+METRES = {axis: {"standard_name": f"projection_{axis}_coordinate", "units": "m"} for axis in ("y", "x")}
 DEGREES = {
     "y": {"standard_name": "latitude", "units": "degrees_north"},
     "x": {"standard_name": "longitude", "units": "degrees_east"},
@@ -146,7 +144,12 @@ GRIDS = {
         ("y", "x"),
         UNSURE,
     ),
-    "all labels nan": (lambda n, m: (np.full(n, np.nan), np.full(m, np.nan)), DEGREES, ("lat", "lon"), UNSURE),
+    "all labels nan": (
+        lambda n, m: (np.full(n, np.nan), np.full(m, np.nan)),
+        DEGREES,
+        ("lat", "lon"),
+        UNSURE,
+    ),
     "one label for all": (lambda n, m: (np.zeros(n), np.zeros(m)), METRES, ("y", "x"), UNSURE),
     "unsorted": (lambda n, m: (_even(0, 1, n), np.roll(_even(0, 1, m), 1)), METRES, ("y", "x"), UNSURE),
     "huge labels": (lambda n, m: (_even(1, 1, n) * 1e300, _even(0, 1, m)), METRES, ("y", "x"), UNSURE),
@@ -197,7 +200,12 @@ GRIDS = {
     "curvilinear date line": (lambda n, m: (_even(40, 1, n), _even(178, 1, m)), "2-D", ("y", "x"), UNSURE),
     "curvilinear pole": (lambda n, m: (_even(88, 0.5, n), _even(0, 360 / m, m)), "2-D", ("y", "x"), UNSURE),
     "curvilinear with a nan": (lambda n, m: (_even(40, 1, n), _even(5, 1, m)), "2-D nan", ("y", "x"), UNSURE),
-    "curvilinear all nan": (lambda n, m: (_even(40, 1, n), _even(5, 1, m)), "2-D all nan", ("y", "x"), UNSURE),
+    "curvilinear all nan": (
+        lambda n, m: (_even(40, 1, n), _even(5, 1, m)),
+        "2-D all nan",
+        ("y", "x"),
+        UNSURE,
+    ),
     "curvilinear in time": (lambda n, m: (_even(40, 1, n), _even(5, 1, m)), "3-D", ("y", "x"), UNSURE),
     "curvilinear fill": (lambda n, m: (_even(40, 1, n), _even(5, 1, m)), "2-D fill", ("y", "x"), UNSURE),
     "curvilinear constant": (lambda n, m: (np.full(n, 40.0), np.full(m, 5.0)), "2-D", ("y", "x"), UNSURE),
@@ -250,13 +258,19 @@ TIMES = {
     "all nat": lambda n: np.full(n, np.datetime64("NaT", "ns")),
     "text": lambda n: np.array([f"2000-01-01T{i:02d}" for i in range(n)]),
     "years": lambda n: 2000 + np.arange(n),
-    "a little uneven": lambda n: _hours(n) + np.random.default_rng(0).integers(-9, 9, n) * np.timedelta64(100, "ms"),
-    "months": lambda n: np.datetime64("2000-01", "M").astype("M8[ns]")
-    if n == 0
-    else (np.datetime64("2000-01", "M") + np.arange(n)).astype("M8[ns]"),
+    "a little uneven": lambda n: (
+        _hours(n) + np.random.default_rng(0).integers(-9, 9, n) * np.timedelta64(100, "ms")
+    ),
+    "months": lambda n: (
+        np.datetime64("2000-01", "M").astype("M8[ns]")
+        if n == 0
+        else (np.datetime64("2000-01", "M") + np.arange(n)).astype("M8[ns]")
+    ),
     "lead times": lambda n: np.arange(n) * np.timedelta64(3600 * 10**9, "ns"),
     "lead times in hours": lambda n: (np.arange(n), {"units": "hours", "standard_name": "forecast_period"}),
-    "dates": lambda n: np.array([datetime.date(2000, 1, 1) + datetime.timedelta(i) for i in range(n)], object),
+    "dates": lambda n: np.array(
+        [datetime.date(2000, 1, 1) + datetime.timedelta(i) for i in range(n)], object
+    ),
     "periods": lambda n: pd.period_range("2000-01", periods=n, freq="M"),
     "time zones": lambda n: pd.date_range("2000-01-01", periods=n, freq="h", tz="UTC"),
     "a none": lambda n: _replaced(_cf("noleap")(n), 1, None),
@@ -267,7 +281,19 @@ TIMES = {
     "nan": lambda n: np.full(n, np.nan),
 }
 
-BOUNDS = ("none", "start", "centre", "end", "turned", "undecoded", "wrong shape", "not there", "no width", "nan", "own")
+BOUNDS = (
+    "none",
+    "start",
+    "centre",
+    "end",
+    "turned",
+    "undecoded",
+    "wrong shape",
+    "not there",
+    "no width",
+    "nan",
+    "own",
+)
 
 # ── what is measured: name, attributes, how time is merged ("refused": no mean; None: left open) ─────────────────────
 
@@ -304,7 +330,11 @@ QUANTITIES = {
     "standard name of numbers": ("tas", {"units": "K", "standard_name": 7}, None),
     "standard name garbage": ("tas", {"units": "K", "standard_name": "???  detection_minimum x"}, None),
     "standard name empty": ("rain", {"units": "mm", "standard_name": ""}, None),
-    "standard name of two": ("n", {"units": "1", "standard_name": "air_temperature number_of_observations"}, None),
+    "standard name of two": (
+        "n",
+        {"units": "1", "standard_name": "air_temperature number_of_observations"},
+        None,
+    ),
     "methods garbage": ("tas", {"units": "K", "cell_methods": "nonsense: (("}, None),
     "methods empty": ("tas", {"units": "K", "cell_methods": ""}, None),
     "methods of numbers": ("tas", {"units": "K", "cell_methods": 3}, None),
@@ -380,12 +410,33 @@ DTYPES = (
 )  # fmt: skip
 VALUES = ("gamma", "constant", "zero", "huge", "tiny", "negative", "growing", "one wet")
 MASKS = ("none", "some", "half", "all", "one step", "all but one", "board")
-EXTRAS = ("none", "level", "member", "number", "bands", "no labels", "start", "empty", "doubles", "nan", "two")
+EXTRAS = (
+    "none",
+    "level",
+    "member",
+    "number",
+    "bands",
+    "no labels",
+    "start",
+    "empty",
+    "doubles",
+    "nan",
+    "two",
+)
 CONTAINERS = ("array", "dataset", "crowd", "tree", "numpy", "no variables", "only text", "coordinate")
 CHUNKS = (None, (1, 4, 4), (2, 3, 5), (100, 100, 100), (4, 1, 7))
 METHODS = ("nearest", "linear", "bicubic", "conservative")
 BY = ((2, 2, 2), (1, 2, 2), (1, 1, 1), (3, 1, 1), (1, 1, 3), (2, 3, 1), (1, 5, 2), (7, 7, 7))
-ODD_BY = ((0, 1, 1), (1, -1, 1), (1, 2.0, 1), (True, 1, 1), (1, "2", 1), (1, None, 1), (10**20, 1, 1), (np.int8(2), np.uint64(2), 1))
+ODD_BY = (
+    (0, 1, 1),
+    (1, -1, 1),
+    (1, 2.0, 1),
+    (True, 1, 1),
+    (1, "2", 1),
+    (1, None, 1),
+    (10**20, 1, 1),
+    (np.int8(2), np.uint64(2), 1),
+)
 OPTIONS = (
     {"dims": "right"}, {"dims": {"y": "nowhere"}}, {"dims": {"rows": "y"}}, {"dims": {"y": "x", "x": "x"}}, {"dims": {"y": 5}},
     {"boundary": "trim"}, {"boundary": "pad"}, {"gaps": "split"}, {"gaps": "split", "boundary": "trim"},
@@ -547,7 +598,10 @@ def _coords(odd, field):
     y, x = (None, dims[-1]) if len(own) == 1 else dims[-2:]
     rows, columns = labels(field.sizes.get(y, 1), field.sizes[x])
     if attrs == "cells":
-        coords = {"lat": ((x,), 40 + np.arange(columns.size), DEGREES["y"]), "lon": ((x,), columns, DEGREES["x"])}
+        coords = {
+            "lat": ((x,), 40 + np.arange(columns.size), DEGREES["y"]),
+            "lon": ((x,), columns, DEGREES["x"]),
+        }
     elif isinstance(attrs, str):
         coords = _curved(attrs, rows, columns, (time, y, x), field.sizes)
     else:
@@ -593,7 +647,7 @@ def _with_extra(odd, field):
         "start": ("start", np.array(["2000-01-01", "2000-01-02"], "M8[ns]")),
         "two": ("level", [1.0, 2.0]),
     }.get(odd.extra)
-    if labels is None:
+    if labels is None or labels[0] in field.dims:
         return field
     dim, given = labels
     size = 2 if given is None else len(given)
@@ -622,7 +676,9 @@ def _bounds(odd, dataset):
         variable = ((dim, "bnds"), both, {"units": 5} if odd.bounds == "undecoded" else {})
         if odd.bounds == "wrong shape":
             variable = ((dim, "bnds"), np.concatenate([both, both[:, :1]], axis=1))
-        dataset = dataset.assign({name: variable}) if odd.seed % 2 else dataset.assign_coords({name: variable})
+        dataset = (
+            dataset.assign({name: variable}) if odd.seed % 2 else dataset.assign_coords({name: variable})
+        )
     return dataset
 
 
@@ -643,7 +699,7 @@ def _both(odd, label):
     share = {"start": 0, "end": 1}.get(odd.bounds, 0.5)
     numbers = values.astype(float) if values.dtype.kind in "iuf" else values
     if values.dtype.kind in "Mm":
-        first = numbers - (width.astype("m8[ns]").astype("i8") * share).astype("i8").astype("m8[ns]")
+        first = numbers - np.array(int(width.astype("i8")) * share).astype("i8").astype(width.dtype)
     else:
         first = numbers - width * share
     both = np.stack([first, first + width], axis=1)
@@ -671,7 +727,9 @@ def _contained(odd, field):
         dataset["station"] = ("station", ["a", "b"])
         last = dataset[name].dims[-1]
         dataset["along"] = (last, np.arange(dataset.sizes[last]))
-        dataset["still"] = dataset[name].isel({dataset[name].dims[0]: slice(1)}).rename({dataset[name].dims[0]: "once"})
+        dataset["still"] = (
+            dataset[name].isel({dataset[name].dims[0]: slice(1)}).rename({dataset[name].dims[0]: "once"})
+        )
         dataset["again"] = dataset[name].astype(str)
         dataset.attrs = {"Conventions": "CF-1.8", "history": 5}
     if odd.container == "tree":
@@ -691,7 +749,8 @@ def _contained(odd, field):
 _PRIMES = st.sampled_from((1, 2, 3, 4, 5, 6, 7, 8, 11, 13))
 
 ODDITIES = {
-    "sizes": st.tuples(_PRIMES, _PRIMES, _PRIMES) | st.sampled_from(((0, 4, 4), (4, 0, 4), (2, 2, 2), (49, 2, 2))),
+    "sizes": st.tuples(_PRIMES, _PRIMES, _PRIMES)
+    | st.sampled_from(((0, 4, 4), (4, 0, 4), (2, 2, 2), (49, 2, 2))),
     "order": st.permutations((0, 1, 2)).map(tuple),
     "names": st.sampled_from(sorted(NAMES)),
     "grid": st.sampled_from(sorted(GRIDS)),
@@ -715,7 +774,11 @@ ODDITIES = {
 def odd_fields(draw):
     """Descriptions with up to five oddities on a grid, in a calendar and of a quantity that are in order."""
     plain = {
-        "grid": draw(st.sampled_from(("metres", "sphere", "sphere southwards", "no labels", "single precision", "curvilinear"))),
+        "grid": draw(
+            st.sampled_from(
+                ("metres", "sphere", "sphere southwards", "no labels", "single precision", "curvilinear")
+            )
+        ),
         "times": draw(st.sampled_from(("hours", "days", "noleap", "360_day", "none"))),
         "quantity": draw(st.sampled_from(("rain rate", "rain flux", "temperature", "said sum"))),
         "chunks": draw(st.sampled_from((None, None, (2, 3, 5)))),

@@ -16,7 +16,9 @@ FAILED = {}
 """Fields that once gave a wrong result or an error of somebody else's, by what was wrong."""
 
 
-@settings(derandomize=True, max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    derandomize=True, max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 @given(odd_fields())
 def test_an_odd_field_is_refused_or_right(odd):
     examine(odd)
