@@ -1,13 +1,13 @@
-"""Fields as people have them, and worse: does every verb give a right result, or an error of the package's own?
+"""Odd fields: each verb gives a right result, or an error of the package.
 
     python benchmarks/odd_fields.py 2000
     python benchmarks/odd_fields.py 500 --seed 7 --json odd.json
 
-Hypothesis draws descriptions of fields (`tests/odd_fields.py`): names, dimensions, types, calendars, attributes, bounds,
-markers, masks, chunks, containers. Each field goes through `coarsen`, back through `interpolate`, through `interpolate`
-and `evaluate` with itself; every twentieth also through all metrics, `downscale` and `train`. `tests/odd_laws.py` says
-what is right. An example is right if every verb gave a right result, refused if at least one raised an error of the
-package and the others were right, wrong if a law is broken, foreign if anything else was raised.
+Hypothesis draws descriptions of fields (`tests/odd_fields.py`): names, dimensions, types, calendars, attributes,
+bounds, markers, masks, chunks, containers. Each field goes through `coarsen`, back through `interpolate`, through
+`interpolate` and `evaluate` with itself; some go through all metrics, `downscale` and `train`, too (`--slow`).
+`tests/odd_laws.py` says what is right. An example is right if every verb gave a right result, refused if at least one
+raised an error of the package and the others were right, wrong if a law is broken, foreign if anything else was raised.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, Phase
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.odd_fields import Odd, odd_fields
-from tests.odd_laws import Foreign, examine
+from tests.odd_laws import ForeignError, examine
 
 SLOW = 20
 """One in so many examples is downscaled and learned from as well."""
@@ -45,7 +45,7 @@ class Tally:
         """Examine one field."""
         try:
             done = examine(odd, slow=slow)
-        except Foreign as error:
+        except ForeignError as error:
             cause = error.__cause__
             self._fail("foreign", odd, f"{error.args[0]}: {type(cause).__name__}: {cause}", cause)
         except AssertionError as error:

@@ -7,7 +7,7 @@ below, so that a failing example is one line of code.
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 from dataclasses import dataclass
 
 import cftime
@@ -49,7 +49,7 @@ PLAIN, AREA, UNSURE = "plain", "area", "unsure"
 
 
 def _even(first, width, count):
-    return first + width * np.arange(count)
+    return first + width * np.arange(float(count))
 
 
 def _round(labels, west=-180.0):
@@ -268,9 +268,7 @@ TIMES = {
     ),
     "lead times": lambda n: np.arange(n) * np.timedelta64(3600 * 10**9, "ns"),
     "lead times in hours": lambda n: (np.arange(n), {"units": "hours", "standard_name": "forecast_period"}),
-    "dates": lambda n: np.array(
-        [datetime.date(2000, 1, 1) + datetime.timedelta(i) for i in range(n)], object
-    ),
+    "dates": lambda n: np.array([dt.date(2000, 1, 1) + dt.timedelta(i) for i in range(n)], object),
     "periods": lambda n: pd.period_range("2000-01", periods=n, freq="M"),
     "time zones": lambda n: pd.date_range("2000-01-01", periods=n, freq="h", tz="UTC"),
     "a none": lambda n: _replaced(_cf("noleap")(n), 1, None),
@@ -438,9 +436,11 @@ ODD_BY = (
     (np.int8(2), np.uint64(2), 1),
 )
 OPTIONS = (
-    {"dims": "right"}, {"dims": {"y": "nowhere"}}, {"dims": {"rows": "y"}}, {"dims": {"y": "x", "x": "x"}}, {"dims": {"y": 5}},
+    {"dims": "right"}, {"dims": {"y": "nowhere"}}, {"dims": {"rows": "y"}}, {"dims": {"y": "x", "x": "x"}},
+    {"dims": {"y": 5}},
     {"boundary": "trim"}, {"boundary": "pad"}, {"gaps": "split"}, {"gaps": "split", "boundary": "trim"},
-    {"min_valid": 0.0}, {"min_valid": 0.5}, {"min_valid": np.nan}, {"min_valid": "all"}, {"min_valid": None}, {"keep_attrs": False},
+    {"min_valid": 0.0}, {"min_valid": 0.5}, {"min_valid": np.nan}, {"min_valid": "all"}, {"min_valid": None},
+    {"keep_attrs": False},
     {"time_method": "mean"}, {"time_method": "sum"}, {"time_method": "point"}, {"time_method": 5}, {"boundary": None},
 )  # fmt: skip
 
@@ -683,35 +683,35 @@ def _bounds(odd, dataset):
 
 
 def _both(odd, label):
+    """First and last edge of every cell, as odd as the description says; None where labels have no width."""
     values = label.values
-    if values.size < 2:
+    dates = (
+        values.dtype == object and len({getattr(value, "calendar", None) for value in values} - {None}) == 1
+    )
+    if (
+        values.size < 2
+        or not (dates or values.dtype.kind in "fiuMm")
+        or any(value is None for value in values)
+    ):
         return None
-    if values.dtype == object:
-        if not hasattr(values[0], "calendar") or any(v is None for v in values):
-            return None
-        if len({v.calendar for v in values}) > 1:
-            return None
-        width = values[1] - values[0]
-    elif values.dtype.kind in "fiuMm":
-        width = values[-1] - values[-2]
-    else:
-        return None
-    share = {"start": 0, "end": 1}.get(odd.bounds, 0.5)
-    numbers = values.astype(float) if values.dtype.kind in "iuf" else values
-    if values.dtype.kind in "Mm":
-        first = numbers - np.array(int(width.astype("i8")) * share).astype("i8").astype(width.dtype)
-    else:
-        first = numbers - width * share
-    both = np.stack([first, first + width], axis=1)
-    if odd.bounds == "turned":
-        both = both[:, ::-1]
     if odd.bounds == "no width":
-        both = np.stack([values, values], axis=1)
+        return np.stack([values, values], axis=1)
+    if odd.bounds == "undecoded":
+        return np.stack([np.arange(values.size), 1 + np.arange(values.size)], axis=1).astype(float)
+    both = _edges(values, {"start": 0, "end": 1}.get(odd.bounds, 0.5))
     if odd.bounds == "nan" and both.dtype.kind in "fMm":
         both[0] = np.nan if both.dtype.kind == "f" else np.datetime64("NaT")
-    if odd.bounds == "undecoded":
-        both = np.stack([np.arange(values.size), 1 + np.arange(values.size)], axis=1).astype(float)
-    return both
+    return both[:, ::-1] if odd.bounds == "turned" else both
+
+
+def _edges(values, share):
+    """Edges of cells with a label at a share of their width."""
+    values = values.astype(float) if values.dtype.kind in "iuf" else values
+    width = values[-1] - values[-2]
+    before = width * share
+    if values.dtype.kind in "Mm":
+        before = np.array(int(width.astype("i8") * share)).astype(width.dtype)
+    return np.stack([values - before, values - before + width], axis=1)
 
 
 def _contained(odd, field):

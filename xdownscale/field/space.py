@@ -84,8 +84,8 @@ def _check_no_other_labels(field: Source, dim: str) -> None:
     if dim in field.coords and field.coords[dim].dtype.kind not in "fiu":
         label = field.coords[dim]
         msg = (
-            f"{dim!r} holds {label.dtype} labels, which do not say where cells lie. Give it numbers, "
-            f"field.assign_coords({{{dim!r}: numpy.arange({label.size}.0)}}), or leave them out: field.drop_vars({dim!r})."
+            f"{dim!r} holds {label.dtype} labels, which do not say where cells lie. Leave them out, "
+            f"field.drop_vars({dim!r}), or number it: field.assign_coords({{{dim!r}: numpy.arange({label.size})}})."
         )
         raise DimensionError(msg)
 

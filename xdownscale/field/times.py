@@ -95,8 +95,9 @@ def _check_calendars(label: xr.DataArray) -> None:
     other = next((at for at, calendar in enumerate(calendars) if calendar != calendars[0]), None)
     if other is not None:
         msg = (
-            f"{label.name!r} begins in the calendar {calendars[0]!r} and goes on in {calendars[other]!r} at index {other}. "
-            f"Convert each part, part.convert_calendar({calendars[0]!r}), before they are put together."
+            f"{label.name!r} begins in the calendar {calendars[0]!r} and goes on in {calendars[other]!r} at index "
+            f"{other}. Take one part, field.isel({label.dims[0]}=slice(0, {other})), or convert the calendars of the "
+            f"parts before they are put together: part.convert_calendar({calendars[0]!r})."
         )
         raise TimeAxisError(msg)
 
