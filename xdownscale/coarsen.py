@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from xdownscale.errors import ValueRangeError
+from xdownscale.field.arguments import is_number
 from xdownscale.field.arrays import ordered, unordered
 from xdownscale.field.attrs import keeps_attrs, result_attrs
 from xdownscale.field.block_means import block_means
@@ -99,7 +100,7 @@ def coarsen(
     array([[[ 2.5,  4.5],
             [10.5, 12.5]]])
     """
-    if not 0 <= min_valid <= 1:
+    if not is_number(min_valid) or not 0 <= min_valid <= 1:
         msg = f"min_valid is a share between 0 and 1, got {min_valid!r}. Pass for example min_valid=0.5."
         raise ValueRangeError(msg)
     factors = Factors.parse(spatial, temporal)

@@ -14,6 +14,7 @@ from xdownscale.field.axes import find_axes
 from xdownscale.field.cell_methods import fine_methods
 from xdownscale.field.change import (
     check_dims_of_tree,
+    check_field,
     fields_of,
     only_field,
     with_grid_as_coords,
@@ -132,6 +133,7 @@ def downscale(
     """
     from xdownscale.models.device import chosen_device
 
+    check_field(field)
     check_gaps(gaps)
     check_no_tree(field, like)
     members, seed, tile = whole_number(members, "members", least=1), seed_number(seed), _checked_tile(tile)

@@ -225,7 +225,8 @@ def _evaluate_variables(
         )
     if len(parts) == 1:
         return parts[shared[0]]
-    return xr.merge([part.rename({v: f"{name}_{v}" for v in part.data_vars}) for name, part in parts.items()])
+    named = [part.rename({v: f"{name}_{v}" for v in part.data_vars}) for name, part in parts.items()]
+    return xr.merge(named, compat="no_conflicts", join="outer")
 
 
 def _add_reference(models: dict[str, xr.DataArray], reference: Any) -> str | None:
@@ -262,7 +263,8 @@ def _finite(model: xr.DataArray, infinite: xr.DataArray) -> xr.DataArray:
 
 def _none_of_infinite(scores: xr.Dataset, infinite: Mapping[str, xr.DataArray], pairs: Pairs) -> xr.Dataset:
     """Scores that are NaN for a model with infinite values: the cases that they ruin would drop out as if missing."""
-    there = xr.concat(infinite.values(), dim=scores["model"])
+    # a coordinate of the fields, such as their grid mapping, is none of the scores
+    there = xr.concat(infinite.values(), dim=scores["model"]).reset_coords(drop=True)
     if there.chunks is None:
         named = [name or "the forecasts" for name, some in infinite.items() if some]
         if not named:

@@ -137,6 +137,7 @@ def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, nee
     Axes(y='lat', x='lon', time='time', member=None)
     """
     found = check_dims(field, dims or {})
+    check_named(field)
     for role in ("time", "y", "x", "member"):
         if role not in found:
             name = next((n for n in _candidates(field, role) if n not in found.values()), None)
@@ -181,6 +182,20 @@ def check_dims(field: xr.DataArray | xr.Dataset, dims: Mapping[str, str]) -> dic
     return dict(dims)
 
 
+def check_named(field: xr.DataArray) -> None:
+    """Raise where a dimension has no name, or one that is no text: no label, attribute or option could refer to it.
+
+    Parameters
+    ----------
+    field : DataArray
+        Any field.
+    """
+    for dim in field.dims:
+        if not isinstance(dim, str) or not dim:
+            msg = f'a dimension is called {dim!r}, which is no name. Give it one: field.rename({{{dim!r}: "time"}}).'
+            raise DimensionError(msg)
+
+
 def _candidates(field: xr.DataArray, role: str) -> Iterator[str]:
     """Dimensions that may have this role, the best founded first."""
     lead = lead_dim(field) if role == "time" else None
@@ -198,10 +213,11 @@ def _from_cf(field: xr.DataArray, role: str) -> Iterator[str]:
     """Dimensions that CF attributes name: ``axis``, ``standard_name``, ``units``."""
     import cf_xarray  # noqa: F401  registers .cf
 
+    labels = field.coords.to_dataset().cf  # attributes of the field itself are none of its matter
     if role == "member":
-        names: list[Hashable] = list(field.cf.standard_names.get(_CF_MEMBER, []))
+        names: list[Hashable] = list(labels.standard_names.get(_CF_MEMBER, []))
     else:
-        names = [*field.cf.axes.get(_CF_AXIS[role], []), *field.cf.coordinates.get(_CF_COORDINATE[role], [])]
+        names = [*labels.axes.get(_CF_AXIS[role], []), *labels.coordinates.get(_CF_COORDINATE[role], [])]
     for name in names:
         if name in field.dims:
             yield str(name)

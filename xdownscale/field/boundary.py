@@ -47,6 +47,8 @@ def fit(field: Source, axes: Axes, factors: Factors, boundary: str = "exact") ->
     check_boundary(boundary)
     sizes = {axes.y: factors.y, axes.x: factors.x} | ({axes.time: factors.time} if axes.time else {})
     for dim, factor in sizes.items():
+        if dim not in field.dims:  # the grid of a Dataset has no dimension without labels
+            continue
         rest = field.sizes[dim] % factor
         if rest == 0:
             continue

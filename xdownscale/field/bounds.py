@@ -31,6 +31,10 @@ NOTES = ("bounds", WIDTH, POSITION, FINER, FINER_CELLS, COARSER, COARSER_CELLS)
 """What a change of grid writes about a label; what was written about the label before is not true any more."""
 
 
+_VERTICES = ("bnds", "bounds", "cell_edges")
+"""Names for the second dimension of new bounds; the first that has not another size."""
+
+
 @dataclass(frozen=True)
 class Bounds:
     """Bounds of a coordinate.
@@ -136,7 +140,10 @@ def labelled(
     if bounds is None or isinstance(field, xr.DataArray):
         return {own: written(xr.Variable(dim, labels, attrs), bounded=False)}
     found = find_bounds(field, dim)
-    name, vertex = (found.name, found.vertex) if found else (f"{own}_bnds", "bnds")
+    free = next(
+        dim for dim in _VERTICES if field.sizes.get(dim, 2) == 2
+    )  # corners of other cells may be more
+    name, vertex = (found.name, found.vertex) if found else (f"{own}_bnds", free)
     edges = bounds[:, ::-1] if found and found.turned else bounds
     return {
         own: written(xr.Variable(dim, labels, {**attrs, "bounds": name}), bounded=True),

@@ -70,8 +70,9 @@ def apply_change(
     Raises
     ------
     DimensionError
-        If dimensions are not found.
+        If dimensions are not found, or `field` is nothing of xarray's.
     """
+    check_field(field)
     if isinstance(field, xr.DataTree):
         return _change_tree(field, change, dims, need_time=need_time, line=line if history else None)
     if isinstance(field, xr.Dataset):
@@ -84,6 +85,27 @@ def apply_change(
     values = even_chunks(variable.data)
     result = xr.DataArray(values, dims=variable.dims, coords=coords, name=field.name, attrs=attrs)
     return refer_to_mapping(result, field, coords)
+
+
+def check_field(field: Any) -> None:
+    """Raise where a field has no names of dimensions, as arrays of numpy have none.
+
+    Parameters
+    ----------
+    field : any
+        What was passed.
+
+    Raises
+    ------
+    DimensionError
+        For anything but a DataArray, a Dataset or a DataTree.
+    """
+    if not isinstance(field, (xr.DataArray, xr.Dataset, xr.DataTree)):
+        msg = (
+            f"a field is an xarray.DataArray, Dataset or DataTree, not {type(field).__name__}. Name its dimensions, "
+            f'as in xarray.DataArray(field, dims=("time", "y", "x")).'
+        )
+        raise DimensionError(msg)
 
 
 def only_field(field: Source, *, dims: Mapping[str, str] | None = None) -> xr.DataArray:

@@ -247,10 +247,10 @@ def refine_coords(field: Source, axes: Axes, factors: Factors) -> Coordinates:
         return coordinate
 
     others = others_of(field, axes, narrow, coords, split, split_points)
-    if axes.time in narrow:
+    if axes.time in narrow and axes.time in field.dims:
         steps = np.arange(field.sizes[axes.time] * factors.time) // factors.time
         others |= followed(field, axes.time, coords, others, steps)
-    lone = any(field.sizes[dim] == 1 for dim in axes.spatial if dim in narrow)
+    lone = any(field.sizes.get(dim) == 1 for dim in axes.spatial if dim in narrow)
     untrue = curvilinear(field, axes) or () if lone else ()  # the width of a lone cell is unknown
     true = coords | {name: coordinate for name, coordinate in others.items() if name not in untrue}
     return move_transforms(true, field, axes, {dim: 1 / n for dim, n in narrow.items()})

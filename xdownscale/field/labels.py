@@ -20,8 +20,8 @@ _PROJECTED = {"projection_x_coordinate", "projection_y_coordinate"}
 
 def holds_times(coordinate: xr.DataArray | xr.Variable) -> bool:
     """Whether a coordinate holds datetime64 or cftime values."""
-    if np.issubdtype(coordinate.dtype, np.datetime64):
-        return True
+    if isinstance(coordinate.dtype, np.dtype) and coordinate.dtype.kind == "M":
+        return True  # pandas has types of its own for time zones and periods
     first = coordinate.values.flat[0] if coordinate.dtype == object and coordinate.size else None
     return hasattr(first, "calendar")
 

@@ -35,6 +35,9 @@ _STRICT = 1e-3
 _EXACT = 1e-11
 """Share of the spacing that double precision may have lost on the way through a coarse grid."""
 
+_MOST_DECIMALS = 300
+"""Powers of ten end a little above this in double precision."""
+
 _ORIGIN_SHIFT = 0.2764
 """Moves the edge of rounding to where labels hardly ever lie: they lie on whole, half or quarter cells."""
 
@@ -48,9 +51,10 @@ def spacing(field: Source, dim: str) -> float:
     Raises
     ------
     DimensionError
-        If the labels are not evenly spaced.
+        If the labels are not evenly spaced, or no numbers.
     """
     if not has_labels(field, dim):
+        _check_no_other_labels(field, dim)
         return 1.0
     label, labels = labels_of(field, dim), numbers_of(field, dim)
     if not bool(np.isfinite(labels).all()):
@@ -73,6 +77,17 @@ def _between_polar_rows(label: xr.DataArray, labels: np.ndarray) -> np.ndarray:
         return labels
     first, last = polar_rows(labels, label.attrs.get(WIDTH))
     return labels[first : labels.size - last]
+
+
+def _check_no_other_labels(field: Source, dim: str) -> None:
+    """Raise where labels of text, dates or truths tell nothing of the cells: those of new ones would be made up."""
+    if dim in field.coords and field.coords[dim].dtype.kind not in "fiu":
+        label = field.coords[dim]
+        msg = (
+            f"{dim!r} holds {label.dtype} labels, which do not say where cells lie. Leave them out, "
+            f"field.drop_vars({dim!r}), or number it: field.assign_coords({{{dim!r}: numpy.arange({label.size})}})."
+        )
+        raise DimensionError(msg)
 
 
 def _unknown(label: xr.DataArray) -> str:
@@ -133,7 +148,7 @@ def edges(field: Source, dim: str) -> np.ndarray | None:
     Raises
     ------
     DimensionError
-        If latitudes lie beyond the poles.
+        If latitudes lie beyond the poles, or labels are no numbers.
     """
     label = labels_of(field, dim)
     globe = is_latitude(label)
@@ -144,6 +159,8 @@ def edges(field: Source, dim: str) -> np.ndarray | None:
         cuts = end_at_poles(bounds.values.astype(np.float64)) if globe else bounds.values.astype(np.float64)
         if bool((cuts[:, 0] != cuts[:, 1]).all()):
             return cuts
+    if not bool(np.isfinite(label.values).all()):
+        raise DimensionError(_unknown(label))
     width = label.attrs.get(WIDTH)
     if width is None and label.size < 2:
         return None
@@ -286,9 +303,8 @@ def _tidy(values: np.ndarray, coordinate: xr.DataArray) -> np.ndarray:
     dtype = coordinate.dtype if coordinate.dtype.kind == "f" else np.dtype(np.float64)
     largest = max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
     tolerance = (1.5 if dtype.itemsize < 8 else 16) * _epsilon(dtype) * largest
-    decimals = max(
-        0, math.floor(-math.log10(tolerance)) - 1
-    )  # so coarse that labels fit by intent, not by chance
+    decimals = math.floor(-math.log10(tolerance)) - 1  # so coarse that labels fit by intent, not by chance
+    decimals = min(max(0, decimals), _MOST_DECIMALS)
     rounded = np.round(values, decimals)
     near = bool((np.abs(rounded - values) <= tolerance).all())
     return (rounded if near else values).astype(dtype)

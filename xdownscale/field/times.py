@@ -78,12 +78,28 @@ def check_times(field: Source, dim: str) -> bool:
     label = labels_of(field, dim)
     if not (holds_times(label) or label.dtype.kind == "m"):
         raise TimeAxisError(_no_times(label))
-    if label.dtype.kind in "mM" and bool(np.isnat(label.values).any()):
-        at = int(np.flatnonzero(np.isnat(label.values))[0])
-        drop = f"field.isel({dim}=field.{label.name}.notnull().values)"
-        msg = f"{label.name!r} is missing at index {at}. Drop it: {drop}."
+    missing = label.isnull().values
+    if bool(missing.any()):
+        drop = f"field.isel({dim}=field[{label.name!r}].notnull().values)"
+        msg = f"{label.name!r} is missing at index {int(np.flatnonzero(missing)[0])}. Drop it: {drop}."
         raise TimeAxisError(msg)
+    _check_calendars(label)
     return True
+
+
+def _check_calendars(label: xr.DataArray) -> None:
+    """Raise where labels are of several calendars, which have no time in common."""
+    if label.dtype != object:
+        return
+    calendars = [getattr(time, "calendar", None) for time in label.values.flat]
+    other = next((at for at, calendar in enumerate(calendars) if calendar != calendars[0]), None)
+    if other is not None:
+        msg = (
+            f"{label.name!r} begins in the calendar {calendars[0]!r} and goes on in {calendars[other]!r} at index "
+            f"{other}. Take one part, field.isel({label.dims[0]}=slice(0, {other})), or convert the calendars of the "
+            f"parts before they are put together: part.convert_calendar({calendars[0]!r})."
+        )
+        raise TimeAxisError(msg)
 
 
 def _no_times(label: xr.DataArray) -> str:

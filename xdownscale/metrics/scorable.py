@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 
 from xdownscale.errors import DimensionError, ValueRangeError
+from xdownscale.field.axes import check_named
 from xdownscale.field.checks import checked
 
 
@@ -34,7 +35,7 @@ def scorable(field: Any, name: str) -> xr.DataArray:
     Raises
     ------
     DimensionError
-        If it is no DataArray.
+        If it is no DataArray, or a dimension has no name.
     EmptyFieldError
         If it has no cells.
     ValueRangeError
@@ -48,6 +49,7 @@ def scorable(field: Any, name: str) -> xr.DataArray:
     if not isinstance(field, xr.DataArray):
         msg = f"{name} are a {type(field).__name__}; pass an xarray.DataArray{_way_out(field)}"
         raise DimensionError(msg)
+    check_named(field)
     finite: xr.DataArray = checked(field, name, allow_missing=True, forecast=True)
     if finite.chunks is None:
         _refuse_infinite(finite.values, name=name)

@@ -25,7 +25,9 @@ def origin(
 
     def of(field: xr.DataArray) -> dict[str, str]:
         sizes = ", ".join(f"{dim}: {size}" for dim, size in field.sizes.items())
-        said = {key: str(v) for key, v in field.attrs.items() if key in told or key.startswith("xdownscale_")}
+        said = {
+            key: str(v) for key, v in field.attrs.items() if key in told or str(key).startswith("xdownscale_")
+        }
         return {"sizes": sizes, **said}
 
     asked = {key: _in_words(value) for key, value in options.items() if value is not None}
