@@ -85,7 +85,7 @@ def _train(odd):
 
 @functools.cache
 def _model(warm):
-    from tests.models import model
+    from tests.small_models import model
 
     return model((2, 2, 2), rain=not warm, units="K" if warm else "mm h-1")
 
