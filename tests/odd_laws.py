@@ -82,8 +82,6 @@ def _train(odd):
     def train(each):
         fast = {"recipe": "small", "steps": 1, "validation": 0, "device": "cpu", "progress": False}
         return xdownscale.train(each, 2, 2, **fast, **options)
-            each, 2, 2, recipe="small", steps=1, validation=0, device="cpu", progress=False, **options
-        )
 
     return train
 
