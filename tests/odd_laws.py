@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dataclasses
 import functools
 import re
 import warnings
@@ -53,7 +54,8 @@ def examine(odd, *, slow=False):
         _run(done, "evaluate all", odd, field, lambda each: xdownscale.evaluate(each, each), _check_scores)
         _run(done, "downscale", odd, field, _downscale(odd), functools.partial(_check_members, odd, field))
         if odd.container != "tree":
-            _run(done, "train", odd, field, _train(odd), lazily=False)
+            large = dataclasses.replace(odd, sizes=tuple(2 * n + 16 if n else 0 for n in odd.sizes))
+            _run(done, "train", odd, build(large), _train(odd), lazily=False)
     return done
 
 
@@ -78,7 +80,8 @@ def _train(odd):
     options = {key: value for key, value in odd.keywords.items() if key == "dims"}
 
     def train(each):
-        return xdownscale.train(each, 2, 2, recipe="small", steps=1, device="cpu", progress=False, **options)
+        fast = {"recipe": "small", "steps": 1, "validation": 0, "device": "cpu", "progress": False}
+        return xdownscale.train(each, 2, 2, **fast, **options)
 
     return train
 

@@ -33,6 +33,10 @@ FAILED = {
     "dates as labels of x": Odd(grid="dates"),
     "objects as labels": Odd(grid="objects", container="dataset"),
     "cells smaller than powers of ten go": Odd(grid="tiny cells"),
+    "two-dimensional coordinates called like dimensions": Odd(
+        sizes=(4, 1, 11), names="short", grid="curvilinear all nan", times="noleap"
+    ),
+    "latitudes and longitudes called like dimensions": Odd(names="short", grid="curvilinear"),
     "bounds with three edges": Odd(
         names="turned", grid="single precision", times="days", bounds="wrong shape", by=(2, 1, 1), seed=68
     ),

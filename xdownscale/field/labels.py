@@ -65,7 +65,9 @@ def label_of(field: Source, dim: str) -> str | None:
     >>> label_of(rows, "nlat")
     'lat'
     """
-    if dim in field.coords:
+    if (
+        dim in field.coords and field.coords[dim].ndim == 1
+    ):  # two-dimensional ones may have the name of a dimension
         return dim
     along = [label for label in field.coords.values() if label.dims == (dim,)]
     labels = [label for label in along if holds_times(label) or _is_place(label)]

@@ -8,6 +8,7 @@ import numpy as np
 
 from xdownscale.errors import DimensionError, TimeAxisError
 from xdownscale.field.axes import find_axes
+from xdownscale.field.times import check_times
 from xdownscale.metrics.cases import Dim, Weights, average, pair, weights_of
 from xdownscale.metrics.labels import dress, whole_number
 from xdownscale.metrics.scorable import scorable
@@ -184,6 +185,8 @@ def _starts(field: xr.DataArray, time: Hashable, lag: int) -> np.ndarray[tuple[i
     if time not in field.coords:
         return np.arange(size - lag)
     labels = field[time].values
+    if labels.dtype.kind not in "fiu":
+        check_times(field, str(time))
     steps = np.diff(labels)
     apart = labels[lag:] - labels[:-lag]
     found: np.ndarray[tuple[int], np.dtype[np.intp]] = np.flatnonzero(apart == lag * steps.min())

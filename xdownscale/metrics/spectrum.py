@@ -114,8 +114,9 @@ def _ring_of(shape: tuple[int, int], steps: tuple[float, float]) -> tuple[Array,
     along_y = np.fft.fftfreq(shape[0], steps[0])
     along_x = np.fft.rfftfreq(shape[1], steps[1])
     width = 1 / max(shape[0] * steps[0], shape[1] * steps[1])
-    ring = np.rint(np.hypot(along_y[:, None], along_x[None, :]) / width).astype(int)
     last = int(np.floor(min(abs(along_y).max(), along_x.max()) / width + 1e-9))
+    distance = np.rint(np.hypot(along_y[:, None], along_x[None, :]) / width)
+    ring = np.minimum(distance, last + 1).astype(int)  # far outside it may be more than a whole number holds
     return np.where((ring >= 1) & (ring <= last), ring, 0) - 1, width * np.arange(1, last + 1)
 
 
