@@ -32,6 +32,7 @@ def test_nothing_but_the_style_moves(calibrated):
         assert torch.equal(kept[:2] if name == "styles" else kept, value)
 
 
+@pytest.mark.slow
 def test_the_texture_of_another_product_is_found():
     shipped = xdownscale.zoo.load("rain-10x3")
     coarse = xdownscale.tutorial.rain((6, 80, 80)).sr.coarsen(spatial=10, temporal=3)

@@ -121,6 +121,7 @@ def test_padding_needs_fewer_valid_values():
     np.testing.assert_allclose(padded[0, 1, 0], field[:3, 10:, :10].mean())
 
 
+@pytest.mark.slow
 @given(
     chunks=st.tuples(st.integers(1, 6), st.integers(1, 20), st.integers(1, 30)),
     missing=st.booleans(),

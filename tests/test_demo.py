@@ -33,6 +33,7 @@ def failing(demo, dataset, folder, *words):
     return str(ending.value)
 
 
+@pytest.mark.slow
 def test_a_file_goes_through_the_whole_loop(demo, field, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(demo, "MEMBERS", 2)
     monkeypatch.setattr(demo, "SHIPPED", "none")

@@ -27,6 +27,7 @@ def test_the_notebook_is_that_of_the_script():
     )
 
 
+@pytest.mark.slow
 @needs_weights
 def test_the_script_runs(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib", reason="pictures need matplotlib")
@@ -38,6 +39,7 @@ def test_the_script_runs(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
+@pytest.mark.slow
 @needs_weights
 def test_the_notebook_runs_in_jupyter(tmp_path):
     nbclient = pytest.importorskip("nbclient", reason="the notebook needs nbclient and ipykernel")

@@ -46,6 +46,7 @@ def test_means_are_over_events_and_seeds():
     assert summary(results)["full"]["b"] == summary(results)["full"]["a: ratio"] == 4.0
 
 
+@pytest.mark.slow
 def test_a_run_makes_every_row_and_trains_nothing_twice(tmp_path, monkeypatch, capsys):
     rain = xdownscale.tutorial.rain((12, 100, 100))
     names = ["rain_one_1km_5min_a.nc", "rain_two_1km_5min_b.nc"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import adapt
 import numpy as np
+import pytest
 import xarray as xr
 
 import xdownscale
@@ -19,6 +20,7 @@ def test_sample_and_scored_part_have_whole_coarse_cells_and_the_gap_between_them
     assert float(east[-1]) == 956
 
 
+@pytest.mark.slow
 def test_all_three_are_scored_and_recorded(tmp_path, monkeypatch):
     small = replace(xdownscale.Recipe.named("standard"), cells=6)
     monkeypatch.setattr(xdownscale.Recipe, "named", lambda _: small)

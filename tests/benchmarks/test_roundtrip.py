@@ -1,6 +1,7 @@
 """The round trip counts cells that do not come back."""
 
 import numpy as np
+import pytest
 import xarray as xr
 from roundtrip import lost, main, of_file
 
@@ -8,6 +9,7 @@ from tests.support import globe, rain
 from xdownscale.field.axes import find_axes
 
 
+@pytest.mark.slow
 def test_every_variable_of_every_file_is_counted(tmp_path, capsys):
     xr.Dataset({"a": rain((6, 12, 12)), "b": rain((6, 12, 12))}).to_netcdf(tmp_path / "radar.nc")
     globe((12, 24)).to_netcdf(tmp_path / "globe.nc")

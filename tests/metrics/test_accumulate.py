@@ -108,6 +108,7 @@ def test_lazy_fields_stream_through_in_pieces():
     xr.testing.assert_identical(streamed.scores(), accumulate(observations, ensemble, **options).scores())
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_length():
     peaks = []
     for steps in (40, 160):

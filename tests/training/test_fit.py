@@ -41,6 +41,7 @@ def test_the_same_seed_gives_the_same_weights(windows):
         assert torch.equal(value, second.weights[name])
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_with_the_same_weights(windows, tmp_path, monkeypatch):
     whole = run(windows)
     original = PatchSampler.batch
@@ -82,6 +83,7 @@ def test_training_leaves_the_threads_of_torch_alone(windows):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.slow
 def test_training_lowers_the_validation_score(windows):
     longer = replace(RECIPE, schedule=replace(RECIPE.schedule, steps=60, check=10, average=0.8, rate=3e-3))
     history = run(windows, longer).history
@@ -130,6 +132,7 @@ def share(rank, place, results):
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_two_processes_learn_what_one_learns(windows, tmp_path):
     alone = run(windows).weights
     torch.multiprocessing.spawn(share, (tmp_path / "meet", f"{tmp_path}/weights"), nprocs=2)

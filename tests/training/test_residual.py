@@ -78,6 +78,7 @@ def test_the_median_net_is_left_alone_while_the_denoiser_learns(rain):
         torch.testing.assert_close(result.weights[f"mean.{name}"], value)
 
 
+@pytest.mark.slow
 def test_white_noise_is_learned_down_to_the_loss_of_its_closed_form():
     # for x₀ ~ N(0, λ) the least error of v is λ/(λ·cos²t + sin²t), on average over t √λ; saying nothing costs (1 + λ)/2
     deviation = 0.2
@@ -111,6 +112,7 @@ def test_train_makes_one_that_downscales():
         xdownscale.calibrate(rain, model, name="mine", progress=False)
 
 
+@pytest.mark.slow
 def test_train_makes_one_with_the_attention_of_the_recipe(tmp_path):
     rain = xdownscale.tutorial.rain((12, 32, 32))
     attention = Attention(windows=(2, 1), frames=1, heads=2)
