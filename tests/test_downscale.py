@@ -312,7 +312,6 @@ def broken(coarse, what):
         "no units": coarse.drop_attrs,
         "negative": lambda: coarse.where(coarse > 1, -1.0),
         "sentinel": lambda: coarse.where(coarse > 1, -9999.0),
-        "member": lambda: coarse.expand_dims(member=2),
     }
     return odd[what]()
 
@@ -326,7 +325,6 @@ def broken(coarse, what):
         ("no units", UnitsError, "units"),
         ("negative", ValueRangeError, r"\.where"),
         ("sentinel", ValueRangeError, r"\.where"),
-        ("member", DimensionError, "rename"),
     ],
 )
 def test_bad_fields_are_refused_before_any_work(coarse, what, error, fix, monkeypatch):

@@ -7,7 +7,12 @@ from xdownscale import metrics
 from xdownscale.errors import ValueRangeError
 from xdownscale.scoring.choice import choose
 
-NOT_BY_NAME = {"accumulate", "coarse_consistency", "return_level_error"}
+NOT_BY_NAME = {
+    "accumulate",
+    "coarse_consistency",
+    "intervariable_correlation_error",
+    "return_level_error",
+}
 OF_TWO_FIELDS = {
     name
     for name in metrics.__all__

@@ -39,8 +39,8 @@ _BY_THRESHOLD = (
 )
 """Metrics that need thresholds."""
 
-_NOT_BY_NAME = ("accumulate", "coarse_consistency", "return_level_error")
-"""Metrics with an argument that only the user knows, and what is none."""
+_NOT_BY_NAME = ("accumulate", "coarse_consistency", "intervariable_correlation_error", "return_level_error")
+"""Metrics with an argument that only the user knows, of several variables, and what is none."""
 
 _WINDOW = 11
 """Side of the window of the structural similarity."""
