@@ -244,6 +244,33 @@ def test_a_dataset_of_nothing_is_refused():
         xdownscale.coarsen(dataset()[["orography"]], 2, 3)
 
 
+@pytest.mark.parametrize("boundary", ["exact", "trim", "pad"])
+def test_a_dataset_without_labels_is_coarsened_and_refined_as_its_field(boundary):
+    field = rain((6, 20, 30) if boundary == "exact" else (7, 21, 31)).drop_vars(["time", "y", "x"])
+    whole = field.to_dataset()
+    coarse = xdownscale.coarsen(whole, 10, 3, boundary=boundary)
+    np.testing.assert_array_equal(
+        coarse["rain"].values, xdownscale.coarsen(field, 10, 3, boundary=boundary).values
+    )
+    fine = xdownscale.interpolate(coarse, 10, 3, method="nearest")
+    np.testing.assert_allclose(xdownscale.coarsen(fine, 10, 3)["rain"], coarse["rain"], rtol=1e-14)
+
+
+@pytest.mark.parametrize("verb", [xdownscale.coarsen, xdownscale.interpolate, xdownscale.downscale])
+def test_an_array_without_names_of_dimensions_is_refused_with_the_call_that_names_them(verb):
+    with pytest.raises(DimensionError, match=r'xarray.DataArray\(field, dims=\("time", "y", "x"\)\)'):
+        verb(rain().values, spatial=10, temporal=3)
+    named = xr.DataArray(rain((6, 20, 20)).values, dims=("time", "y", "x"), attrs=rain().attrs)
+    assert verb(named, spatial=10, temporal=3).ndim >= 3
+
+
+def test_dimensions_that_are_no_names_are_refused_with_the_call_that_renames():
+    field = xr.DataArray(rain().values, dims=("time", "y", 0), attrs=rain().attrs)
+    with pytest.raises(DimensionError, match=r"field.rename\(\{0: "):
+        xdownscale.coarsen(field, 10)
+    assert xdownscale.coarsen(field.rename({0: "x"}), 10).sizes["x"] == 3
+
+
 def test_a_written_file_is_read_back_with_its_bounds(tmp_path):
     pytest.importorskip("netCDF4")  # old builds warn of another numpy when they are imported
     with warnings.catch_warnings():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cftime
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ import xarray as xr
 
 import xdownscale
 from tests.support import globe, rain
-from xdownscale.errors import TimeAxisError
+from xdownscale.errors import DimensionError, TimeAxisError
 from xdownscale.field.labels import label_of
 
 
@@ -114,6 +115,35 @@ def test_a_label_that_is_no_number_is_located():
 def test_a_time_that_is_missing_is_dropped_by_the_call_of_the_message():
     field = rain((4, 4, 4))
     field = field.assign_coords(time=np.where(np.arange(4) == 3, np.datetime64("NaT"), field.time))
-    with pytest.raises(TimeAxisError, match=r"field.isel\(time=field.time.notnull\(\).values\)"):
+    with pytest.raises(TimeAxisError, match=r"field.isel\(time=field\['time'\].notnull\(\).values\)"):
         field.sr.coarsen(2, 3)
-    assert field.isel(time=field.time.notnull().values).sr.coarsen(2, 3).sizes["time"] == 1
+    assert field.isel(time=field["time"].notnull().values).sr.coarsen(2, 3).sizes["time"] == 1
+
+
+def test_times_of_two_calendars_are_refused_and_each_part_is_accepted():
+    noleap, other = (
+        cftime.num2date(3600 * np.arange(8), "seconds since 2000-02-01", calendar=c)
+        for c in ("noleap", "360_day")
+    )
+    field = rain((8, 4, 4)).assign_coords(time=[*noleap[:4], *other[4:]])
+    with pytest.raises(TimeAxisError, match="'noleap' and goes on in '360_day' at index 4") as caught:
+        field.sr.coarsen(2, 2)
+    assert "field.isel(time=slice(0, 4))" in str(caught.value)
+    assert field.isel(time=slice(0, 4)).sr.coarsen(2, 2).sizes["time"] == 2
+
+
+def test_labels_of_text_are_refused_where_cells_change_and_the_calls_of_the_message_work():
+    field = rain((4, 2, 4)).assign_coords(y=["north", "south"])
+    with pytest.raises(DimensionError, match=r"field.drop_vars\('y'\)"):
+        field.sr.coarsen(2)
+    assert field.drop_vars("y").sr.coarsen(2).sizes["y"] == 1
+    assert field.assign_coords({"y": np.arange(2)}).sr.coarsen(2)["y"].item() == 0.5
+    assert list(field.sr.coarsen((1, 2))["y"].values) == ["north", "south"]
+
+
+def test_two_dimensional_coordinates_may_be_called_like_dimensions():
+    lat, lon = np.meshgrid(np.arange(40.0, 44), np.arange(5.0, 11), indexing="ij")
+    field = xr.DataArray(np.ones((4, 6)), dims=("lat", "lon"))
+    field = field.assign_coords(lat=(("lat", "lon"), lat), lon=(("lat", "lon"), lon))
+    assert label_of(field, "lat") is None
+    assert field.sr.coarsen(2)["lat"].shape == (2, 3)

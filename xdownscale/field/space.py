@@ -51,10 +51,9 @@ def spacing(field: Source, dim: str) -> float:
     Raises
     ------
     DimensionError
-        If the labels are not evenly spaced, or no numbers.
+        If the labels are not evenly spaced.
     """
     if not has_labels(field, dim):
-        _check_no_other_labels(field, dim)
         return 1.0
     label, labels = labels_of(field, dim), numbers_of(field, dim)
     if not bool(np.isfinite(labels).all()):
@@ -189,6 +188,7 @@ def _edges_of(labels: np.ndarray, width: float | None, *, globe: bool) -> np.nda
 def coarsen_labels(field: Source, dim: str, factor: int) -> Coordinates:
     """Centres and bounds of cells `factor` times as wide; the labels note those of their parts."""
     if not has_labels(field, dim):
+        _check_no_other_labels(field, dim)
         return {}
     label = labels_of(field, dim)
     labels, fine = _wider_labels(field, dim, factor)
@@ -232,6 +232,7 @@ def _merged(blocks: np.ndarray, label: xr.DataArray, width: float) -> np.ndarray
 def refine_labels(field: Source, dim: str, factor: int) -> Coordinates:
     """Centres and bounds of cells `factor` times as narrow: the inverse of :func:`coarsen_labels`."""
     if not has_labels(field, dim):
+        _check_no_other_labels(field, dim)
         return {}
     label, width = labels_of(field, dim), spacing(field, dim)
     coarse = edges(field, dim)
