@@ -28,6 +28,7 @@ FAILED = {
     "a time that is None": Odd(times="a none"),
     "two calendars in one axis": Odd(times="two calendars"),
     "a dimension without a name": Odd(names="empty", grid="no labels", by=(2, 1, 1)),
+    "a dimension without a name, beside other fields": Odd(names="empty", container="crowd", by=(1, 2, 2)),
     "dimensions that are numbers": Odd(names="numbers"),
     "text as labels of a changed axis": Odd(grid="text"),
     "dates as labels of x": Odd(grid="dates"),

@@ -137,7 +137,6 @@ def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, nee
     Axes(y='lat', x='lon', time='time', member=None)
     """
     found = check_dims(field, dims or {})
-    check_named(field)
     for role in ("time", "y", "x", "member"):
         if role not in found:
             name = next((n for n in _candidates(field, role) if n not in found.values()), None)
@@ -165,8 +164,9 @@ def check_dims(field: xr.DataArray | xr.Dataset, dims: Mapping[str, str]) -> dic
     Raises
     ------
     DimensionError
-        If a role or a name is not known, or two roles have one name.
+        If a role or a name is not known, two roles have one name, or a dimension has no name.
     """
+    check_named(field)
     for role, name in dims.items():
         if role not in _NAMES:
             msg = f'dims has the unknown role {role!r}, not of {tuple(_NAMES)}: pass dims={{"y": "lat"}}.'
@@ -182,13 +182,13 @@ def check_dims(field: xr.DataArray | xr.Dataset, dims: Mapping[str, str]) -> dic
     return dict(dims)
 
 
-def check_named(field: xr.DataArray) -> None:
+def check_named(field: xr.DataArray | xr.Dataset) -> None:
     """Raise where a dimension has no name, or one that is no text: no label, attribute or option could refer to it.
 
     Parameters
     ----------
-    field : DataArray
-        Any field.
+    field : DataArray or Dataset
+        Any.
     """
     for dim in field.dims:
         if not isinstance(dim, str) or not dim:
