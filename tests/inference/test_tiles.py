@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xdownscale.inference.tiles import plan_tiles
+from xdownscale.inference.tiles import Tile, plan_tiles
 
 small = st.integers(1, 9)
 
@@ -50,3 +50,9 @@ def test_tiles_are_in_the_order_of_time_then_rows_then_columns():
     ]
     assert tiles[0].window == (slice(0, 3), slice(0, 2), slice(0, 4))
     assert tiles[-1].window == (slice(1, 4), slice(2, 4), slice(0, 4))
+
+
+def test_a_tile_counts_the_coarse_cells_of_its_window():
+    """By which threads are chosen, wherever in the domain the tile lies."""
+    core = (slice(4, 6), slice(10, 13), slice(7, 9))
+    assert Tile(core, (slice(3, 7), slice(9, 14), slice(5, 11))).cells == 4 * 5 * 6
