@@ -277,3 +277,17 @@ def test_notes_of_bounds_are_what_a_field_needs_to_know_of_them():
     assert centre == {"cell_width": "300 s", "cell_position": 0.5}
     assert notes_of_bounds(axis(left), "time") == {}
     assert notes_of_bounds(axis(left, bounds=np.stack([left, left], 1)), "time") == {}
+
+
+@pytest.mark.parametrize(("off", "even"), [(270, True), (330, False)])
+def test_labels_may_be_off_by_a_thousandth_of_a_step(off, even):
+    """Of 300 s: 270 ms are rounding of the file, 330 ms are not."""
+    seconds = 1000 * 300 * np.arange(6)
+    seconds[2:] += off
+    times = np.datetime64("2020-01-01", "ns") + seconds * np.timedelta64(1, "ms")
+    field = xr.DataArray(np.zeros(6), coords={"time": times})
+    if even:
+        assert tick_step(field, "time") == 300 * 10**9
+    else:
+        with pytest.raises(TimeAxisError):
+            tick_step(field, "time")
