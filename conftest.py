@@ -9,6 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile(
+    "the same everywhere", deadline=None, max_examples=25, derandomize=True, database=None
+)
+settings.load_profile("the same everywhere")
 
 DATA = Path(__file__).parents[1] / "shared" / "data"
 """Real fields beside the checkout; they are no part of it."""

@@ -7,10 +7,6 @@ import contextlib
 import dask
 import numpy as np
 import xarray as xr
-from hypothesis import settings
-
-settings.register_profile("busy machine", deadline=None, max_examples=25)
-settings.load_profile("busy machine")
 
 
 @contextlib.contextmanager
