@@ -202,19 +202,7 @@ class Generator(Method):
         *,
         blocks: Blocks | None = None,
     ) -> Window:
-        """Encode a coarse window.
-
-        Parameters
-        ----------
-        coarse : Tensor, shape (B, L, M, N)
-            Block means in the units of the model; NaN where unknown.
-        static : Tensor, shape (B, fields, S_y·M, S_x·N), optional
-            Standardised static fields on the fine grid.
-        style : str, optional
-            As in :meth:`style`.
-        blocks : tuple of int, optional
-            Fine cells per coarse cell along (time, y, x); those of the settings, the only ones.
-        """
+        """Encode a coarse window; parameters as for every method."""
         transform, blocks = self.settings.transform, self.only(blocks)
         filled = fill_gaps(coarse, reach=FILLED, beyond=transform.inverse(coarse.new_zeros(())))
         shown = ~coarse.isnan() if self.settings.masks else torch.ones_like(coarse, dtype=torch.bool)
