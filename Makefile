@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-lowest docs
+.PHONY: help demo test test-lowest docs weights
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1 - /p' $(MAKEFILE_LIST)
@@ -31,11 +31,12 @@ test-lowest: ## a part of the tests with the lowest versions of all dependencies
 	@test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install -q -c constraints-lowest.txt -e ".[units,zarr,plot]" pytest hypothesis
 	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -q -p no:cacheprovider tests/test_coarsen.py tests/test_interpolate.py \
-		tests/test_downscale.py tests/test_evaluate.py tests/test_cli.py tests/models/test_artefact.py tests/field
+		tests/test_downscale.py tests/test_evaluate.py tests/cli tests/models/test_artefact.py tests/field
 
-docs: $(VENV)/.docs ## the manual as HTML in docs/_build
-	$(BIN)/python -m sphinx --quiet docs docs/_build
-	@echo "docs/_build/index.html"
+docs: $(VENV)/.docs ## the site as HTML in docs/_build/html; its notebooks are run the first time, which takes minutes
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/doctrees $(SPHINXOPTS) docs docs/_build/html
+	$(BIN)/python docs/check_links.py docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 $(BIN)/python:
 	@echo "Making $(VENV) with $$($(PYTHON) --version)"
@@ -49,6 +50,12 @@ $(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.docs: $(STAMP)
-	@echo "Installing what the manual needs into $(VENV)"
+	@echo "Installing what the site needs into $(VENV)"
 	@$(BIN)/python -m pip install -q -c constraints.txt -e ".[docs]"
 	@touch $@
+
+weights: $(STAMP) ## train the general weights on the files of DATA=folder, in WEIGHTS=rain.safetensors: two runs
+	$(BIN)/python benchmarks/make_amounts.py "$(DATA)" amounts
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/make_general.py "$(DATA)" --amounts amounts --checkpoint run1.safetensors --out first.safetensors
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/make_general.py "$(DATA)" --amounts amounts --start first.safetensors --rate 6e-4 --minutes 75 --seed 1 \
+		--checkpoint run2.safetensors --out "$(or $(WEIGHTS),rain.safetensors)"

@@ -69,3 +69,19 @@ def globe(shape=(18, 36), *, descending=False, dtype=np.float64):
         attrs={"units": "K"},
     )
     return field.isel(lat=slice(None, None, -1)) if descending else field
+
+
+def weather(shape=(3, 6, 7), *, seed=0, step=15, spacing=4000.0):
+    """Coarse rain, temperature, humidity and pressure on one projected grid, as :func:`rain` makes it."""
+    first = rain(shape, seed=seed, step=step, spacing=spacing)
+    random = np.random.default_rng([seed, 1])
+    made = {
+        "tas": (280 + 5 * random.normal(size=shape), "K", "air_temperature"),
+        "hurs": (100 * random.beta(0.5, 0.5, shape), "%", "relative_humidity"),
+        "psl": (1e5 + 500 * random.normal(size=shape), "Pa", "air_pressure_at_mean_sea_level"),
+    }
+    others = {
+        name: first.copy(data=values).drop_attrs(deep=False).assign_attrs(units=units, standard_name=standard)
+        for name, (values, units, standard) in made.items()
+    }
+    return xr.Dataset({"pr": first, **others})

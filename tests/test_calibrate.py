@@ -7,7 +7,7 @@ import torch
 import xdownscale
 from tests.small_models import model
 from tests.support import rain
-from xdownscale.errors import FactorError
+from xdownscale.errors import ArgumentError
 
 MODEL = model(styles=("one", "other")).with_style("one")
 
@@ -56,5 +56,5 @@ def test_the_new_style_is_used(calibrated):
 
 
 def test_a_median_net_is_refused():
-    with pytest.raises(FactorError, match="which has no texture"):
+    with pytest.raises(ArgumentError, match="which has no texture"):
         xdownscale.calibrate(rain((12, 64, 64)), model(stochastic=False))

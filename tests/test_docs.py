@@ -1,54 +1,78 @@
-"""The code of the README and of the manual runs as it stands there, page by page."""
+"""Every block of Python and every command in the README and in the manual runs as it stands there, page by page."""
 
+import importlib.util
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 import xdownscale
+from xdownscale import cli
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
-BLOCK = re.compile(r"<!-- runs( with weights)? -->\n```python\n(.*?)```", re.DOTALL)
-FENCE = re.compile(r"^```python$", re.MULTILINE)
-WEIGHTS = "rain-10x3" in xdownscale.zoo.list()
-
-
-@pytest.fixture(scope="module")
-def radar(tmp_path_factory):
-    """A folder with the file that the pages read."""
-    folder = tmp_path_factory.mktemp("docs")
-    rain = xdownscale.tutorial.rain((12, 120, 120)).rename("rainfall_rate")
-    rain.to_netcdf(folder / "radar.nc")
-    return folder
+ROOT = Path(__file__).resolve().parents[1]
+WRITTEN = [path for path in (ROOT / "docs").rglob("*.md") if not {"_build", "generated"} & set(path.parts)]
+MADE = {ROOT / "docs" / "models" / f"{name}.md" for name in xdownscale.zoo.list()}
+PAGES = sorted({ROOT / "README.md", *WRITTEN} - MADE)
+BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+COMMAND = re.compile(r"^xdownscale .*$", re.MULTILINE)
 
 
-@pytest.mark.parametrize(
-    "page", [p for p in PAGES if BLOCK.search(p.read_text("utf-8"))], ids=lambda p: p.name
-)
+def blocks(page):
+    """Language and text of the blocks of a page."""
+    return BLOCK.findall(page.read_text("utf-8"))
+
+
+def name(page):
+    """A page as tests are called after it."""
+    return str(page.relative_to(ROOT))
+
+
+@pytest.fixture
+def radar(tmp_path):
+    """A folder with the file that some pages read."""
+    xdownscale.tutorial.rain((12, 60, 60)).rename("rainfall_rate").to_netcdf(tmp_path / "radar.nc")
+    return tmp_path
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if blocks(page)], ids=name)
 def test_code_runs(page, radar, monkeypatch, capsys):
+    pytest.importorskip("matplotlib", reason="pictures need matplotlib")
     monkeypatch.chdir(radar)
     names = {}
-    for number, (weights, code) in enumerate(BLOCK.findall(page.read_text("utf-8"))):
-        if WEIGHTS or not weights:
-            exec(compile(code, f"{page.name}, block {number}", "exec"), names)
+    for number, (language, text) in enumerate(blocks(page)):
+        if language == "python":
+            exec(compile(text, f"{page.name}, block {number}", "exec"), names)
+        for command in COMMAND.findall(text) if language == "sh" else ():
+            assert not cli.main(shlex.split(command)[1:]), command
     if page.name == "concepts.md":
         assert capsys.readouterr().out.split() == ["3.0"]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_every_python_block_is_run(page):
-    text = page.read_text("utf-8")
-    assert len(FENCE.findall(text)) == len(BLOCK.findall(text))
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page):
     links = re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8"))
-    assert [link for link in links if not (page.parent / link).exists()] == []
+    places = {link: (page.parent / link).resolve() for link in links}
+    assert [link for link, there in places.items() if not there.exists() and there not in MADE] == []
+
+
+def test_every_notebook_is_in_the_gallery():
+    listed = set(re.findall(r"\]\(([a-z_]+\.py)\)", (ROOT / "docs/gallery/index.md").read_text("utf-8")))
+    assert listed == {path.name for path in (ROOT / "docs" / "gallery").glob("*.py")}
 
 
 def test_classes_of_errors_are_all_explained():
     table = (ROOT / "docs" / "errors.md").read_text("utf-8")
     bases = {"XDownscaleError", "WeightsError"}
     assert [n for n in xdownscale.errors.__all__ if f"`{n}`" not in table and n not in bases] == []
+
+
+def test_a_link_that_leads_nowhere_is_found(tmp_path):
+    spec = importlib.util.spec_from_file_location("check_links", ROOT / "docs" / "check_links.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (tmp_path / "a.html").write_text(
+        '<p id="here"><a href="b.html#there"><a href="#here"><a href="https://x.y">'
+    )
+    (tmp_path / "b.html").write_text('<p id="else"><img src="no.png"><a href="a.html">')
+    assert sorted(module.broken(tmp_path)) == ["a.html: b.html#there", "b.html: no.png"]

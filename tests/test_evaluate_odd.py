@@ -6,7 +6,7 @@ import xarray as xr
 
 from tests.metrics.samples import sample
 from xdownscale import metrics
-from xdownscale.errors import EmptyFieldError, XDownscaleError
+from xdownscale.errors import DimensionError, EmptyFieldError, XDownscaleError
 from xdownscale.evaluate import evaluate, scores_table
 
 STEPS = {"metrics": ["mae"]}
@@ -53,27 +53,27 @@ def pair():
 def test_arguments_out_of_range(pair, options, match):
     observations, ensemble = pair
     with pytest.raises(XDownscaleError, match=match):
-        evaluate(ensemble, observations, **options)
+        evaluate(observations, ensemble, **options)
 
 
 def test_one_name_or_function_is_a_list_of_one(pair):
     observations, ensemble = pair
-    expected = evaluate(ensemble, observations, metrics=["mae"])
-    xr.testing.assert_equal(evaluate(ensemble, observations, metrics="mae"), expected)
-    xr.testing.assert_equal(evaluate(ensemble, observations, metrics=metrics.mae), expected)
-    named = evaluate(ensemble, observations, metrics={"error": "mae", "none": lambda o, f: 0.0})
+    expected = evaluate(observations, ensemble, metrics=["mae"])
+    xr.testing.assert_equal(evaluate(observations, ensemble, metrics="mae"), expected)
+    xr.testing.assert_equal(evaluate(observations, ensemble, metrics=metrics.mae), expected)
+    named = evaluate(observations, ensemble, metrics={"error": "mae", "none": lambda o, f: 0.0})
     np.testing.assert_allclose(named.error, expected.mae)
     assert named.none == 0
-    numbers = evaluate(ensemble, observations, metrics=["mae"], scales=np.int64(2), by={"lead": np.int64(3)})
+    numbers = evaluate(observations, ensemble, metrics=["mae"], scales=np.int64(2), by={"lead": np.int64(3)})
     assert numbers.sizes == {"lead": 3}
 
 
 def test_dimensions_of_scores_are_not_those_of_fields(pair):
     observations, ensemble = (field.rename(time="model") for field in pair)
     with pytest.raises(XDownscaleError, match="Rename") as error:
-        evaluate(ensemble, observations)
+        evaluate(observations, ensemble)
     assert ".rename(model='model_')" in str(error.value)
-    renamed = (field.rename(model="model_") for field in (ensemble, observations))
+    renamed = (field.rename(model="model_") for field in (observations, ensemble))
     assert evaluate(*renamed, metrics=["mae"]).mae.notnull()
 
 
@@ -81,17 +81,17 @@ def test_a_model_that_is_called_like_the_reference_is_not_lost(pair):
     observations, ensemble = pair
     models = {"reference": ensemble}
     with pytest.raises(XDownscaleError, match='reference="reference"'):
-        evaluate(models, observations, reference=observations + 1)
-    assert (evaluate(models, observations, metrics=["mae"], reference="reference").mae_skill == 0).all()
+        evaluate(observations, models, reference=observations + 1)
+    assert (evaluate(observations, models, metrics=["mae"], reference="reference").mae_skill == 0).all()
 
 
 def test_without_a_common_case_there_is_nothing_to_score(pair):
     observations, ensemble = pair
     with pytest.raises(EmptyFieldError, match=r"432 of 1152 observations .*'forecasts': 0"):
-        evaluate(ensemble.where(ensemble.x < 3000), observations.where(observations.x > 9000))
+        evaluate(observations.where(observations.x > 9000), ensemble.where(ensemble.x < 3000))
     with pytest.raises(EmptyFieldError, match="0 of 1152"):
-        evaluate(ensemble, observations * np.nan)
-    lazy = evaluate(ensemble, (observations * np.nan).chunk(time=1), metrics=["mae", "percentile_error"])
+        evaluate(observations * np.nan, ensemble)
+    lazy = evaluate((observations * np.nan).chunk(time=1), ensemble, metrics=["mae", "percentile_error"])
     assert lazy.compute().mae.isnull()
 
 
@@ -99,7 +99,7 @@ def test_without_a_common_case_there_is_nothing_to_score(pair):
 def test_small_fields_have_the_scores_that_they_allow(pair, cells):
     observations, ensemble = pair
     ours = observations.isel({dim: place for dim, place in cells.items() if dim != "member"})
-    scores = evaluate(ensemble.isel(cells), ours)
+    scores = evaluate(ours, ensemble.isel(cells))
     np.testing.assert_allclose(scores.mae, metrics.mae(ours, ensemble.isel(cells)))
 
 
@@ -124,8 +124,8 @@ def test_scores_are_a_dataset():
         ("spatial_autocorrelation_error", {"lags": [0]}),
         ("emd", {"edges": "fine"}),
         ("crps_pooled", {"scales": [0]}),
-        ("accumulate", {"steps": 2.5}),
-        ("accumulate", {"steps": 0}),
+        ("accumulate", {"times": 2.5}),
+        ("accumulate", {"times": 0}),
         ("accumulate", {"metrics": ["emd"], "edges": "fine"}),
     ],
 )
@@ -134,3 +134,18 @@ def test_arguments_of_metrics_out_of_range(pair, name, options):
     (word,) = list(options)[-1:]
     with pytest.raises(XDownscaleError, match=word):
         getattr(metrics, name)(observations, ensemble, **options)
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_swapped_arguments_are_refused(pair, named):
+    observations, ensemble = pair
+    with pytest.raises(DimensionError, match="swap them"):
+        evaluate({"net": ensemble} if named else ensemble, observations)
+
+
+def test_the_method_of_an_ensemble_is_the_function_with_observations_first(pair):
+    observations, ensemble = pair
+    xr.testing.assert_identical(
+        ensemble.sr.evaluate(observations, metrics=["bias"]),
+        evaluate(observations, ensemble, metrics=["bias"]),
+    )

@@ -15,7 +15,7 @@ MODEL = model(stochastic=False)
 @pytest.fixture(scope="module")
 def windows():
     values = rain((24, 32, 32)).values.astype(np.float32)
-    return PatchSampler([Source(values)], blocks=(3, 4, 4), cells=4, frames=2)
+    return PatchSampler([Source(values[:, None])], blocks=(3, 4, 4), cells=4, frames=2)
 
 
 def scored(windows, monkeypatch, drawn):
@@ -34,7 +34,7 @@ def test_the_truth_has_no_error(windows, monkeypatch):
 
 def test_bicubic_is_no_better_than_itself(windows, monkeypatch):
     bicubic = heldout.interpolate_array
-    scores = scored(windows, monkeypatch, lambda coarse, _: bicubic(coarse[None], (3, 4, 4)))
+    scores = scored(windows, monkeypatch, lambda coarse, _: bicubic(coarse[:, 0], (3, 4, 4))[None, :, None])
     for name in heldout.TITLES:
         assert scores[name] == pytest.approx(scores[f"{name}_bicubic"])
     assert "CRPS" in heldout.lost(scores)
@@ -48,7 +48,7 @@ def test_scores_are_those_of_the_metrics_with_the_weights_of_windows(windows, mo
         np.square(
             fine - heldout.interpolate_array(heldout.block_means(fine, None, (3, 4, 4)), (3, 4, 4))
         ).mean()
-        for fine in batch.fine
+        for fine in batch.fine[:, :, 0]
     ]
     assert scores["rmse_bicubic"] == pytest.approx(np.average(errors, weights=batch.weights) ** 0.5, rel=1e-5)
 

@@ -15,8 +15,8 @@ import xdownscale
 from tests.small_models import model
 from tests.support import globe, rain, raise_if_dask_computes
 from xdownscale.errors import (
+    ArgumentError,
     DimensionError,
-    FactorError,
     QuantityError,
     TimeAxisError,
     UnitsError,
@@ -652,7 +652,7 @@ def test_units():
 
 def test_sizes_that_the_factor_does_not_divide():
     field = rain((7, 10, 13))
-    with pytest.raises(FactorError, match=r"10 cells along 'y', which 4 does not divide.*slice\(0, 8\)"):
+    with pytest.raises(ArgumentError, match=r"10 cells along 'y', which 4 does not divide.*slice\(0, 8\)"):
         xdownscale.coarsen(field, 4, 7)
     trimmed = xdownscale.coarsen(field, 4, 3, boundary="trim")
     np.testing.assert_array_equal(trimmed, xdownscale.coarsen(field[:6, :8, :12], 4, 3))

@@ -6,7 +6,7 @@ import xarray as xr
 
 import xdownscale
 from tests.support import globe, rain, raise_if_dask_computes
-from xdownscale.errors import DimensionError, FactorError, TimeAxisError
+from xdownscale.errors import ArgumentError, DimensionError, TimeAxisError, XDownscaleError
 
 
 @pytest.mark.parametrize("method", ["nearest", "conservative"])
@@ -64,7 +64,7 @@ def test_metadata_is_true():
 @pytest.mark.parametrize(
     ("call", "error", "fix"),
     [
-        (lambda f: xdownscale.interpolate(f, 2, method="spline"), FactorError, "Pass one of"),
+        (lambda f: xdownscale.interpolate(f, 2, method="spline"), ArgumentError, "Pass one of"),
         (lambda f: xdownscale.interpolate(f[:1], 2, 3), TimeAxisError, "cell_width"),
         (lambda f: xdownscale.interpolate(f.isel(y=[0]), 2), DimensionError, "cell_width"),
         (lambda f: xdownscale.interpolate(f.isel(time=[0, 1, 3]), 2, 3), TimeAxisError, "slice"),
@@ -132,3 +132,17 @@ def test_part_of_a_circle_has_edges():
 
 
 MINIMAL = {"coords": "minimal", "compat": "override", "join": "override"}
+
+
+def test_linear_in_time_is_for_numbers():
+    coarse = rain((4, 3, 3))
+    fine = xdownscale.interpolate(coarse, 1, 2, time="linear")
+    np.testing.assert_allclose(
+        fine[1:3], [coarse[0] * 0.75 + coarse[1] * 0.25, coarse[0] * 0.25 + coarse[1] * 0.75]
+    )
+    with pytest.raises(ArgumentError, match=r"'hold', 'linear'"):
+        xdownscale.interpolate(coarse, 1, 2, time="cubic")
+    direction = coarse.assign_attrs(units="degree", standard_name="wind_from_direction")
+    with pytest.raises(XDownscaleError):
+        xdownscale.interpolate(direction, 1, 2, time="linear")
+    assert xdownscale.interpolate(direction, 1, 2, method="nearest").sizes["time"] == 8

@@ -8,7 +8,8 @@ import xarray as xr
 
 import xdownscale
 from tests.small_models import model
-from xdownscale.models.downscaler import Downscaler, Variable
+from xdownscale.models.document import Variable
+from xdownscale.models.downscaler import Downscaler
 from xdownscale.models.transform import Bounded
 
 FIELDS = {
@@ -23,9 +24,9 @@ def limited(name):
     units, standard_name, transform = FIELDS[name]
     plain = model(rain=False)
     method = plain.method
-    method.settings = replace(method.settings, transform=transform)
+    method.settings = replace(method.settings, transforms=(transform,))
     variable = Variable(name, units, standard_name)
-    return Downscaler(method, variable=variable, provenance=plain.provenance, name="limited")
+    return Downscaler(method, variables=[variable], provenance=plain.provenance, name="limited")
 
 
 def coarse(name, *, latlon):
@@ -65,6 +66,6 @@ def test_training_takes_the_limits_from_the_quantity_and_the_model_says_them():
     wind = np.hypot(*(xdownscale.tutorial.weather((4, 64, 64))[n] for n in ("uas", "vas")))
     wind = wind.rename("sfcWind").assign_attrs(units="m s-1", standard_name="wind_speed")
     trained = xdownscale.train(wind, 4, recipe="small", steps=1, validation=0, progress=False)
-    assert trained.method.settings.transform.limits == (0.0, None)
+    assert trained.method.settings.transforms[0].limits == (0.0, None)
     assert "within 0 and any" in repr(trained)
     assert float(wind.sr.coarsen(4).sr.downscale(trained, members=2).min()) >= -1e-4

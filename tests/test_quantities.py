@@ -12,10 +12,15 @@ from tests.support import rain
 from xdownscale.cli import main
 from xdownscale.errors import DimensionError, QuantityError
 from xdownscale.field.factors import Factors
-from xdownscale.models.downscaler import Downscaler, Variable
+from xdownscale.models.document import Variable
+from xdownscale.models.downscaler import Downscaler
 from xdownscale.training.data import gather
 
 FAST = {"recipe": "small", "steps": 1, "progress": False, "validation": 0}
+
+GATHERED = {"factors": Factors(4, 4, 3), "frames": 1} | dict.fromkeys(
+    ("targets", "predictors", "vectors", "styles", "static", "dims")
+)
 
 
 def coarse_rain():
@@ -36,7 +41,7 @@ def other(name, units, standard_name=None, *, like=None, **attrs):
 def of(variable, blocks=(3, 4, 4), *, rainy=False):
     """A model of another variable."""
     plain = model(blocks, rain=rainy)
-    return Downscaler(plain.method, variable=variable, provenance=plain.provenance, name="test")
+    return Downscaler(plain.method, variables=[variable], provenance=plain.provenance, name="test")
 
 
 def test_wind_does_not_go_through_rain_weights_nor_rain_through_a_wind_model():
@@ -70,10 +75,8 @@ def test_states_in_units_of_water_are_states(units, name):
         fine = field.sr.downscale(of(Variable("x", units, name), blocks))
         again = fine.astype(float).sr.coarsen(blocks[1:], blocks[0])[0]
         np.testing.assert_allclose(again, field, rtol=1e-6)
-    (events,) = [
-        gather(field, 0.0, factors=Factors(4, 4, 3), frames=1, styles=None, static=None, dims=None).events
-    ]
-    assert events[0][0].attrs["units"] == units
+    (event,) = gather(field, 0.0, **GATHERED).events
+    assert event.targets[0].attrs["units"] == units
 
 
 @pytest.mark.parametrize("blocks", [(3, 4, 4), (1, 4, 4)])
@@ -105,9 +108,8 @@ def test_fields_to_learn_from_measure_the_same_in_the_same_units():
     with pytest.raises(QuantityError, match="field of validation 'psl'"):
         xdownscale.train(tas, 2, **FAST | {"validation": other("psl", "Pa")})
     celsius = (tas - 273.15).assign_attrs(units="degC", standard_name="air_temperature")
-    options = {"factors": Factors(4, 4, 3), "frames": 1, "styles": None, "static": None, "dims": None}
-    data = gather([tas, celsius], celsius, **options)
-    for values in (data.events[1][0].values, data.held_out[0].values):
+    data = gather([tas, celsius], celsius, **GATHERED)
+    for values in (data.events[1].targets[0].values, data.held_out[0].values[:, 0]):
         np.testing.assert_allclose(values, tas, rtol=1e-6)
     with pytest.raises(QuantityError, match=r"'tas'.*rainfall_rate"):
         xdownscale.train(tas, 4, 3, model=model(), **FAST)
@@ -129,14 +131,14 @@ def test_scores_compare_the_same_quantity():
     field = coarse_rain()
     for wind in (other("uas", "mm h-1", "eastward_wind"), other("sfcWind", "m s-1")):
         with pytest.raises(QuantityError, match="the forecast 'rain'"):
-            xdownscale.evaluate(field, wind, metrics=["mae"])
+            xdownscale.evaluate(wind, field, metrics=["mae"])
         with pytest.raises(QuantityError, match=r"the forecast '(uas|sfcWind)'"):
             xdownscale.metrics.mae(field, wind)
     plain = field.drop_attrs(deep=False).rename(None)
-    assert float(xdownscale.evaluate(plain, field, metrics=["mae"])["mae"]) == 0
+    assert float(xdownscale.evaluate(field, plain, metrics=["mae"])["mae"]) == 0
     flux = (field / 3600).rename("pr").drop_attrs(deep=False)
     flux.attrs |= {"units": "kg m-2 s-1", "standard_name": "precipitation_flux"}
-    assert float(xdownscale.evaluate(flux, field, metrics=["mae"])["mae"]) < 1e-9
+    assert float(xdownscale.evaluate(field, flux, metrics=["mae"])["mae"]) < 1e-9
 
 
 def test_names_of_dimensions_that_are_not_there_are_refused_of_a_dataset_too():
@@ -156,11 +158,11 @@ def test_a_model_says_what_it_refines_and_keeps_what_was_said(tmp_path):
     assert "quantity    precipitation, averaged over time: units 'mm h-1' are a rate" in repr(model())
     chosen = of(Variable("x", "mm", None, "time: sum"))
     again = xdownscale.load(chosen.save(tmp_path / "x.safetensors"))
-    assert again.quantity == chosen.quantity
-    assert again.quantity.time == "sum"
+    assert again.quantities == chosen.quantities
+    assert again.quantities[0].time == "sum"
     shipped = xdownscale.zoo.load("rain-10x3")
-    assert shipped.variable.cell_methods is None
-    assert shipped.quantity.precipitation
+    assert shipped.variables[0].cell_methods is None
+    assert shipped.quantities[0].precipitation
 
 
 def test_the_command_line_compares_too(tmp_path, capsys):

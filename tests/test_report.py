@@ -58,8 +58,8 @@ def fields():
 def scores(fields):
     observations, models = fields
     return evaluate(
-        models,
         observations,
+        models,
         metrics=["mae", "crps_ensemble"],
         thresholds=[0.5, 2],
         reference="net",
@@ -125,7 +125,7 @@ def test_the_table_holds_the_scores_with_their_intervals_and_marks_the_best(page
 def test_where_scores_come_from_is_on_the_page(fields, tmp_path):
     observations, models = fields
     made = models["net"].assign_attrs(xdownscale_model_sha256="abc123", xdownscale_seed=5)
-    scores = evaluate({"net": made}, observations, metrics=["mae"])
+    scores = evaluate(observations, {"net": made}, metrics=["mae"])
     text = report(scores, tmp_path / "page.html").read_text("utf-8")
     assert "model_sha256: abc123" in text
     assert "seed: 5" in text
@@ -147,7 +147,7 @@ def test_scores_from_a_file_give_the_same_tables(scores, tmp_path):
 
 def test_scores_of_parts_and_of_one_model(fields, tmp_path):
     observations, models = fields
-    scores = evaluate(models["net"], observations, metrics=["mae", "mse"], scales=(1, 2), by={"lead": 2})
+    scores = evaluate(observations, models["net"], metrics=["mae", "mse"], scales=(1, 2), by={"lead": 2})
     parsed = Page(report(scores, tmp_path / "page.html").read_text("utf-8"))
     rows = {row[0]: row[1:] for row in parsed.rows}
     assert rows["mse scale 2 lead 1 [mm2 h-2]"] == [f"{float(scores.mse.sel(scale=2, lead=1)):.4g}"]
@@ -158,7 +158,7 @@ def test_fields_without_members_or_time_or_rain(tmp_path):
     field = xr.DataArray(
         np.random.default_rng(0).normal(280, 1, (16, 16)), dims=("y", "x"), attrs={"units": "K"}
     )
-    scores = evaluate(field + 1, field, metrics=["mae"])
+    scores = evaluate(field, field + 1, metrics=["mae"])
     text = report(scores, tmp_path / "page.html", forecasts=field + 1, observations=field).read_text("utf-8")
     assert len(Page(text).pictures) == 3
 

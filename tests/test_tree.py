@@ -9,7 +9,7 @@ import xarray as xr
 import xdownscale
 from tests.small_models import model
 from tests.support import globe, rain, raise_if_dask_computes
-from xdownscale.errors import DimensionError, FactorError
+from xdownscale.errors import ArgumentError, DimensionError
 
 
 def radars():
@@ -113,7 +113,7 @@ def test_an_ensemble_for_every_node_with_a_field_that_the_model_refines():
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda t: t.sr.coarsen(7, 3), FactorError, r"node '/model': .*boundary='trim'"),
+        (lambda t: t.sr.coarsen(7, 3), ArgumentError, r"node '/model': .*boundary='trim'"),
         (
             lambda t: t["stations"].sr.coarsen(2),
             DimensionError,
@@ -135,6 +135,6 @@ def test_messages_name_the_node_and_the_fix(call, error, message):
 
 @pytest.mark.filterwarnings("ignore:passed through")
 def test_a_node_with_several_fields_must_be_told_apart():
-    both = xr.Dataset({"rain": rain(), "snow": rain()})
+    both = xr.Dataset({"hail": rain(), "snow": rain()})
     with pytest.raises(DimensionError, match=r"node '/a': one field is wanted.*dataset\[name\]"):
         xr.DataTree.from_dict({"/a": both}).sr.downscale(model())

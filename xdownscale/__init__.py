@@ -7,48 +7,61 @@ from typing import TYPE_CHECKING, Any
 from xdownscale import accessor as _accessor  # noqa: F401  registers .sr
 from xdownscale.calibrate import calibrate
 from xdownscale.coarsen import coarsen
+from xdownscale.correct import correct
 from xdownscale.downscale import downscale
 from xdownscale.errors import XDownscaleError
 from xdownscale.evaluate import evaluate
 from xdownscale.interpolate import interpolate
+from xdownscale.plan import plan
 from xdownscale.report import report
 from xdownscale.train import train
+from xdownscale.tune import tune
 
 if TYPE_CHECKING:
-    from xdownscale import metrics, plot, tutorial, zoo
+    from xdownscale import baselines, metrics, plot, tutorial, zoo
     from xdownscale._versions import show_versions
     from xdownscale.models.downscaler import Downscaler, load
+    from xdownscale.models.minkowski import MinkowskiLoss
+    from xdownscale.models.prior_recipe import PriorRecipe
     from xdownscale.models.recipe import Recipe
 
 __all__ = [
     "Downscaler",
+    "MinkowskiLoss",
+    "PriorRecipe",
     "Recipe",
     "XDownscaleError",
     "__version__",
+    "baselines",
     "calibrate",
     "coarsen",
+    "correct",
     "downscale",
     "evaluate",
     "interpolate",
     "load",
     "metrics",
+    "plan",
     "plot",
     "report",
     "show_versions",
     "train",
+    "tune",
     "tutorial",
     "zoo",
 ]
 
 _LAZY = {
     "Downscaler": "xdownscale.models.downscaler",
+    "MinkowskiLoss": "xdownscale.models.minkowski",
+    "PriorRecipe": "xdownscale.models.prior_recipe",
     "Recipe": "xdownscale.models.recipe",
     "load": "xdownscale.models.downscaler",
     "show_versions": "xdownscale._versions",
 }
 """Public names that come from a module which is imported when they are asked for."""
 
-_MODULES = ("metrics", "plot", "tutorial", "zoo")
+_MODULES = ("baselines", "metrics", "plot", "tutorial", "zoo")
 
 
 def __getattr__(name: str) -> Any:

@@ -36,6 +36,10 @@ def show_versions(file: TextIO | None = None) -> None:
     file : text stream, optional
         Where to; standard output by default.
 
+    See Also
+    --------
+    xdownscale.zoo.list : Names of all pretrained models.
+
     Examples
     --------
     >>> import xdownscale

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
-import numpy as np
 import xarray as xr
 
-from xdownscale.errors import XDownscaleError
-from xdownscale.field.axes import Axes, find_axes
-from xdownscale.field.grid import describe
-from xdownscale.field.quantity import quantity_of
+from xdownscale.field.html import html_tables
+from xdownscale.field.summary import summary
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+    from xdownscale.evaluate import Reference
     from xdownscale.field.labels import Source
     from xdownscale.field.static import Static
+    from xdownscale.inference.stations import Errors, Observations
     from xdownscale.models.downscaler import Downscaler
+    from xdownscale.models.minkowski import MinkowskiLoss
+    from xdownscale.models.prior_recipe import PriorRecipe
     from xdownscale.models.recipe import Recipe
+    from xdownscale.plan import Plan
     from xdownscale.scoring.choice import Metrics
     from xdownscale.scoring.groups import By, Region
+    from xdownscale.training.covariates import Predictors
 
 Field = TypeVar("Field", xr.DataArray, xr.Dataset, xr.DataTree)
 Flat = TypeVar("Flat", xr.DataArray, xr.Dataset)
-
-_NONE = "n/a"
 
 
 class _Grids(Generic[Field]):
@@ -68,6 +69,7 @@ class _Grids(Generic[Field]):
         temporal: int = 1,
         *,
         method: str = "bicubic",
+        time: str = "hold",
         gaps: str = "error",
         like: Source | None = None,
         dims: Mapping[str, str] | None = None,
@@ -75,7 +77,9 @@ class _Grids(Generic[Field]):
         """Refine by interpolation: :func:`xdownscale.interpolate`."""
         from xdownscale.interpolate import interpolate
 
-        return interpolate(self._field, spatial, temporal, method=method, gaps=gaps, like=like, dims=dims)
+        return interpolate(
+            self._field, spatial, temporal, method=method, time=time, gaps=gaps, like=like, dims=dims
+        )
 
     def downscale(
         self,
@@ -85,11 +89,14 @@ class _Grids(Generic[Field]):
         temporal: int | None = None,
         members: int = 1,
         seed: int = 0,
+        predictors: xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray] | None = None,
         static: Static | None = None,
         style: str | None = None,
         sampler: str | None = None,
         steps: int | None = None,
         conserve: str = "auto",
+        observations: Observations = None,
+        error: Errors = None,
         gaps: str = "error",
         tile: tuple[int, int, int] | None = None,
         device: str = "auto",
@@ -107,11 +114,14 @@ class _Grids(Generic[Field]):
             temporal=temporal,
             members=members,
             seed=seed,
+            predictors=predictors,
             static=static,
             style=style,
             sampler=sampler,
             steps=steps,
             conserve=conserve,
+            observations=observations,
+            error=error,
             gaps=gaps,
             tile=tile,
             device=device,
@@ -124,16 +134,68 @@ class _Grids(Generic[Field]):
 class _Verbs(_Grids[Flat]):
     """All the verbs: those that learn and score, too."""
 
+    def plan(
+        self,
+        model: Downscaler | str | os.PathLike[str] | None = None,
+        *,
+        spatial: int | tuple[int, int] | None = None,
+        temporal: int | None = None,
+        members: int = 1,
+        tile: tuple[int, int, int] | None = None,
+        device: str = "auto",
+        dims: Mapping[str, str] | None = None,
+    ) -> Plan:
+        """What downscaling this field will take: :func:`xdownscale.plan.plan`."""
+        from xdownscale.plan import plan
+
+        return plan(
+            self._field,
+            model,
+            spatial=spatial,
+            temporal=temporal,
+            members=members,
+            tile=tile,
+            device=device,
+            dims=dims,
+        )
+
+    def to_zarr(
+        self,
+        store: str | os.PathLike[str],
+        *,
+        resume: bool = False,
+        overwrite: bool = False,
+        shards: bool = False,
+        storage_options: Mapping[str, Any] | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        """Write this field into a zarr store, region by region: :func:`xdownscale.write.to_zarr`."""
+        from xdownscale.write import to_zarr
+
+        to_zarr(
+            self._field,
+            store,
+            resume=resume,
+            overwrite=overwrite,
+            shards=shards,
+            storage_options=storage_options,
+            progress=progress,
+        )
+
     def train(
         self,
-        spatial: int | tuple[int, int] = 1,
-        temporal: int = 1,
+        spatial: int | tuple[int, int] | range | list[int] = 1,
+        temporal: int | range | list[int] = 1,
         *,
+        targets: Sequence[str] | None = None,
+        predictors: Predictors = None,
         static: Static | None = None,
+        vectors: Sequence[tuple[str, str]] | None = None,
         styles: Sequence[str] | None = None,
         model: Downscaler | str | os.PathLike[str] | None = None,
-        recipe: str | Recipe | None = None,
+        recipe: str | Recipe | PriorRecipe | None = None,
         method: str | None = None,
+        loss: str | MinkowskiLoss | Sequence[str | MinkowskiLoss] | None = None,
         steps: int | None = None,
         validation: float | xr.DataArray | xr.Dataset | Sequence[xr.DataArray | xr.Dataset] = 0.1,
         device: str = "auto",
@@ -149,11 +211,15 @@ class _Verbs(_Grids[Flat]):
             self._field,
             spatial,
             temporal,
+            targets=targets,
+            predictors=predictors,
             static=static,
+            vectors=vectors,
             styles=styles,
             model=model,
             recipe=recipe,
             method=method,
+            loss=loss,
             steps=steps,
             validation=validation,
             device=device,
@@ -163,11 +229,59 @@ class _Verbs(_Grids[Flat]):
             dims=dims,
         )
 
+    def tune(
+        self,
+        spatial: int | tuple[int, int] | range | list[int] = 1,
+        temporal: int | range | list[int] = 1,
+        *,
+        minutes: float,
+        trials: int = 12,
+        method: str | None = None,
+        recipe: str | Recipe | None = None,
+        targets: Sequence[str] | None = None,
+        predictors: Predictors = None,
+        static: Static | None = None,
+        vectors: Sequence[tuple[str, str]] | None = None,
+        styles: Sequence[str] | None = None,
+        validation: float | xr.DataArray | xr.Dataset | Sequence[xr.DataArray | xr.Dataset] = 0.1,
+        device: str = "auto",
+        seed: int = 0,
+        log: str | os.PathLike[str] | None = None,
+        progress: bool = True,
+        dims: Mapping[str, str] | None = None,
+    ) -> Recipe:
+        """Find the settings by which a method learns most from this fine field: :func:`xdownscale.tune`."""
+        from xdownscale.tune import tune
+
+        return tune(
+            self._field,
+            spatial,
+            temporal,
+            minutes=minutes,
+            trials=trials,
+            method=method,
+            recipe=recipe,
+            targets=targets,
+            predictors=predictors,
+            static=static,
+            vectors=vectors,
+            styles=styles,
+            validation=validation,
+            device=device,
+            seed=seed,
+            log=log,
+            progress=progress,
+            dims=dims,
+        )
+
     def calibrate(
         self,
         model: Downscaler | str | os.PathLike[str],
         *,
+        spatial: int | tuple[int, int] | None = None,
+        temporal: int | None = None,
         name: str = "calibrated",
+        predictors: Predictors = None,
         static: Static | None = None,
         steps: int = 40,
         seed: int = 0,
@@ -180,7 +294,10 @@ class _Verbs(_Grids[Flat]):
         return calibrate(
             self._field,
             model,
+            spatial=spatial,
+            temporal=temporal,
             name=name,
+            predictors=predictors,
             static=static,
             steps=steps,
             seed=seed,
@@ -196,7 +313,7 @@ class _Verbs(_Grids[Flat]):
         dim: str | Iterable[Hashable] | None = None,
         member_dim: str = "member",
         weights: xr.DataArray | Literal["area"] | None = "area",
-        reference: str | xr.DataArray | xr.Dataset | None = None,
+        reference: Reference = None,
         thresholds: float | Sequence[float] | None = None,
         scales: int | Sequence[int] | None = None,
         by: By = None,
@@ -207,8 +324,8 @@ class _Verbs(_Grids[Flat]):
         from xdownscale.evaluate import evaluate
 
         return evaluate(
-            self._field,
             observations,
+            self._field,
             metrics=metrics,
             dim=dim,
             member_dim=member_dim,
@@ -229,6 +346,9 @@ class DataArrayAccessor(_Verbs[xr.DataArray]):
     def __repr__(self) -> str:
         return "\n".join(["<xdownscale .sr>", *_lines(self._field)])
 
+    def _repr_html_(self) -> str:
+        return html_tables("xdownscale .sr", {self._field.name: summary(self._field)})
+
 
 @xr.register_dataset_accessor("sr")  # type: ignore[no-untyped-call]
 class DatasetAccessor(_Verbs[xr.Dataset]):
@@ -236,9 +356,13 @@ class DatasetAccessor(_Verbs[xr.Dataset]):
 
     def __repr__(self) -> str:
         parts = [f"<xdownscale .sr> of {len(self._field.data_vars)} variables"]
-        for name, variable in self._field.data_vars.items():
-            parts += [str(name), *_lines(variable)] if variable.ndim > 1 else []
+        for name, variable in _shown(self._field).items():
+            parts += [str(name), *_lines(variable)]
         return "\n".join(parts)
+
+    def _repr_html_(self) -> str:
+        title = f"xdownscale .sr of {len(self._field.data_vars)} variables"
+        return html_tables(title, {name: summary(each) for name, each in _shown(self._field).items()})
 
 
 class DataTreeAccessor(_Grids[xr.DataTree]):
@@ -250,45 +374,25 @@ class DataTreeAccessor(_Grids[xr.DataTree]):
             [f"<xdownscale .sr> of {len(nodes)} nodes", *(f"{path} {text}" for path, text in nodes)]
         )
 
+    def _repr_html_(self) -> str:
+        nodes = [*self._field.subtree]
+        rows: dict[Hashable | None, dict[str, str]] = {
+            f"{node.path} {name}": summary(each)
+            for node in nodes
+            for name, each in _shown(node.to_dataset()).items()
+        }
+        return html_tables(f"xdownscale .sr of {len(nodes)} nodes", rows)
+
 
 if hasattr(xr, "register_datatree_accessor"):  # not public in all versions that have trees
     xr.register_datatree_accessor("sr")(DataTreeAccessor)  # type: ignore[no-untyped-call]
 
 
+def _shown(dataset: xr.Dataset) -> dict[Hashable, xr.DataArray]:
+    """The variables that may be fields; neither scalars nor labels are."""
+    return {name: each for name, each in dataset.data_vars.items() if each.ndim > 1}
+
+
 def _lines(field: xr.DataArray) -> list[str]:
-    """What was understood of a field, one line each, ``n/a`` for the rest."""
-    try:
-        axes = find_axes(field)
-    except XDownscaleError:
-        return ["  y, x     n/a"]
-    rows = {"time": _NONE, "y": _NONE, "x": _NONE, "members": _NONE} | _grid_rows(field, axes)
-    if axes.member:
-        rows["members"] = f"{axes.member}: {field.sizes[axes.member]}"
-    rows["values"] = quantity_of(field, axes.time).told()
-    rows["units"] = str(field.attrs.get("units", _NONE))
-    rows["chunks"] = _NONE if field.chunks is None else str(dict(field.chunksizes))
-    return [f"  {key:<8} {value}" for key, value in rows.items()]
-
-
-def _grid_rows(field: xr.DataArray, axes: Axes) -> dict[str, str]:
-    """Sizes and spacings; where an axis is irregular, the reason stands there instead."""
-    sizes = {role: f"{dim}: {field.sizes[dim]}" for role, dim in _roles(axes).items()}
-    try:
-        grid = describe(field, axes)
-    except XDownscaleError as error:
-        return sizes | {"grid": str(error)}
-    spacings = {"y": grid.spacing_y, "x": grid.spacing_x}
-    units = f" {grid.units}" if grid.units else ""
-    rows = {
-        role: f"{text} cells of {spacings[role]:g}{units}" for role, text in sizes.items() if role in spacings
-    }
-    if axes.time:
-        step = _NONE if grid.step is None else f"{grid.step / np.timedelta64(1, 's'):g} s"
-        rows = {"time": f"{sizes['time']} steps of {step}"} | rows
-    rows["area"] = "weighted" if grid.latlon else "plain"
-    return rows
-
-
-def _roles(axes: Axes) -> dict[str, str]:
-    """Dimensions of a grid by role."""
-    return {"y": axes.y, "x": axes.x} | ({"time": axes.time} if axes.time else {})
+    """What was understood of a field, one line each."""
+    return [f"  {key:<8} {value}" for key, value in summary(field).items()]

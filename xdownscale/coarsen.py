@@ -1,4 +1,4 @@
-"""What a coarse model would have seen: means over blocks of cells and steps."""
+"""Coarsening: means over blocks of cells and steps."""
 
 from __future__ import annotations
 
@@ -46,33 +46,34 @@ def coarsen(
 ) -> Field:
     """Average a field over blocks of cells and steps.
 
-    Class numbers, directions, totals over a cell and totals since a start have no mean: they are refused, with what to
-    do instead.
+    Class numbers, directions, totals over a cell and totals since a start have no mean; they raise an error that names
+    the alternative.
 
-    Means are weighted by area on latitude-longitude grids, plain on projected ones. Coordinates, bounds and
-    ``cell_methods`` follow; other dimensions (members, levels) are mapped over; dask arrays stay lazy.
+    Means are area-weighted on latitude-longitude grids and unweighted on projected grids. Coordinates, bounds and
+    ``cell_methods`` are updated; other dimensions (members, levels) are mapped over; dask arrays stay lazy.
 
     Parameters
     ----------
     field : DataArray, Dataset or DataTree
-        The fine field. Of a Dataset, variables without y and x pass through and are named in a warning, and so do nodes
-        of a tree.
+        The fine field. Variables of a Dataset and nodes of a tree without y and x pass through unchanged and are named
+        in a warning.
     spatial : int or (int, int)
         Cells per coarse cell, for both axes or for (y, x).
     temporal : int
         Steps per coarse step.
     time_method : {"auto", "mean", "sum", "point"}
         Rates and states are averaged over time, amounts added, snapshots sampled at the first frame of every block.
-        ``"auto"`` asks ``cell_methods``, then ``GRIB_stepType``, then standard name and units together, then the name;
-        where they leave rate or amount open, that is an error.
+        ``"auto"`` uses ``cell_methods``, then ``GRIB_stepType``, then standard name and units together, then the name;
+        if these do not distinguish rate and amount, an error is raised.
     min_valid : float
-        Share of a block (area and time) that must be valid; below it the coarse cell is missing. Above it the
-        valid part stands for the whole block.
+        Share of a block (area and time) that must be valid. Below it the coarse cell is missing; otherwise its value is
+        the mean of the valid part.
     boundary : {"exact", "trim", "pad"}
-        What to do when a factor does not divide a size: raise, drop the rest, or fill up with missing values.
+        How to treat a size that the factor does not divide: raise an error, drop the remainder, or pad with missing
+        values.
     gaps : {"error", "split"}
-        What to do about gaps in time where steps are merged: raise, or treat every contiguous piece on its own;
-        `boundary` then holds for the steps of each piece.
+        How to treat gaps in time where steps are merged: raise an error, or treat each contiguous piece separately;
+        `boundary` then applies to the steps of each piece.
     dims : mapping, optional
         Names of dimensions where they are not recognised, for example ``{"y": "south_north"}``.
     keep_attrs : bool, optional
@@ -85,8 +86,13 @@ def coarsen(
 
     Raises
     ------
-    DimensionError, TimeAxisError, UnitsError, FactorError, ValueRangeError, EmptyFieldError
-        Each names the call that mends it.
+    DimensionError, TimeAxisError, UnitsError, ArgumentError, ValueRangeError, EmptyFieldError
+        The message names the call that fixes it.
+
+    See Also
+    --------
+    xdownscale.interpolate : Interpolation to a finer grid, the baseline.
+    xdownscale.downscale : Draw an ensemble of fine fields.
 
     Examples
     --------
@@ -134,7 +140,7 @@ class _Merge:
         return result_attrs(field, keep_attrs=self.keep_attrs)
 
     def method(self, field: xr.DataArray, axes: Axes) -> str:
-        """How time is merged; nothing is asked of the attributes where it is not."""
+        """How time is merged; attributes are used only if it is."""
         return time_method_of(field, axes, self.time_method) if axes.time in self.changed(axes) else "mean"
 
     def coords(self, field: xr.DataArray, grid: Source, axes: Axes) -> Coordinates:
@@ -164,7 +170,7 @@ class _Merge:
         )
 
     def _attrs(self, field: xr.DataArray, axes: Axes, method: str) -> dict[str, object]:
-        """Attributes that are true of the coarse field."""
+        """Attributes of the coarse field."""
         changed = self.changed(axes)
         methods = ["area: mean"] * bool(changed & set(axes.spatial)) + [f"{axes.time}: {method}"] * (
             axes.time in changed

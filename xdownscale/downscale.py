@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import xarray as xr
 
-from xdownscale.errors import DimensionError, FactorError
+from xdownscale.errors import ArgumentError, DimensionError, FactorError, MissingValueError
 from xdownscale.field.arguments import seed_number, whole_number
-from xdownscale.field.attrs import add_history, package_version, refer_to_mapping, result_attrs
+from xdownscale.field.attrs import FACTORS, add_history, package_version, refer_to_mapping, result_attrs
 from xdownscale.field.axes import find_axes
-from xdownscale.field.cell_methods import fine_methods
+from xdownscale.field.cell_methods import fine_methods, kept_methods
 from xdownscale.field.change import (
     check_dims_of_tree,
     check_field,
+    field_of,
     fields_of,
     only_field,
     with_grid_as_coords,
@@ -27,6 +28,7 @@ from xdownscale.field.entries import entry_seeds
 from xdownscale.field.factors import Factors
 from xdownscale.field.gaps import check_gaps, contiguous, take
 from xdownscale.field.like import check_no_tree, coords_like, with_labels
+from xdownscale.field.predictors import laid_on, named_predictors
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.tree import map_tree
 
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Hashable, Mapping, Sequence
 
+    from xdownscale.field.axes import Axes
     from xdownscale.field.labels import Source
     from xdownscale.field.static import Static
+    from xdownscale.inference.stations import Errors, Observations
     from xdownscale.models.downscaler import Downscaler
 
 
@@ -51,11 +55,14 @@ def downscale(
     temporal: int | None = None,
     members: int = 1,
     seed: int = 0,
+    predictors: xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray] | None = None,
     static: Static | None = None,
     style: str | None = None,
     sampler: str | None = None,
     steps: int | None = None,
     conserve: str = "auto",
+    observations: Observations = None,
+    error: Errors = None,
     gaps: str = "error",
     tile: tuple[int, int, int] | None = None,
     device: str = "auto",
@@ -68,59 +75,80 @@ def downscale(
     Parameters
     ----------
     field : DataArray, Dataset or DataTree
-        Coarse field with y, x and (for models that refine time) time. Of a field with members, each gets `members`
-        draws of its own. Missing values stay missing, and nowhere else. Of
-        a Dataset, its one such field, and of a tree, that of every node. What else they hold passes through where it
-        fits the fine grid; a warning names it.
+        Coarse field with y, x and (for models that refine time) time. A field with members is downscaled member
+        by member, with `members` samples of each. Exactly the fine cells in missing coarse cells are missing. From a
+        Dataset, the targets of the model are taken by name and drawn jointly (for a model of one variable, the only
+        such field); from a tree, those of every node. Other variables pass through if they match the fine grid; a
+        warning names them.
     model : Downscaler, path or name, optional
-        A trained model. Without it the pretrained weights for `spatial` and `temporal` are taken.
+        A trained model. Without it, the pretrained weights for `spatial` and `temporal` are used: those for this pair
+        of factors if the scale of the field is close to theirs, otherwise those for all factors.
     spatial : int or (int, int), optional
-        Fine cells per coarse cell; needed without `model`, checked against it otherwise.
+        Fine cells per coarse cell; required without `model`, otherwise checked against it.
     temporal : int, optional
         Fine steps per coarse step, likewise.
     members : int
-        Members of the ensemble. Member 3 of 4 is member 3 of 64.
+        Number of members. Member 3 of 4 equals member 3 of 64.
     seed : int
-        Another seed gives another ensemble; the same one gives the same bits. An entry along any other dimension, such
-        as a driver, has a seed of its own that depends on its label, so that it is the same alone and in company; where
-        the dimension has no labels, on its position.
+        Another seed gives another ensemble; the same seed gives bitwise the same ensemble. Each entry along an extra
+        dimension, such as a driving model, has its own seed, which depends on its label, so that its result does not
+        depend on the other entries. Without labels, the seed depends on the position.
+    predictors : DataArray, Dataset or mapping, optional
+        The predictors of the model, on the coarse grid; they may extend beyond it. Missing ones are taken by name from
+        `field`, if it is a Dataset.
     static : DataArray, Dataset or mapping, optional
-        The static fields that the model was trained with, on the fine grid or beyond.
+        The static fields of the model, on the fine grid; they may extend beyond it.
     style : str, optional
-        The product of ``model.styles`` whose texture is wanted: radar networks differ in how smooth their fields are,
-        and a coarse field does not tell. None takes the default of the model.
+        The product of ``model.styles`` whose texture members have: radar networks differ in how smooth their fields
+        are, and a coarse field does not determine it. None uses the default of the model.
     sampler : {"angle", "dpm", "heun", "ddim", "ddpm"}, optional
-        For a model with a diffused residual: how its members are drawn. None takes what the model says.
+        For a model with a diffused residual: the sampler. None uses that of the model.
     steps : int, optional
-        Of the sampler, instead of its default: more take longer and look farther.
-    conserve : {"auto", "cell", "none"}
-        "cell": block means of every member equal the field. "auto" is what the model was trained for: "cell", but
-        "none" for a median net.
+        Steps of the sampler, instead of its default: more steps take longer and have a larger receptive field.
+    conserve : {"auto", "cell", "frame", "none"}
+        "cell": block means of every member equal the field. "frame": only the total of every coarse frame is conserved;
+        rain is scaled, other fields are shifted. "auto" is the setting of the training: "cell", but "frame" for the
+        scale-adaptive framework and "none" for a median net.
+    observations : DataArray or Dataset, optional
+        For a generative prior: values at stations, on which members are also conditioned. Variables have the names of
+        the targets. Dimensions are a station dimension and time, or one of them, with the coordinates of the grid (y
+        and x, or latitude and longitude, and time) and a coordinate or attribute ``error``, the standard deviation of
+        their errors in their own units.
+    error : float or mapping of float, optional
+        For a generative prior: standard deviation of the errors of the coarse values, in the units of the field, for
+        all targets or by name. None uses a fiftieth of the variability of each.
     gaps : {"error", "split"}
-        What to do about gaps in time: raise, or treat every contiguous piece on its own. No window straddles a gap; the
-        noise is that of the same steps in a whole series.
+        How to treat gaps in time: raise an error, or treat each contiguous piece separately. No window spans a gap; the
+        noise is that of the same steps in a complete series.
     tile : (int, int, int), optional
-        Coarse frames and cells (time, y, x) computed at once; smaller tiles take less memory and more time.
+        Coarse frames and cells (time, y, x) per tile; smaller tiles need less memory and more time.
     device : str
-        Where to compute; "auto" takes a GPU if there is one. The model stays where it is.
+        Device for the computation; "auto" uses a GPU if there is one. The model is not moved.
     progress : bool, optional
         Show a progress bar; by default for work of more than a few seconds.
     like : DataArray or Dataset, optional
-        A field on the fine grid, whose coordinates along y, x and time the ensemble gets, so that both join. They must
-        agree with the computed ones within a tenth of a cell or step. By default a field that was made by ``coarsen``
-        gets the labels back that it had before.
+        A field on the fine grid, whose coordinates along y, x and time the ensemble gets, so that both align. They must
+        agree with the computed coordinates within a tenth of a cell or step. By default, a field from ``coarsen`` gets
+        its original labels.
     dims : mapping, optional
         Dimension names by role, where they cannot be recognised.
 
     Returns
     -------
     DataArray, dims (member, time, y, x), Dataset or DataTree
-        As `field`. In its units, float32. Lazy if it is.
+        Same type as `field`, in its units, float32, lazy if it is.
 
     Raises
     ------
-    DimensionError, TimeAxisError, UnitsError, ValueRangeError, FactorError, WeightsNotFoundError, ModelFileError
-        Before any work starts, with the call that mends it.
+    DimensionError, TimeAxisError, UnitsError, ValueRangeError, ArgumentError, WeightsNotFoundError, ModelFileError
+        Before any computation; the message names the call that fixes it.
+
+    See Also
+    --------
+    xdownscale.plan : Estimate time and memory of a call.
+    xdownscale.train : Train a model on fine fields.
+    xdownscale.evaluate : Score forecasts against observations.
+    xdownscale.write.to_zarr : Write a lazy result region by region, and resume it.
 
     Examples
     --------
@@ -136,14 +164,17 @@ def downscale(
     check_field(field)
     check_gaps(gaps)
     check_no_tree(field, like)
-    members, seed, tile = whole_number(members, "members", least=1), seed_number(seed), _checked_tile(tile)
+    members, seed, tile = whole_number(members, "members", least=1), seed_number(seed), checked_tile(tile)
     where = chosen_device(device)
-    given = _resolved(model, spatial, temporal)
+    given = resolved(model, spatial, temporal, field=field, dims=dims)
     wish = _Wish(
         members=members,
         seed=seed,
         factors=given.factors.chosen(spatial, temporal),
+        predictors=named_predictors(predictors, dims),
         static=static,
+        observations=observations,
+        error=error,
         gaps=gaps,
         tile=tile,
         device=where,
@@ -161,17 +192,51 @@ def downscale(
         return _of_tree(field, downscaler, wish)
     if isinstance(field, xr.Dataset):
         return _of_dataset(field, downscaler, wish)
-    return _told(_of_field(field, downscaler, wish), downscaler, wish)
+    if len(downscaler.targets) > 1:
+        msg = (
+            f"the model {downscaler.name!r} refines {list(downscaler.targets)} jointly, and the field is a DataArray. "
+            f"Pass a Dataset that has them, as in dataset.sr.downscale(model)."
+        )
+        raise DimensionError(msg)
+    (fine,) = _of_fields(_Fields([field], _predictors({}, downscaler, wish)), downscaler, wish)
+    return _told(fine, downscaler, wish)
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """The inputs of one ensemble.
+
+    Attributes
+    ----------
+    targets : list of DataArray
+        In the order of the model.
+    predictors : dict
+        By name, in the order of the model.
+    """
+
+    targets: list[xr.DataArray]
+    predictors: dict[str, xr.DataArray]
+
+    def entry(self, dim: Hashable, number: int) -> _Fields:
+        """An entry of an extra dimension, in the fields that have it."""
+        own = {dim: number}
+        return _Fields(
+            [each.isel(own, missing_dims="ignore") for each in self.targets],
+            {name: each.isel(own, missing_dims="ignore") for name, each in self.predictors.items()},
+        )
 
 
 @dataclass(frozen=True)
 class _Wish:
-    """The arguments of :func:`downscale` that hold for every field of a tree and every entry of a dimension."""
+    """The arguments of :func:`downscale` that apply to every field of a tree and every entry of a dimension."""
 
     members: int
     seed: int
     factors: Factors
+    predictors: dict[str, xr.DataArray]
     static: Static | None
+    observations: Observations
+    error: Errors
     gaps: str
     tile: tuple[int, int, int] | None
     device: str
@@ -179,26 +244,26 @@ class _Wish:
     like: Source | None
     dims: Mapping[str, str] | None
     model_sha256: str
-    """Of the model that was given; a style or sampler that was asked for is recorded beside it."""
+    """Hash of the given model; a requested style or sampler is recorded separately."""
 
 
-def _checked_tile(tile: Any) -> tuple[int, int, int] | None:
-    """Three whole numbers, or None."""
+def checked_tile(tile: Any) -> tuple[int, int, int] | None:
+    """Check that a tile is three whole numbers or None."""
     if tile is None:
         return None
     if not isinstance(tile, (tuple, list)) or len(tile) != 3:
         msg = f"tile={tile!r} is not accepted: coarse frames and cells (time, y, x), as in tile=(16, 96, 96)"
-        raise FactorError(msg)
+        raise ArgumentError(msg)
     frames, rows, columns = (whole_number(size, "tile", least=1) for size in tile)
     return frames, rows, columns
 
 
 def _of_tree(tree: xr.DataTree, model: Downscaler, wish: _Wish) -> xr.DataTree:
-    """The one field of every node downscaled."""
+    """Downscale the one field of every node."""
     check_dims_of_tree(tree, wish.dims)
 
     def ensemble(node: xr.Dataset) -> xr.Dataset | None:
-        return _of_dataset(node, model, wish) if _candidates(node, wish) else None
+        return _of_dataset(node, model, wish) if _candidates(fields_of(node, wish.dims), wish) else None
 
     fine = map_tree(tree, ensemble)
     if not any("member" in node.dims for node in fine.subtree):
@@ -211,50 +276,101 @@ def _of_tree(tree: xr.DataTree, model: Downscaler, wish: _Wish) -> xr.DataTree:
 
 
 def _of_dataset(dataset: xr.Dataset, model: Downscaler, wish: _Wish) -> xr.Dataset:
-    """The one field of a Dataset downscaled; of what lies beside it, what does not fit the fine grid stays behind."""
+    """Downscale the targets in a Dataset; other variables that do not match the fine grid are left out."""
     dataset = with_grid_as_coords(dataset)
-    found = _candidates(dataset, wish)
-    beside = fields_of(dataset, wish.dims).keys() - found if found else ()
-    field = only_field(dataset.drop_vars(beside), dims=wish.dims)
-    fine = _of_field(field, model, wish).to_dataset(name=field.name)
-    both = fine.assign(without_fields(dataset, [field.name], fine.sizes)).assign_attrs(dataset.attrs)
+    every = fields_of(dataset, wish.dims)
+    targets = _targets(dataset, every, model, wish)
+    names = [each.name for each in targets]
+    there = {str(name): dataset[name] for name in every if name not in names}
+    fields = _Fields(targets, _predictors(there, model, wish))
+    fine = xr.Dataset({each.name: each for each in _of_fields(fields, model, wish)})
+    beside = dataset.drop_vars([name for name in fields.predictors if name in dataset.data_vars])
+    both = fine.assign(without_fields(beside, names, fine.sizes)).assign_attrs(dataset.attrs)
     return _told(both, model, wish)
+
+
+def _targets(
+    dataset: xr.Dataset, every: Mapping[Hashable, Axes], model: Downscaler, wish: _Wish
+) -> list[xr.DataArray]:
+    """The targets of a model by name; for a model of one variable, the only field, regardless of its name."""
+    found = _candidates(every, wish)
+    if len(model.targets) == 1:
+        known = {each.name for each in model.predictors} | wish.predictors.keys()
+        named = [name for name in found if name in model.targets]
+        others = [name for name in found if name not in known]
+        chosen = named if len(others) > 1 and named else others
+        beside = every.keys() - chosen if chosen else ()
+        return [only_field(dataset.drop_vars(beside), dims=wish.dims)]
+    missing = [name for name in model.targets if name not in found]
+    if missing:
+        msg = (
+            f"the model {model.name!r} refines {list(model.targets)} jointly; the dataset has no {missing} (it has "
+            f"{[str(name) for name in found]}). Rename its variables, as in dataset.rename(t2m={missing[0]!r})."
+        )
+        raise DimensionError(msg)
+    return [field_of(dataset, name) for name in model.targets]
+
+
+def _predictors(there: Mapping[str, xr.DataArray], model: Downscaler, wish: _Wish) -> dict[str, xr.DataArray]:
+    """The predictors of a model, as passed or from the Dataset."""
+    given = {**there, **wish.predictors}
+    missing = [each.name for each in model.predictors if each.name not in given]
+    if missing:
+        msg = (
+            f"the model {model.name!r} was trained with the predictors {[each.name for each in model.predictors]}; "
+            f"missing: {missing}. Pass them, downscale(..., predictors=dataset), or in one Dataset with the field."
+        )
+        raise MissingValueError(msg)
+    return {each.name: given[each.name] for each in model.predictors}
 
 
 def _told(result: Told, model: Downscaler, wish: _Wish) -> Told:
     """The result with a line of history."""
-    kept = "cell" if model.method.settings.conserving else "none"
-    line = f"downscale(model={model.name!r}, members={wish.members}, seed={wish.seed}, conserve={kept!r})"
+    kept = f"conserve={model.method.conserves!r}"
+    line = f"downscale(model={model.name!r}, members={wish.members}, seed={wish.seed}, {kept})"
     return result.assign_attrs(add_history(result.attrs, line))
 
 
-def _candidates(dataset: xr.Dataset, wish: _Wish) -> list[Hashable]:
+def _candidates(every: Mapping[Hashable, Axes], wish: _Wish) -> list[Hashable]:
     """The fields with the dimensions that the model refines."""
     need_time = wish.factors.time > 1
-    return [name for name, axes in fields_of(dataset, wish.dims).items() if axes.time or not need_time]
+    return [name for name, axes in every.items() if axes.time or not need_time]
 
 
-def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArray:
-    """One field downscaled, piece by piece where time has gaps."""
+def _of_fields(fields: _Fields, model: Downscaler, wish: _Wish) -> list[xr.DataArray]:
+    """Downscale the targets jointly, piece by piece if time has gaps."""
     from xdownscale.inference.domain import drawn, piece_of, static_of
-    from xdownscale.inference.scales import warn_of_other_scales
+    from xdownscale.inference.scales import at_scale_of
+    from xdownscale.inference.stations import told
 
-    axes = find_axes(field, dims=wish.dims, need_time=wish.factors.time > 1)
-    others = [dim for dim in field.dims if dim not in axes.ordered]
+    first = fields.targets[0]
+    axes = find_axes(first, dims=wish.dims, need_time=wish.factors.time > 1)
+    _check_one_grid(fields.targets, axes, wish)
+    others = [dim for each in fields.targets for dim in each.dims if dim not in axes.ordered]
     if others:
-        return _along(field, others[0], model, wish)
-    check_same(quantity_of(field, axes.time), model.quantity, whose=f"the model {model.name!r} refines")
-    field = checked(field)
-    methods = fine_methods(field, axes, refines_time=wish.factors.time > 1)
-    parts = contiguous(field, axes.time) if wish.gaps == "split" else [slice(None)]
-    pieces = [piece_of(take(field, axes.time, part), axes, model, wish.factors) for part in parts]
-    warn_of_other_scales(pieces[0].grid, model, wish.factors)
+        return _along(fields, others[0], model, wish)
+    targets, predictors = _checked(fields, axes, model, wish)
+    # a prior takes snapshots for what they are
+    methods_of = kept_methods if model.method.whole else fine_methods
+    methods = [methods_of(each, axes, refines_time=wish.factors.time > 1) for each in targets]
+    parts = contiguous(first, axes.time) if wish.gaps == "split" else [slice(None)]
+    pieces = [
+        piece_of(
+            [take(each, axes.time, part) for each in targets],
+            [take(each, axes.time, part) for each in predictors],
+            axes,
+            model,
+            wish.factors,
+        )
+        for part in parts
+    ]
+    model = at_scale_of(pieces[0], model)
     made = _joined([xr.Dataset(coords=piece.coords) for piece in pieces], axes.time)
     labels = {} if wish.like is None else coords_like(made, wish.like, axes)
     static = static_of(model, wish.static, axes, pieces[0].coords)
     fine = [
         drawn(
-            model,
+            told(model, piece, targets, observations=wish.observations, error=wish.error),
             piece,
             static,
             members=wish.members,
@@ -265,34 +381,69 @@ def _of_field(field: xr.DataArray, model: Downscaler, wish: _Wish) -> xr.DataArr
         )
         for piece in pieces
     ]
-    result = _joined(fine, axes.time)
-    result = result.copy(deep=False, data=even_chunks(result.data))
-    extra = _extra(model, wish)
-    result.attrs = result_attrs(field, cell_methods=methods, extra=extra, keep_attrs=True)
-    return refer_to_mapping(with_labels(result, labels), field, pieces[0].coords)
+    results = []
+    for field, method, *parts_of_one in zip(targets, methods, *fine, strict=True):
+        result = _joined(parts_of_one, axes.time)
+        result = result.copy(deep=False, data=even_chunks(result.data))
+        result.attrs = result_attrs(field, cell_methods=method, extra=_extra(model, wish), keep_attrs=True)
+        results.append(refer_to_mapping(with_labels(result, labels), field, pieces[0].coords))
+    return results
 
 
-def _along(field: xr.DataArray, dim: Any, model: Downscaler, wish: _Wish) -> xr.DataArray:
-    """Every entry along an extra dimension downscaled on its own, each with a seed of its own.
+def _checked(
+    fields: _Fields, axes: Axes, model: Downscaler, wish: _Wish
+) -> tuple[list[xr.DataArray], list[xr.DataArray]]:
+    """Targets and predictors on the grid of the first target, each checked for its quantity."""
+    first, targets = fields.targets[0], []
+    whose = f"the model {model.name!r} refines"
+    for field, variable in zip(fields.targets, model.variables, strict=True):
+        check_same(quantity_of(field, axes.time), variable.quantity, whose=whose)
+        targets.append(checked(field))
+    predictors = []
+    for variable, (name, field) in zip(model.predictors, fields.predictors.items(), strict=True):
+        what, whose = "the predictor", f"the model {model.name!r} is shown"
+        check_same(quantity_of(field, axes.time), variable.quantity, what=what, whose=whose)
+        predictors.append(laid_on(name, field, first, axes, wish.dims))
+    return targets, predictors
 
-    Members of the field give draws of their own, which are numbered one input member after the other.
+
+def _check_one_grid(targets: Sequence[xr.DataArray], axes: Axes, wish: _Wish) -> None:
+    """Raise an error for a target whose dimensions are not those of the first."""
+    for field in targets[1:]:
+        own = find_axes(field, dims=wish.dims, need_time=axes.time is not None)
+        if own != axes:
+            msg = (
+                f"the targets lie on one grid: {targets[0].name!r} {axes.ordered}, {field.name!r} {own.ordered}. Give "
+                f"them the same dimensions and labels: {field.name}.rename(...).interp(...)."
+            )
+            raise DimensionError(msg)
+
+
+def _along(fields: _Fields, dim: Any, model: Downscaler, wish: _Wish) -> list[xr.DataArray]:
+    """Downscale every entry along an extra dimension separately, each with its own seed.
+
+    Members of the field have their own draws, which are numbered one input member after the other.
     """
     from xdownscale.inference.domain import member_numbers
 
+    first = next(each for each in fields.targets if dim in each.dims)
     entries = [
-        _of_field(field.isel({dim: i}), model, replace(wish, seed=seed))
-        for i, seed in enumerate(entry_seeds(field, dim, wish.seed))
+        _of_fields(fields.entry(dim, i), model, replace(wish, seed=seed))
+        for i, seed in enumerate(entry_seeds(first, dim, wish.seed))
     ]
-    if dim == "member":
-        drawn: xr.DataArray = xr.concat(entries, dim="member", combine_attrs="override")
-        numbers = member_numbers(drawn.sizes["member"])
-        return drawn.assign_coords(member=numbers).assign_attrs(xdownscale_seed=wish.seed)
-    joined: xr.DataArray = xr.concat(entries, dim=field[dim] if dim in field.coords else dim)
-    return joined.assign_attrs(xdownscale_seed=wish.seed).transpose("member", dim, ...)
+    results: list[xr.DataArray] = []
+    for parts in zip(*entries, strict=True):
+        if dim == "member":
+            drawn: xr.DataArray = xr.concat(parts, dim="member", combine_attrs="override")
+            results.append(drawn.assign_coords(member=member_numbers(drawn.sizes["member"])))
+        else:
+            joined: xr.DataArray = xr.concat(parts, dim=first[dim] if dim in first.coords else dim)
+            results.append(joined.transpose("member", dim, ...))
+    return [each.assign_attrs(xdownscale_seed=wish.seed) for each in results]
 
 
 def _joined(pieces: Sequence[Told], dim: str | None) -> Told:
-    """Pieces one behind the other in time."""
+    """Pieces concatenated in time."""
     if len(pieces) == 1:
         return pieces[0]
     joined: Told = xr.concat(
@@ -301,30 +452,36 @@ def _joined(pieces: Sequence[Told], dim: str | None) -> Told:
     return joined
 
 
-def _resolved(
+def resolved(
     model: Downscaler | str | os.PathLike[str] | None,
     spatial: int | tuple[int, int] | None,
     temporal: int | None,
+    *,
+    field: xr.DataArray | xr.Dataset | xr.DataTree,
+    dims: Mapping[str, str] | None,
 ) -> Downscaler:
-    """The model that was given, named or wanted by its factors."""
+    """The model: given, named, or selected by factors and the scale of the field."""
     from xdownscale import zoo
+    from xdownscale.inference.scales import scale_told_by
     from xdownscale.models.downscaler import Downscaler
 
     if model is None:
         if spatial is None and temporal is None:
             msg = "downscale needs a model or factors: downscale(model=...), or downscale(spatial=10, temporal=3)"
             raise FactorError(msg)
-        return zoo.find(Factors.parse(spatial or 1, temporal or 1))
+        factors = Factors.parse(spatial or 1, temporal or 1)
+        return zoo.find(factors, scale_told_by(field, factors, dims))
     return model if isinstance(model, Downscaler) else zoo.load(model)
 
 
 def _extra(model: Downscaler, wish: _Wish) -> dict[str, Any]:
-    """What a reader of the file needs to make the same ensemble again."""
+    """Attributes with which the same ensemble can be reproduced."""
     return {
         "xdownscale_version": package_version(),
         "xdownscale_model": model.name,
         "xdownscale_model_sha256": wish.model_sha256,
         "xdownscale_seed": wish.seed,
         "xdownscale_style": model.style or "mean",
+        FACTORS: list(wish.factors.blocks),
         **({} if model.sampler is None else {"xdownscale_sampler": model.sampler}),
     }

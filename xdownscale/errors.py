@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "ArgumentError",
     "DeviceError",
     "DimensionError",
     "EmptyFieldError",
@@ -12,6 +13,8 @@ __all__ = [
     "ModelFileError",
     "OptionalDependencyError",
     "QuantityError",
+    "ResumeError",
+    "TileError",
     "TimeAxisError",
     "UnitsError",
     "ValueRangeError",
@@ -41,8 +44,12 @@ class QuantityError(UnitsError):
     """A field measures another quantity than is wanted, or one that has no mean or sum."""
 
 
-class FactorError(XDownscaleError, ValueError):
-    """Factors are not whole numbers of at least one, or do not divide the field."""
+class ArgumentError(XDownscaleError, ValueError):
+    """An argument is none of the known words or numbers, or does not go with another one or with the model."""
+
+
+class FactorError(ArgumentError):
+    """Factors are not whole numbers of at least one, do not divide the field, or are not those of the model."""
 
 
 class MissingValueError(XDownscaleError, ValueError):
@@ -75,6 +82,14 @@ class DeviceError(XDownscaleError, ValueError):
 
 class FileError(XDownscaleError, OSError):
     """A file cannot be read, or cannot be written where it is wanted."""
+
+
+class ResumeError(FileError):
+    """A store holds another job, or an unfinished one that was not asked to go on."""
+
+
+class TileError(XDownscaleError, RuntimeError):
+    """The computation of one tile failed; the message says which."""
 
 
 class OptionalDependencyError(XDownscaleError, ImportError):

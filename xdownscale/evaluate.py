@@ -1,4 +1,4 @@
-"""Score forecasts against observations: one Dataset, a variable for each metric."""
+"""Scores of forecasts against observations: one Dataset with one variable per metric."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import xarray as xr
 
+from xdownscale.baselines.named import Baseline, reference_for
 from xdownscale.errors import DimensionError, EmptyFieldError, ValueRangeError
 from xdownscale.field.checks import checked
 from xdownscale.field.warn import warn_user
@@ -24,88 +25,105 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate", "scores_table"]
 
+Reference: TypeAlias = str | Baseline | xr.DataArray | xr.Dataset | None
+"""The name of a model or of a baseline, a function of a coarse field and factors, or a forecast."""
+
 Models: TypeAlias = xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray | xr.Dataset]
+
+ADDED = "reference"
+"""Name of the reference while scores are computed, if it is not one of the user's models."""
 
 
 def evaluate(
-    forecasts: Models,
     observations: xr.DataArray | xr.Dataset,
+    forecasts: Models,
     *,
     metrics: Metrics = None,
     dim: str | Iterable[Hashable] | None = None,
     member_dim: str = "member",
     weights: xr.DataArray | Literal["area"] | None = "area",
-    reference: str | xr.DataArray | xr.Dataset | None = None,
+    reference: Reference = None,
     thresholds: float | Sequence[float] | None = None,
     scales: int | Sequence[int] | None = None,
     by: By = None,
     region: Region = None,
     bootstrap: int | None = None,
 ) -> xr.Dataset:
-    """Score forecasts, of one model or several, against observations.
+    """Score forecasts of one or several models against observations.
+
+    Observations come first and forecasts second, as everywhere in :mod:`xdownscale.metrics` and :mod:`xdownscale.plot`.
+    The method of the forecasts, ``ensemble.sr.evaluate(truth)``, takes only the observations.
 
     Cases with a missing value, in the observations or in any forecast of any model, are left out for all models, so
-    that scores compare. Markers of missing data are refused, and a model with infinite values has no scores: they are
-    NaN. Rows and steps in another order are brought into that of the observations. Nothing is computed before it is
-    asked for, if the fields are lazy: their values are looked at when they are.
+    that scores are comparable. Missing-data markers raise an error; the scores of a model with infinite values are
+    NaN. Rows and steps are reordered to the order of the observations. For lazy fields, nothing is computed until it is
+    requested, and values are checked when they are computed.
 
     Parameters
     ----------
-    forecasts : DataArray, Dataset, or mapping of str to DataArray
-        One model, or several by name, baselines among them. With `member_dim` if it is an ensemble. Of a Dataset
-        every field is scored that the observations have too; bounds, grid mappings and coordinates are no fields.
     observations : DataArray or Dataset
-        What happened, on the same grid and times. Forecasts in other units are converted.
+        Observed field on the same grid and times. Forecasts in other units are converted.
+    forecasts : DataArray, Dataset, or mapping of str to DataArray
+        One model, or several by name, including baselines. With `member_dim` if it is an ensemble. All fields of a
+        Dataset that the observations also have are scored; bounds, grid mappings and coordinates are not fields.
     metrics : sequence or mapping, optional
-        Names of functions in :mod:`xdownscale.metrics`, or functions of xskillscore's form, also by name. A function
-        that takes no ``member_dim`` gets the ensemble mean, one that takes no ``weights`` averages as it likes. By
-        default those that the data allow of crps_ensemble, mae, rmse, bias, spread_skill_ratio, pit_deviation, emd,
+        Names of functions in :mod:`xdownscale.metrics`, or functions with the signature of xskillscore's, also by name.
+        A function without ``member_dim`` gets the ensemble mean; one without ``weights`` uses its own average. By
+        default, those that the data allow of crps_ensemble, mae, rmse, bias, spread_skill_ratio, pit_deviation, emd,
         percentile_error, lsd, ssim and lag_autocorrelation_error.
     dim : str or iterable of str, optional
         Dimensions to average over; None for all.
     member_dim : str
-        Member dimension of the forecasts. Where they have one dimension more than the observations, and that one counts
-        members by its attributes or its name, as ``number`` does, it is found without.
+        Member dimension of the forecasts. It is recognised if the forecasts have one dimension more than the
+        observations, and its attributes or name identify it as the member dimension, such as ``number``.
     weights : DataArray, "area" or None
-        Weights of the cases. "area", the default, weighs cells by their area on latitude-longitude and curvilinear
-        grids, as :func:`xdownscale.coarsen` does, and equally on all others. None weighs all equally.
-    reference : str, DataArray or Dataset, optional
-        Name of a model in `forecasts`, or a forecast: adds the variables ``<metric>_skill``, the share of the way from
-        the reference to a perfect forecast.
+        Weights of the cases. "area", the default, weights cells by their area on latitude-longitude and curvilinear
+        grids, as :func:`xdownscale.coarsen` does, and equally on all others. None gives equal weights.
+    reference : str, callable, DataArray or Dataset, optional
+        Adds the variables ``<metric>_skill``, the improvement over the reference as a share of that of a perfect
+        forecast. The reference is a model in `forecasts`, by name; a forecast; or a baseline: "nearest", "bicubic",
+        "linear", "conservative", "rainfarm" or any function ``baseline(coarse, spatial, temporal)``, such as
+        ``functools.partial(xdownscale.baselines.bcsd, fine=past)``, which gets block means of the observations.
+        The factors are those recorded in the attributes of the forecasts.
     thresholds : float or sequence of float, optional
-        Adds ``brier_score`` and ``fss`` for reaching these values.
+        Adds ``brier_score`` and ``fss`` for these thresholds.
     scales : int or sequence of int, optional
-        Scores of means over blocks of so many cells a side, along ``scale``; 1 is the field itself. For ``fss`` it
-        is the side of its windows instead.
+        Scores of means over blocks with this many cells per side, along ``scale``; 1 is the field itself. For ``fss``
+        it is the side of its windows.
     by : str, DataArray, sequence or mapping of these, optional
-        Scores of groups of cases, each grouping a dimension of its own: a part of the date ("season", "month",
+        Scores of groups of cases, with one dimension per grouping: a part of the date ("season", "month",
         "hour"), a coordinate of the observations, or labels (a named DataArray along time, or on cells).
-        ``by={"lead": 3}`` groups by the place of a step in its coarse step of 3 fine ones.
+        ``by={"lead": 3}`` groups by the position of a step in its coarse step of 3 fine steps.
     region : DataArray or mapping of str to DataArray, optional
-        A mask of the cells to score; or several, by name or along a dimension of their own, which the scores get:
-        ``region``. Scores of whole frames (``lsd``, ``ssim``) are NaN unless the region is a rectangle.
+        A mask of the cells to score; or several, by name or along a dimension of their own. The scores then have a
+        dimension ``region``. Scores of whole frames (``lsd``, ``ssim``) are NaN unless the region is a rectangle.
     bootstrap : int, optional
-        Number of resamples of blocks of time: adds ``<metric>_low`` and ``<metric>_high``, the central 95 %.
+        Number of resamples of blocks of time: adds ``<metric>_low`` and ``<metric>_high``, the central 95 % interval.
 
     Returns
     -------
     Dataset
-        A variable for each metric, along ``model`` if there are several; its attributes say what was asked for and
-        what the forecasts say of themselves.
+        One variable per metric, along ``model`` if there are several; its attributes record the arguments and the
+        provenance of the forecasts.
 
     Raises
     ------
     DimensionError
         If dimensions or coordinates of forecasts and observations do not match.
     EmptyFieldError
-        If there is no case in which observations and all forecasts are there.
-    FactorError
+        If there is no case in which observations and all forecasts are present.
+    ArgumentError
         If a scale is larger than the frames.
     UnitsError
         If units cannot be converted.
     ValueRangeError
-        If a metric, the reference or a grouping is not known, no case is in a region, or there are markers of missing
-        data among the values, or infinities or negative rain in the observations.
+        If a metric, the reference or a grouping is unknown, no case is in a region, or there are missing-data markers
+        among the values, or infinities or negative rain in the observations.
+
+    See Also
+    --------
+    xdownscale.report : Scores and plots as one HTML page.
+    xdownscale.metrics.accumulate : Scores of data larger than memory.
 
     Examples
     --------
@@ -114,10 +132,10 @@ def evaluate(
     >>> chance = np.random.default_rng(0)
     >>> truth = xr.DataArray(chance.random((4, 16, 16)), dims=("time", "y", "x"), attrs={"units": "mm h-1"})
     >>> ensemble = xr.DataArray(chance.random((5, 4, 16, 16)), dims=("member", "time", "y", "x"))
-    >>> scores = evaluate(ensemble, truth, metrics=["crps_ensemble", "mse"])
+    >>> scores = evaluate(truth, ensemble, metrics=["crps_ensemble", "mse"])
     >>> scores["mse"].attrs["units"]
     'mm2 h-2'
-    >>> scores = evaluate(ensemble, truth, metrics=["mae"], scales=(1, 4), by={"lead": 2})
+    >>> scores = evaluate(truth, ensemble, metrics=["mae"], scales=(1, 4), by={"lead": 2})
     >>> dict(scores["mae"].sizes)
     {'scale': 2, 'lead': 2}
     """
@@ -125,8 +143,9 @@ def evaluate(
     options: dict[str, Any] = {"metrics": metrics, "dim": dim, "member_dim": member_dim, "weights": weights}
     options |= {"reference": reference, "thresholds": thresholds, "bootstrap": bootstrap}
     options |= {"scales": scales, "by": by, "region": region}
-    if _has_datasets(forecasts, observations, reference):
-        return _evaluate_variables(forecasts, observations, options)
+    _check_order(observations)
+    if _has_datasets(observations, forecasts, reference):
+        return _evaluate_variables(observations, forecasts, options)
     from xdownscale.metrics.cases import weights_of
     from xdownscale.scoring.choice import choose
     from xdownscale.scoring.skill import skill
@@ -137,7 +156,7 @@ def evaluate(
         for name, each in _models(forecasts).items()
     }
     about = origin(models, observations, options)
-    reference_name = _add_reference(models, reference)
+    reference_name = _add_reference(models, reference, observations, member_dim)
     infinite: dict[str, xr.DataArray] = {name: xr.ufuncs.isinf(model).any() for name, model in models.items()}
     models = {name: _finite(model, infinite[name]) for name, model in models.items()}
     pairs = _align(observations, models, member_dim)
@@ -164,7 +183,7 @@ def evaluate(
     scores = _none_of_infinite(scores, infinite, pairs)
     if reference_name is not None:
         scores = scores.merge(skill(scores, reference_name), combine_attrs="override")
-    if isinstance(reference, xr.DataArray):
+    if reference_name is not None and reference_name not in _models(forecasts):
         scores = scores.drop_sel(model=reference_name)
     if isinstance(forecasts, xr.DataArray):
         scores = scores.squeeze("model", drop=True)
@@ -172,7 +191,7 @@ def evaluate(
 
 
 def _check_names(dim: Any, member_dim: Any) -> None:
-    """Names of dimensions are names."""
+    """Check the names of dimensions."""
     if not isinstance(member_dim, str):
         msg = f'member_dim is {member_dim!r}; pass the name of a dimension, as in member_dim="number".'
         raise DimensionError(msg)
@@ -181,8 +200,14 @@ def _check_names(dim: Any, member_dim: Any) -> None:
         raise DimensionError(msg)
 
 
+def _check_order(observations: Any) -> None:
+    """Check that observations are a field or a Dataset of fields, not a mapping of forecasts."""
+    if isinstance(observations, dict):
+        scorable(observations, "observations")  # says what is wrong with them
+
+
 def _range_first(pairs: Pairs, metrics: Mapping[str, Metric]) -> Pairs:
-    """Lazy fields that are read once the range of all observations is known, where a metric needs it.
+    """Lazy fields that are read after the range of all observations is known, if a metric needs it.
 
     Otherwise every frame would stay in memory until the last one is read.
     """
@@ -192,7 +217,7 @@ def _range_first(pairs: Pairs, metrics: Mapping[str, Metric]) -> Pairs:
 
 
 def _models(forecasts: Any) -> dict[str, Any]:
-    """Forecasts by name; a single one has none."""
+    """Forecasts by name; a single forecast has no name."""
     if not isinstance(forecasts, Mapping) or isinstance(forecasts, xr.Dataset | xr.DataTree):
         return {"": forecasts}
     if not forecasts:
@@ -202,15 +227,15 @@ def _models(forecasts: Any) -> dict[str, Any]:
 
 
 def _has_datasets(*sides: Any) -> bool:
-    """Whether one of the sides is a Dataset, or a mapping that holds one."""
+    """Whether observations or forecasts are a Dataset, or a mapping that contains one."""
     every = [each for side in sides if side is not None for each in _models(side).values()]
     return any(isinstance(each, xr.Dataset) for each in every)
 
 
 def _evaluate_variables(
-    forecasts: Models, observations: xr.DataArray | xr.Dataset, options: dict[str, Any]
+    observations: xr.DataArray | xr.Dataset, forecasts: Models, options: dict[str, Any]
 ) -> xr.Dataset:
-    """Score the fields that both sides share; names start with the variable where there are several."""
+    """Score the fields that observations and forecasts share; with several, names start with the variable."""
     from xdownscale.metrics.variables import field_of, shared_fields
 
     models, reference = _models(forecasts), options["reference"]
@@ -221,7 +246,7 @@ def _evaluate_variables(
         fields = {model: field_of(each, name) for model, each in models.items()}
         against = field_of(reference, name) if isinstance(reference, xr.Dataset) else reference
         parts[name] = evaluate(
-            fields.get("", fields), field_of(observations, name), **options | {"reference": against}
+            field_of(observations, name), fields.get("", fields), **options | {"reference": against}
         )
     if len(parts) == 1:
         return parts[shared[0]]
@@ -229,40 +254,35 @@ def _evaluate_variables(
     return xr.merge(named, compat="no_conflicts", join="outer")
 
 
-def _add_reference(models: dict[str, xr.DataArray], reference: Any) -> str | None:
-    """Name of the reference among the models, which gets one more if it is a forecast."""
-    if reference is None:
-        return None
-    if not isinstance(reference, str):
-        if "reference" in models:
-            msg = 'a model is called "reference" already. Name it: evaluate(..., reference="reference").'
-            raise ValueRangeError(msg)
-        models["reference"] = _forecast(reference, "reference")
-        return "reference"
-    if reference not in models:
-        known = [name for name in models if name]
-        msg = (
-            f"reference {reference!r} is not among the models {known}. "
-            f'Pass it too, as in evaluate({{"net": ensemble, "{reference}": baseline}}, observations, ...).'
-        )
+def _add_reference(
+    models: dict[str, xr.DataArray], reference: Any, observations: xr.DataArray, member_dim: str
+) -> str | None:
+    """Name of the reference among the models; a forecast or baseline is added to them."""
+    if reference is None or (isinstance(reference, str) and reference in models):
+        return reference
+    if ADDED in models:
+        msg = f'a model is called {ADDED!r} already. Name it: evaluate(..., reference="{ADDED}").'
         raise ValueRangeError(msg)
-    return reference
+    if isinstance(reference, str) or callable(reference):
+        reference = reference_for(models, reference, observations, member_dim=member_dim)
+    models[ADDED] = _forecast(reference, "reference")
+    return ADDED
 
 
 def _forecast(model: Any, called: str) -> xr.DataArray:
-    """A forecast that may be scored: it may be wrong, but holds no markers of missing data."""
+    """A forecast that can be scored: it may be wrong, but holds no missing-data markers."""
     if not isinstance(model, xr.DataArray):
         return scorable(model, called)  # says what is wrong with it
     return checked(model, called, allow_missing=True, forecast=True)
 
 
 def _finite(model: xr.DataArray, infinite: xr.DataArray) -> xr.DataArray:
-    """The model with 0 for what is infinite, so that no case is lost for the others; its own scores are taken away."""
+    """The model with 0 instead of infinities, so that other models lose no case; its own scores are removed later."""
     return model if infinite.chunks is None and not infinite else model.where(~xr.ufuncs.isinf(model), 0)
 
 
 def _none_of_infinite(scores: xr.Dataset, infinite: Mapping[str, xr.DataArray], pairs: Pairs) -> xr.Dataset:
-    """Scores that are NaN for a model with infinite values: the cases that they ruin would drop out as if missing."""
+    """Scores set to NaN for a model with infinite values, whose cases would otherwise be left out as missing."""
     # a coordinate of the fields, such as their grid mapping, is none of the scores
     there = xr.concat(infinite.values(), dim=scores["model"]).reset_coords(drop=True)
     if there.chunks is None:
@@ -282,7 +302,7 @@ def _none_of_infinite(scores: xr.Dataset, infinite: Mapping[str, xr.DataArray], 
 
 
 def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_dim: str) -> Pairs:
-    """Models on the coordinates and in the units of the observations, which are missing where any model is."""
+    """Models on the coordinates and in the units of the observations, which are set missing where any model is."""
     from xdownscale.metrics.cases import pair
 
     taken = [str(d) for d in observations.dims if d in OWN]
@@ -291,8 +311,8 @@ def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_d
         raise DimensionError(msg)
     if member_dim in observations.dims:
         msg = (
-            f"the observations have the member dimension {member_dim!r}. evaluate takes forecasts first and "
-            f"observations second, ensemble.sr.evaluate(truth); swap them."
+            f"the observations have the member dimension {member_dim!r}. evaluate takes observations first and "
+            f"forecasts second, evaluate(truth, ensemble); swap them."
         )
         raise DimensionError(msg)
     cases = {

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from xdownscale import metrics
-from xdownscale.baselines.interpolation import interpolate_array
 from xdownscale.field.block_means import block_means
+from xdownscale.field.interpolation import interpolate_array
 from xdownscale.field.warn import warn_user
 from xdownscale.inference.engine import CORE, Job, sample
 from xdownscale.models.device import on_device
@@ -58,22 +58,43 @@ def scores_of(
     -------
     dict
         In the units of the model: ``crps`` (fair; the absolute error of a single member), ``rmse`` (of the ensemble
-        mean) and ``spread_skill`` (1 is best); in decibels ``lsd``, the log-spectral distance. ``crps_bicubic``,
-        ``rmse_bicubic`` and ``lsd_bicubic`` are those of bicubic interpolation. For a generator ``lsd_training`` is the
-        distance on windows of the training data and, where there are several styles, ``lsd_style_NAME`` that of each.
-        What cannot be said, such as the spread of a single member, is left out.
+        mean), ``spread_skill`` (1 is best) and ``pit_deviation`` (0 is best); in decibels ``lsd``, the log-spectral
+        distance. ``crps_bicubic``, ``rmse_bicubic`` and ``lsd_bicubic`` are those of bicubic interpolation. For a
+        generator ``lsd_training`` is the distance on windows of the training data and, where there are several styles,
+        ``lsd_style_NAME`` that of each.
+        What cannot be said, such as the spread of a single member, is left out. Scores of one of several targets begin
+        with its name: ``tas.crps``.
     """
     held_out = _some(judging)
     truth, bicubic, weights = _arrays(held_out, model)
     ensemble = _ensemble(model, held_out, MEMBERS, device=device, seed=seed)
+    found: dict[str, float] = {}
+    for number, target in enumerate(model.targets):
+        of = {"target": number}
+        scores = _scores(truth.isel(of), ensemble.isel(of), bicubic.isel(of), weights)
+        found |= {_key(model, target, name): value for name, value in scores.items()}
+    if model.method.calibrated and model.stochastic:
+        found |= _textures(model, _some(training), held_out, device=device, seed=seed)
+    return {name: value for name, value in found.items() if math.isfinite(value)}
+
+
+def _key(model: Downscaler, target: str, score: str) -> str:
+    """What a score of a target is called."""
+    return score if len(model.targets) == 1 else f"{target}.{score}"
+
+
+def _scores(
+    truth: xr.DataArray, ensemble: xr.DataArray, bicubic: xr.DataArray, weights: xr.DataArray
+) -> dict[str, float]:
+    """Scores of one target, and those of bicubic interpolation."""
     found = {}
     for name, function in (("crps", metrics.crps_ensemble), ("rmse", metrics.rmse), ("lsd", metrics.lsd)):
         for suffix, forecast in (("", ensemble), ("_bicubic", bicubic)):
             found[name + suffix] = float(function(truth, forecast, weights=weights, skipna=True))
     found["spread_skill"] = float(metrics.spread_skill_ratio(truth, ensemble, weights=weights, skipna=True))
-    if model.method.calibrated and model.stochastic:
-        found |= _textures(model, _some(training), held_out, device=device, seed=seed)
-    return {name: value for name, value in found.items() if math.isfinite(value)}
+    if ensemble.sizes["member"] > 1:
+        found["pit_deviation"] = float(metrics.pit_deviation(truth, ensemble, weights=weights, skipna=True))
+    return found
 
 
 def tell(model: Downscaler, judging: PatchSampler, *, shown: bool) -> None:
@@ -88,16 +109,21 @@ def tell(model: Downscaler, judging: PatchSampler, *, shown: bool) -> None:
     shown : bool
         Whether the table is printed.
     """
-    scores = model.provenance.scores
     if shown:
         where = f"{min(WINDOWS, len(judging.patches))} windows of {len(judging.sources)} held-out stretches of time"
-        tqdm.write(f"{where}\n{table(scores, model.variable.units)}", file=sys.stderr)
-    for message in (lost(scores), textures(scores, model)):
-        if message is not None:
-            warn_user(message)
+        tqdm.write(where, file=sys.stderr)
+    for variable in model.variables:
+        scores, subject = model.scores(variable.name), ""
+        if len(model.variables) > 1:
+            subject = f"{variable.name}: "
+        if shown:
+            tqdm.write(table(scores, variable.units, title=subject), file=sys.stderr)
+        for message in (lost(scores), textures(scores, model)):
+            if message is not None:
+                warn_user(subject + message)
 
 
-def table(scores: Mapping[str, float], units: str | None) -> str:
+def table(scores: Mapping[str, float], units: str | None, *, title: str = "") -> str:
     """Scores of a model beside those of bicubic interpolation, as text.
 
     >>> print(table({"crps": 0.2, "crps_bicubic": 0.4, "spread_skill": 0.9}, "mm h-1"))
@@ -105,12 +131,12 @@ def table(scores: Mapping[str, float], units: str | None) -> str:
     CRPS [mm h-1]                         0.2      0.4
     spread/skill (best: 1)                0.9
     """
-    rows = [f"{'':<32}{'model':>9}{'bicubic':>9}"]
-    for name, title in TITLES.items():
+    rows = [f"{title:<32}{'model':>9}{'bicubic':>9}"]
+    for name, score in TITLES.items():
         if name in scores:
             unit = "dB" if name == "lsd" else units or "1"
             other = scores.get(f"{name}_bicubic", math.nan)
-            rows.append(f"{f'{title} [{unit}]':<32}{scores[name]:>9.3g}{other:>9.3g}")
+            rows.append(f"{f'{score} [{unit}]':<32}{scores[name]:>9.3g}{other:>9.3g}")
     if "spread_skill" in scores:
         rows.append(f"{'spread/skill (best: 1)':<32}{scores['spread_skill']:>9.3g}")
     return "\n".join(rows)
@@ -161,10 +187,11 @@ def _some(windows: PatchSampler) -> Batch:
 
 def _arrays(batch: Batch, model: Downscaler) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray]:
     """Truth, bicubic interpolation of its block means, and weights."""
-    blocks, dims = model.factors.blocks, ("window", "time", "y", "x")
-    bicubic = interpolate_array(block_means(batch.fine, None, blocks), blocks)
+    blocks, dims = model.factors.blocks, ("window", "target", "time", "y", "x")
+    fine = batch.fine[:, :, : len(model.targets)].swapaxes(1, 2)
+    bicubic = interpolate_array(block_means(fine, None, blocks), blocks)
     return (
-        xr.DataArray(batch.fine, dims=dims),
+        xr.DataArray(fine, dims=dims),
         xr.DataArray(bicubic, dims=dims),
         xr.DataArray(batch.weights, dims="window"),
     )
@@ -176,9 +203,9 @@ def _ensemble(model: Downscaler, batch: Batch, members: int, *, device: str, see
     drawn: list[NDArray[np.float32]] = []
     for number, fine in enumerate(batch.fine):
         job = Job(method, origin=(number * CORE[0], 0, 0), seed=seed, members=members, device=device)
-        coarse = block_means(fine, None, model.factors.blocks)
+        coarse = block_means(fine.swapaxes(0, 1), None, model.factors.blocks).swapaxes(0, 1)
         drawn.append(sample(job, coarse, None if batch.static is None else batch.static[number]))
-    return xr.DataArray(np.stack(drawn, 1), dims=("member", "window", "time", "y", "x"))
+    return xr.DataArray(np.stack(drawn, 1), dims=("member", "window", "time", "target", "y", "x"))
 
 
 def _textures(
@@ -186,13 +213,17 @@ def _textures(
 ) -> dict[str, float]:
     """Log-spectral distances on training data, and of every style on held-out data where there are several."""
 
-    def distance(styled: Downscaler, batch: Batch) -> float:
+    def distances(styled: Downscaler, batch: Batch, name: str) -> dict[str, float]:
         truth, _, weights = _arrays(batch, styled)
         ensemble = _ensemble(styled, batch, FEW, device=device, seed=seed)
-        return float(metrics.lsd(truth, ensemble, weights=weights, skipna=True))
+        return {
+            _key(model, target, name): float(
+                metrics.lsd(truth.isel(target=n), ensemble.isel(target=n), weights=weights, skipna=True)
+            )
+            for n, target in enumerate(model.targets)
+        }
 
-    styles = model.styles if len(model.styles) > 1 else ()
-    return {
-        "lsd_training": distance(model, training),
-        **{f"lsd_style_{name}": distance(model.with_style(name), held_out) for name in styles},
-    }
+    found = distances(model, training, "lsd_training")
+    for name in model.styles if len(model.styles) > 1 else ():
+        found |= distances(model.with_style(name), held_out, f"lsd_style_{name}")
+    return found

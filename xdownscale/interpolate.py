@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
-from xdownscale.baselines.interpolation import METHODS, interpolate_array
-from xdownscale.errors import FactorError
+from xdownscale.errors import ArgumentError
 from xdownscale.field.arrays import ordered, unordered
 from xdownscale.field.attrs import keeps_attrs, result_attrs
 from xdownscale.field.cell_methods import check_mean_over_cells, time_method
@@ -18,6 +17,7 @@ from xdownscale.field.checks import checked
 from xdownscale.field.factors import Factors
 from xdownscale.field.gaps import in_pieces
 from xdownscale.field.grid import check_regular, refine_coords
+from xdownscale.field.interpolation import METHODS, TIMES, interpolate_array
 from xdownscale.field.like import check_no_tree, laid_like
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.space import closes_circle
@@ -38,11 +38,12 @@ def interpolate(
     temporal: int = 1,
     *,
     method: str = "bicubic",
+    time: str = "hold",
     gaps: str = "error",
     like: Source | None = None,
     dims: Mapping[str, str] | None = None,
 ) -> Field:
-    """Refine a field by interpolation in space, held constant over the finer steps.
+    """Refine a field by interpolation in space, and in time if wanted.
 
     Cells under a missing coarse cell are missing, no others are. Longitudes that close the circle are interpolated
     across the seam. Amounts (``cell_methods`` ``time: sum``) are
@@ -61,6 +62,8 @@ def interpolate(
     method : {"bicubic", "linear", "nearest", "conservative"}
         Cubic convolution, bilinear, or constant over a coarse cell (which keeps its mean). Cubic convolution
         overshoots: where all coarse values around are non-negative its result is cut off at zero.
+    time : {"hold", "linear"}
+        Constant over the finer steps, or linear between the middles of coarse steps.
     gaps : {"error", "split"}
         What to do about gaps in time where steps are split: raise, or treat every contiguous piece on its own.
     like : DataArray or Dataset, optional
@@ -77,8 +80,13 @@ def interpolate(
 
     Raises
     ------
-    DimensionError, TimeAxisError, UnitsError, FactorError, ValueRangeError, EmptyFieldError
-        Each names the call that mends it.
+    DimensionError, TimeAxisError, UnitsError, ArgumentError, ValueRangeError, EmptyFieldError
+        Each names the call that fixes it.
+
+    See Also
+    --------
+    xdownscale.coarsen : Block means, what a coarse model would have seen.
+    xdownscale.downscale : Draw an ensemble of fine fields.
 
     Examples
     --------
@@ -92,9 +100,14 @@ def interpolate(
     check_no_tree(field, like)
     if method not in METHODS:
         msg = f"method={method!r} is unknown. Pass one of {METHODS}."
-        raise FactorError(msg)
-    line = f"interpolate(spatial={factors.spatial}, temporal={factors.time}, method={method!r})"
-    split, keep = in_pieces(_Split(factors, method), gaps), keeps_attrs()
+        raise ArgumentError(msg)
+    if time not in TIMES:
+        msg = f"time={time!r} is unknown. Pass one of {TIMES}."
+        raise ArgumentError(msg)
+    line = (
+        f"interpolate(spatial={factors.spatial}, temporal={factors.time}, method={method!r}, time={time!r})"
+    )
+    split, keep = in_pieces(_Split(factors, method, time), gaps), keeps_attrs()
     fine = apply_change(field, split, dims=dims, need_time=factors.time > 1, line=line, history=keep)
     if isinstance(fine, xr.DataTree):
         return fine
@@ -107,6 +120,7 @@ class _Split:
 
     factors: Factors
     method: str
+    time: str
 
     def changed(self, axes: Axes) -> set[str]:
         """Dimensions with a factor above one."""
@@ -124,21 +138,29 @@ class _Split:
         """Fine values and attributes."""
         field = checked(field, allow_missing=True)
         check_regular(grid, self.changed(axes), axes.time)
-        if self.changed(axes) & set(axes.spatial) and not self._repeats(field, axes):
-            check_mean_over_cells(quantity_of(field, axes.time), axes)
         steps = self.factors.time if axes.time else 1
+        if self._mixes(field, axes):
+            check_mean_over_cells(quantity_of(field, axes.time), axes)
         values, order = ordered(field if field.dtype.kind == "f" else field.astype(np.float64), axes)
         periodic = axes.x in self.changed(axes) and closes_circle(grid, axes.x)
         blocks = (steps, self.factors.y, self.factors.x)
-        fine = interpolate_array(values, blocks, self.method, periodic=periodic)
+        fine = interpolate_array(values, blocks, self.method, time=self.time, periodic=periodic)
         if steps > 1 and self._adds_up(field, axes):
             fine = fine / fine.dtype.type(steps)
         return xr.Variable(order, unordered(fine, axes), self.attrs(field)).transpose(*field.dims)
 
+    def _mixes(self, field: xr.DataArray, axes: Axes) -> bool:
+        """Whether a fine value is made of several coarse cells, or of steps of what must not be averaged."""
+        if self.changed(axes) & set(axes.spatial):
+            return not self._repeats(field, axes)
+        barred = quantity_of(field, axes.time).barred in ("class", "direction")
+        return barred and self.time == "linear" and axes.time in self.changed(axes)
+
     def _repeats(self, field: xr.DataArray, axes: Axes) -> bool:
         """Whether values without a mean are repeated: a class or a direction holds for all of its cell."""
         barred = quantity_of(field, axes.time).barred
-        return self.method in ("nearest", "conservative") and barred in ("class", "direction")
+        constant = self.method in ("nearest", "conservative") and self.time == "hold"
+        return constant and barred in ("class", "direction")
 
     def _adds_up(self, field: xr.DataArray, axes: Axes) -> bool:
         """Whether a value is shared out over its finer steps."""

@@ -6,7 +6,10 @@ new one, and of several writers of one path the last one wins. Links are followe
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
+import shutil
 import stat
 import tempfile
 from contextlib import contextmanager
@@ -137,12 +140,48 @@ def check_place(path: str | os.PathLike[str], *, store: bool = False, make_folde
 def _beside(path: str | os.PathLike[str], target: Path) -> Iterator[Path]:
     """A folder of one's own beside the target, for a draft."""
     try:
-        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".xdownscale-") as folder:
+        clean_drafts(target)
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=_prefix(os.getpid())) as folder:
             yield Path(folder)
     except XDownscaleError:
         raise
     except OSError as cause:
         raise FileError(_refused(path, cause)) from cause
+
+
+def clean_drafts(path: str | os.PathLike[str]) -> None:
+    """Take away the drafts beside a path of programs on this machine that were killed.
+
+    Parameters
+    ----------
+    path : path
+        An address has none.
+    """
+    parent = Path(path).parent
+    if "://" in str(path) or not parent.is_dir():
+        return
+    start = _prefix(0).removesuffix("0-")
+    for folder in parent.glob(f"{start}*-*"):
+        number = folder.name.removeprefix(start).split("-", 1)[0]
+        if number.isdecimal() and not _runs(int(number)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prefix(process: int) -> str:
+    """How the folders of a process on this machine begin."""
+    machine = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    return f".xdownscale-{machine}x{process}-"
+
+
+def _runs(process: int) -> bool:
+    """Whether a process of this machine is still there."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # of another user, or no such question here
+        return True
+    return True
 
 
 def _refused(path: str | os.PathLike[str], cause: Exception) -> str:

@@ -1,4 +1,4 @@
-"""One page that shows how good forecasts are: tables, pictures and where the scores come from, in one HTML file."""
+"""A report on forecasts as one HTML file: tables, plots and the provenance of the scores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 _ALONG = ("scale", "threshold", "lead", "season", "month", "hour", "region", "year", "percentile")
-"""Dimensions along which scores are drawn, the most telling first."""
+"""Dimensions along which scores are plotted, the most informative first."""
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
@@ -87,23 +87,23 @@ def report(
     title: str = "Evaluation",
     notes: str = "",
 ) -> Path:
-    """Write scores as one self-contained HTML page, with tables, pictures and provenance.
+    """Write scores as one self-contained HTML page with tables, plots and provenance.
 
-    The page needs no other file, no network and no script. With forecasts and observations it shows what scores do not:
-    members beside the truth, rank histogram, reliability, spread against error, quantiles and spectra.
+    The page needs no other file, no network and no script. With forecasts and observations it also
+    shows members beside the observed field, rank histogram, reliability, spread against error, quantiles and spectra.
 
     Parameters
     ----------
     scores : Dataset
-        What :func:`xdownscale.evaluate` returns.
+        The result of :func:`xdownscale.evaluate`.
     path : path
-        File to write; whole or not at all.
+        File to write; it is written completely or not at all.
     forecasts : DataArray, or mapping of str to DataArray, optional
-        The forecasts that were scored, for pictures. Their values are brought into memory.
+        The scored forecasts, for plots. They are loaded into memory.
     observations : DataArray, optional
-        What happened; needed with `forecasts`.
+        Observed field; required with `forecasts`.
     coarse : DataArray, optional
-        The coarse field that the first forecast was made of, for a picture of all three.
+        The coarse field of the first forecast, for a plot of coarse field, forecast and observations.
     title : str
         Heading of the page.
     notes : str
@@ -117,15 +117,20 @@ def report(
     Raises
     ------
     DimensionError
-        If only one of `forecasts` and `observations` is given, or they do not match.
+        If only one of `forecasts` and `observations` is passed, or they do not match.
     OptionalDependencyError
         Without matplotlib.
+
+    See Also
+    --------
+    xdownscale.evaluate : Score forecasts against observations.
+    xdownscale.plot.overview : All scores of all models.
 
     Examples
     --------
     >>> import xdownscale
     >>> rain = xdownscale.tutorial.rain((2, 20, 20))
-    >>> scores = xdownscale.evaluate({"half": rain / 2, "double": 2 * rain}, rain, metrics=["mae", "bias"])
+    >>> scores = xdownscale.evaluate(rain, {"half": rain / 2, "double": 2 * rain}, metrics=["mae", "bias"])
     >>> report(scores, "page.html").read_text("utf-8")[:15]
     '<!DOCTYPE html>'
     """
@@ -159,7 +164,7 @@ def report(
 
 
 def _of_scores(scores: xr.Dataset) -> Iterator[tuple[str, str]]:
-    """Sections that need the scores alone."""
+    """Sections that need only the scores."""
     from xdownscale import plot
 
     skills = [name for name in scores.data_vars if str(name).endswith("_skill")]
@@ -197,7 +202,7 @@ def _of_fields(
     from xdownscale.plot.style import models_of
 
     observations = observations.compute()
-    models = {name: model.compute() for name, model in models_of(forecasts, observations).items()}
+    models = {name: model.compute() for name, model in models_of(observations, forecasts).items()}
     ensembles = {name: model for name, model in models.items() if model.sizes.get("member", 1) > 1}
     if ensembles:
         name, ensemble = next(iter(ensembles.items()))
@@ -212,10 +217,16 @@ def _of_fields(
             pictures += _picture(plot.series(ensemble, observations), f"{name}: mean over all cells.")
         yield "Members", pictures
         threshold = _typical(observations)
-        chance = "Bars within the grey band are what chance alone would do for independent frames."
+        chance = (
+            "Of rain, cells that are dry in all are left out. Bars within the grey band are what chance alone would do "
+            "for independent frames."
+        )
         yield (
             "Calibration",
-            _picture(plot.rank_histogram(observations, ensembles), f"Where the truth ranks. {chance}")
+            _picture(
+                plot.rank_histogram(observations, ensembles),
+                f"Where the truth ranks. {chance}",
+            )
             + '<div class="pair">'
             + _picture(
                 plot.reliability(observations, models, threshold),
@@ -244,7 +255,7 @@ def _typical(observations: xr.DataArray) -> float:
 
 
 def _picture(figure: Figure, caption: str) -> str:
-    """A figure inside the page, with its caption as the words of those who do not see it."""
+    """A figure inside the page, with its caption as alternative text."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": ""})
     data = base64.b64encode(buffer.getvalue()).decode()
@@ -257,7 +268,7 @@ def _picture(figure: Figure, caption: str) -> str:
 
 
 def _provenance(scores: xr.Dataset) -> str:
-    """What was scored against what, by which version, as the attributes of the scores say."""
+    """Provenance from the attributes of the scores: fields and version."""
     rows: list[tuple[str, str]] = []
     for key, value in scores.attrs.items():
         for name, text in _told(str(key), value):
@@ -268,7 +279,7 @@ def _provenance(scores: xr.Dataset) -> str:
 
 
 def _told(key: str, value: Any) -> Iterator[tuple[str, str]]:
-    """An attribute as rows: those that hold JSON by what is in them."""
+    """An attribute as table rows; JSON is expanded."""
     try:
         found = json.loads(value) if isinstance(value, str) and value.startswith("{") else value
     except json.JSONDecodeError:
@@ -284,7 +295,7 @@ def _told(key: str, value: Any) -> Iterator[tuple[str, str]]:
 
 
 def _listed(found: Mapping[str, Any]) -> str:
-    """What a field says of itself, in a line."""
+    """Description of a field in one line."""
     return "; ".join(f"{key.removeprefix('xdownscale_')}: {value}" for key, value in found.items())
 
 

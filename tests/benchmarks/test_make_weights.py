@@ -24,7 +24,7 @@ def test_weights_that_an_earlier_leg_had_not_yet_count_as_zero():
     settings = earlier.method.settings
     able = Generator(replace(settings, size=replace(settings.size, apart=True)))
     later = xdownscale.Downscaler(
-        able, variable=earlier.variable, provenance=earlier.provenance, name="later"
+        able, variables=earlier.variables, provenance=earlier.provenance, name="later"
     )
     with torch.no_grad():
         able.network.apart.parts.convolution.weight.fill_(1.0)

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from xdownscale.diffusion.sample import SAMPLERS, angle_levels, ddim, named_sampler
-from xdownscale.diffusion.schedule import NoiseLevel, cosine, karras, sigmoid
-from xdownscale.errors import FactorError
+from xdownscale.diffusion.denoise import standardised
+from xdownscale.diffusion.sample import SAMPLERS, ancestral, angle_levels, ddim, named_sampler
+from xdownscale.diffusion.schedule import PURE_NOISE, NoiseLevel, cosine, karras, sigmoid
+from xdownscale.errors import ArgumentError
 
 VARIANCES = torch.logspace(-2, 1, 13, dtype=torch.float64)
 
@@ -148,7 +149,7 @@ def test_levels_fall_and_end_clean():
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
-    with pytest.raises(FactorError, match="'angle', 'dpm', 'heun', 'ddim', 'ddpm'"):
+    with pytest.raises(ArgumentError, match="'angle', 'dpm', 'heun', 'ddim', 'ddpm'"):
         named_sampler("euler")
 
 
@@ -230,3 +231,108 @@ def test_grids_of_the_angle_between_known_numbers_of_steps_are_those_of_the_next
         assert float(found[0]) == pytest.approx(float(ends[0]))
         if steps > 1:
             assert float(found[-2]) == pytest.approx(float(ends[1]))
+
+
+@pytest.mark.parametrize(
+    ("deviation", "kept"), [(0.05, 0.42), (0.1, 0.67), (0.3, 0.90), (1.0, 0.96)], ids=str
+)
+def test_thirty_published_steps_keep_a_part_of_the_spread(deviation, kept):
+    """STVD's schedule and steps, exact denoiser: a residual that is not standardised loses more than half of it."""
+
+    def denoise(x, level):
+        return deviation**2 * level.alpha / (deviation**2 * level.alpha**2 + level.sigma**2) * x
+
+    one = torch.ones(1, dtype=torch.float64)
+    assert float(named_sampler("ddim-sigmoid")(denoise, lambda n: one)) / deviation == pytest.approx(
+        kept, abs=0.006
+    )
+
+
+def test_published_levels_are_1400_of_a_sigmoid_and_end_in_noise():
+    levels = named_sampler("ddim-sigmoid").levels(1400)
+    power = levels.alpha.square()
+    assert len(levels) == 1401
+    assert bool((power.diff() > 0).all())
+    assert float(power[0]) == pytest.approx(2.1e-7, rel=0.05)
+    assert float(power[-1]) == 1.0
+
+
+def test_the_noise_of_a_step_is_what_was_put_in():
+    """v̂ exact: r̂ = α·r_n − σ·v̂ is r₀ and (r_n − α·r̂)/σ = σ·r_n + α·v̂ is ε, not (σ/α)·(r_n − r̂)."""
+    clean, noise = torch.tensor(0.3), torch.tensor(-1.7)
+    alpha, sigma = torch.tensor(0.6), torch.tensor(0.8)
+    r_n, v = alpha * clean + sigma * noise, alpha * noise - sigma * clean
+    found = alpha * r_n - sigma * v
+    torch.testing.assert_close(found, clean)
+    torch.testing.assert_close((r_n - alpha * found) / sigma, noise)
+    torch.testing.assert_close(sigma * r_n + alpha * v, noise)
+    assert abs(float(sigma / alpha * (r_n - found) - noise)) > 0.1
+
+
+def test_ancestral_sampling_is_equations_8_to_12_of_the_scale_adaptive_paper():
+    """Each step by the paper's letters, with the noise that a velocity implies, and none in the last step."""
+    steps, last, size = 1000, 0.035, 0.05
+    beta = torch.linspace(1e-4, last, steps, dtype=torch.float64)
+    kept = torch.cumprod(1 - beta, 0)  # ᾱ_j
+    source = torch.Generator().manual_seed(0)
+    draws = torch.randn((steps, 3), generator=source, dtype=torch.float64)
+
+    def velocity(r, power):  # of the exact denoiser of N(0, size²)
+        signal = size**2 * power.sqrt() / (size**2 * power + 1 - power) * r
+        return (power.sqrt() * r - signal) / (1 - power).sqrt()
+
+    r = draws[0]
+    for j in range(steps, 0, -1):
+        b, a, power = beta[j - 1], 1 - beta[j - 1], kept[j - 1]
+        noise = power.sqrt() * velocity(r, power) + (1 - power).sqrt() * r  # equation 11
+        z = draws[steps - j + 1] if j > 1 else torch.zeros(3)
+        r = (r - b / (1 - power).sqrt() * noise) / a.sqrt() + b.sqrt() * z  # equation 12
+
+    def denoise(x, level):
+        return level.alpha * x - level.sigma * velocity(x, level.alpha.square())
+
+    sampler = ancestral(last)
+    torch.testing.assert_close(sampler(denoise, lambda n: draws[n]), r)
+    assert sampler.steps == sampler.cost(1000) == 1000
+    # equations 8 and 9: one step after the other, or all at once
+    levels = sampler.levels(steps)
+    assert float((levels.alpha[0] - torch.sqrt(kept[-1])).abs()) < 1e-12
+    forward = torch.ones((), dtype=torch.float64)
+    for each in beta:
+        forward = (1 - each) * forward
+    assert float(levels.alpha[0] ** 2) == pytest.approx(float(forward))
+
+
+def test_the_last_ancestral_step_takes_no_noise_and_fewer_steps_use_levels_of_training():
+    levels = ancestral(0.02).levels(50)
+    assert len(levels) == 51
+    whole = ancestral(0.02).levels(1000)
+    assert all(bool((whole.sigma == each).any()) for each in levels.sigma)
+
+    def exact(x, level):
+        return 0.0 * x
+
+    first, other = (
+        ancestral(0.02)(exact, lambda n, last=last: torch.tensor(last if n == 49 else 1.0), steps=50)
+        for last in (0.0, 9.0)
+    )
+    assert float(first) == 0  # the last step gives x̂₀ itself
+    assert float(other) == 0
+
+
+@pytest.mark.parametrize("name", ["angle", "dpm", "heun"])
+def test_a_denoiser_of_small_data_is_sampled_in_few_steps_once_it_is_standardised(name):
+    """The exact denoiser of N(m, s²) becomes that of N(m/s, 1)."""
+    size, mean = 0.05, 0.02
+    own = Gaussian(mean, torch.tensor([size**2], dtype=torch.float64))
+    wanted = Gaussian(mean / size, torch.ones(1, dtype=torch.float64))
+    made = standardised(own, size)
+    x = torch.randn(5, 1, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for level in (*karras(9, largest=20.0, smallest=0.01)[torch.arange(9)], PURE_NOISE):
+        torch.testing.assert_close(made(x, level), wanted(x, level))
+    z = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    zero, one = SAMPLERS[name](made, lambda n: z)
+    assert float(zero * size) == pytest.approx(mean, rel=0.03)
+    assert float((one - zero).abs() * size) == pytest.approx(size, rel=0.03)
+    plain = SAMPLERS[name](own, lambda n: z)
+    assert abs(float(plain[1] - plain[0]) / size - 1) > 0.03  # without it spread is lost

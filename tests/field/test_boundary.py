@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.support import globe, rain
-from xdownscale.errors import FactorError
+from xdownscale.errors import ArgumentError, FactorError
 from xdownscale.field.axes import Axes
 from xdownscale.field.boundary import fit
 from xdownscale.field.factors import Factors
@@ -28,7 +28,7 @@ def test_the_message_names_three_ways_out():
 def test_a_factor_larger_than_the_field_is_refused(boundary):
     with pytest.raises(FactorError, match="fewer than the factor"):
         fit(rain(), AXES, Factors(40, 10, 3), boundary)
-    with pytest.raises(FactorError, match="Pass one of"):
+    with pytest.raises(ArgumentError, match="Pass one of"):
         fit(rain(), AXES, Factors(1, 1, 1), "wrap")
 
 

@@ -10,7 +10,7 @@ import torch
 from xdownscale.inference.noise import _quantiles, _Source, noise_window
 from xdownscale.nn.advected_noise import NoiseMaps
 
-MAPS = [NoiseMaps(2, (1, 1), 1), NoiseMaps(1, (5, 4), 3), NoiseMaps(1, (2, 3), 1, (1, 2), 4)]
+MAPS = [NoiseMaps(2, (1, 1), 1), NoiseMaps(1, (5, 4), 3), NoiseMaps(1, (2, 3), 1, (1, 2), (4, 4))]
 
 
 def draw(start=(0, 0, 0), shape=(3, 20, 18), member=0, seed=0):

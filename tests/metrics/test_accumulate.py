@@ -97,14 +97,14 @@ def test_lazy_fields_stream_through_in_pieces():
 
     lazy = ensemble.chunk(time=1)
     lazy = lazy.copy(data=lazy.data.map_blocks(watched, dtype=float, meta=np.empty((0,) * 4)))
-    found = accumulate(observations.chunk(time=1), lazy, steps=2, **ALL)
+    found = accumulate(observations.chunk(time=1), lazy, times=2, **ALL)
     xr.testing.assert_identical(found.scores(), accumulate(observations, ensemble, **ALL).scores())
     assert len(loaded) == 9  # every piece once
     assert lazy.chunks is not None  # and kept nowhere
     weights = case_weights()
     options = {"metrics": ["mae"], "weights": weights}
     observations, ensemble = sample()
-    streamed = accumulate(observations, ensemble, steps=1, **options)
+    streamed = accumulate(observations, ensemble, times=1, **options)
     xr.testing.assert_identical(streamed.scores(), accumulate(observations, ensemble, **options).scores())
 
 
@@ -117,7 +117,7 @@ def test_memory_does_not_grow_with_the_length():
         tracemalloc.start()
         with dask.config.set(scheduler="synchronous"):
             accumulate(
-                ensemble.isel(member=0), ensemble, steps=4, metrics=["crps_ensemble", "rank_histogram"]
+                ensemble.isel(member=0), ensemble, times=4, metrics=["crps_ensemble", "rank_histogram"]
             )
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
@@ -167,8 +167,8 @@ def test_what_is_not_a_sum_or_lacks_something_is_refused(options, message):
 
 def test_steps_cut_a_time_that_is_averaged():
     observations, ensemble = sample()
-    with pytest.raises(DimensionError, match="steps=1"):
-        accumulate(observations, ensemble, steps=1, dim=("y", "x"))
+    with pytest.raises(DimensionError, match="times=1"):
+        accumulate(observations, ensemble, times=1, dim=("y", "x"))
 
 
 def test_sums_travel_between_processes():

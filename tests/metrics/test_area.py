@@ -16,11 +16,15 @@ from xdownscale.field.grid import cell_areas
 
 WHOLE_FRAMES = {
     "lsd",
+    "energy_log_ratio",
+    "sliced_wasserstein",
     "ssim",
     "fss",
     "energy_score",
     "variogram_score",
     "minkowski_error",
+    "minkowski_distance",
+    "minkowski_crps",
     "dry_frames",
     "lsd_noise_floor",
 }
@@ -67,7 +71,7 @@ def test_the_mean_error_is_that_of_the_coarsest_cell(fields):
         coarsen(f.rename("a").assign_attrs(standard_name="air_temperature"), (12, 16)) for f in (truth, mean)
     ]
     expected = float((whole[1] - whole[0]).mean())
-    found = evaluate(mean, truth, metrics=["bias"], scales=(1, 2, 4)).bias
+    found = evaluate(truth, mean, metrics=["bias"], scales=(1, 2, 4)).bias
     np.testing.assert_allclose(found, expected, rtol=1e-9)  # block means weigh by area too: a mean of means
     np.testing.assert_allclose(metrics.bias(truth, mean), expected, rtol=1e-9)
     assert abs(float(metrics.bias(truth, mean, weights=None)) / expected - 1) > 0.02
@@ -122,9 +126,9 @@ def test_one_field_by_itself_has_the_weights_of_its_error():
 
 def test_none_overrules():
     truth, ensemble = on_globe()
-    found = evaluate(ensemble, truth, metrics=["mae"], weights=None)
+    found = evaluate(truth, ensemble, metrics=["mae"], weights=None)
     np.testing.assert_allclose(found.mae, abs(ensemble.median("member") - truth).mean())
-    assert evaluate(ensemble, truth, metrics=["mae"]).mae != found.mae
+    assert evaluate(truth, ensemble, metrics=["mae"]).mae != found.mae
 
 
 def test_a_series_at_a_place_has_no_areas():
@@ -135,12 +139,12 @@ def test_a_series_at_a_place_has_no_areas():
 def test_regions_and_parts_weigh_cells_alike():
     truth, ensemble = on_globe()
     north, south = (
-        evaluate(ensemble, truth, metrics=["bias"], region=mask).bias
+        evaluate(truth, ensemble, metrics=["bias"], region=mask).bias
         for mask in (truth.lat > 30, truth.lat < 30)
     )
     areas = cell_areas(truth, find_axes(truth))
     share = float(areas.where(truth.lat > 30).sum() / areas.sum())
-    whole = evaluate(ensemble, truth, metrics=["bias"]).bias
+    whole = evaluate(truth, ensemble, metrics=["bias"]).bias
     np.testing.assert_allclose(share * north + (1 - share) * south, whole)
 
 

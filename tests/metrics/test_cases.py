@@ -19,8 +19,10 @@ SCORES = {
     "pit_deviation": {},
     "spread_skill_ratio": {},
     "emd": {},
-    "percentile_error": {},
+    "percentile_error": {"q": 95},  # of the higher ones a small sample knows nothing
     "lsd": {},
+    "energy_log_ratio": {},
+    "sliced_wasserstein": {"projections": 5},
     "ssim": {"data_range": 20.0},
     "fss": {"thresholds": [0.5, 2], "scales": [1, 5]},
     "brier_score": {"thresholds": [0.5, 2]},
@@ -28,6 +30,8 @@ SCORES = {
     "temporal_lsd": {},
     "spatial_autocorrelation_error": {"lags": [1, 3]},
     "minkowski_error": {"thresholds": [0.5, 2]},
+    "minkowski_distance": {"thresholds": [0.5, 2]},
+    "minkowski_crps": {"thresholds": [0.5, 2]},
     "lsd_noise_floor": {},
     "dry_frames": {},
     "correlation": {},
@@ -50,11 +54,15 @@ WITH_GAPS = {"reliability"}
 OF_WHOLE_FRAMES_OR_PAIRS = {
     "lag_autocorrelation_error",
     "lsd",
+    "energy_log_ratio",
+    "sliced_wasserstein",
     "lsd_noise_floor",
     "temporal_lsd",
     "ssim",
     "fss",
     "minkowski_error",
+    "minkowski_distance",
+    "minkowski_crps",
     "energy_score",
     "variogram_score",
     "spatial_autocorrelation_error",
@@ -162,9 +170,9 @@ def test_units_and_names_are_stated(name):
         not in score(name, observations.assign_attrs(source="radar"), ensemble, keep_attrs=False).attrs
     )
     with_units = {"rmse", "mae", "bias", "emd", "percentile_error"}
-    with_units |= {"energy_score", "variogram_score", "quantiles", "return_level_error"}
+    with_units |= {"sliced_wasserstein", "energy_score", "variogram_score", "quantiles", "return_level_error"}
     with_units |= {"crps_ensemble", "crps_pooled", "threshold_weighted_crps"}
-    special = {"mse": "mm2 h-2", "minkowski_error": None}
+    special = {"mse": "mm2 h-2", "minkowski_error": None, "minkowski_distance": None, "minkowski_crps": None}
     special |= dict.fromkeys(("lsd", "lsd_noise_floor", "temporal_lsd"), "dB")
     special |= dict.fromkeys(with_units, "mm h-1")
     assert found.attrs.get("units") == special.get(name, "1")

@@ -64,7 +64,7 @@ def test_samples_without_their_incomplete_cases(weighted):
 @every_kind
 def test_percentiles_equal_numpy(kind):
     observations, ensemble = sample(kind)
-    q = [0, 25, 50, 99, 99.9, 100]
+    q = [0, 25, 50, 99, 100]
     expected = np.percentile(ensemble, q) - np.percentile(observations, q)
     found = percentile_error(observations, ensemble, q=q)
     np.testing.assert_allclose(found, expected, atol=1e-12)
@@ -127,3 +127,11 @@ def test_quantiles_equal_numpy(kind):
     found = quantiles(observations, ensemble, q=q)
     np.testing.assert_allclose(found.sel(source="observations"), np.percentile(observations, q))
     np.testing.assert_allclose(found.sel(source="forecasts"), np.percentile(ensemble, q))
+
+
+def test_a_percentile_with_no_observation_beyond_it_is_missing():
+    truth = xr.DataArray(np.arange(1000.0), dims="x")
+    error = percentile_error(truth, truth + 1, q=(0, 99, 99.9, 99.999, 100))
+    np.testing.assert_allclose(error, [1, 1, 1, np.nan, 1])
+    holes = percentile_error(truth.where(truth < 999), truth + 1, q=(99, 99.9), skipna=True)
+    np.testing.assert_array_equal(np.isnan(holes), [False, True])

@@ -27,7 +27,7 @@ def scored(observations, forecasts):
     said = []
     for _ in range(4):
         try:
-            return float(evaluate(forecasts, observations, metrics=["mae"]).mae), said
+            return float(evaluate(observations, forecasts, metrics=["mae"]).mae), said
         except DimensionError as error:
             said.append(str(error))
             fields = mended(str(error), observations=observations, forecasts=forecasts)
@@ -55,8 +55,8 @@ def scored(observations, forecasts):
 def test_what_is_the_same_in_another_order_or_notation_scores_the_same(change):
     observations, ensemble = sample(shape=(6, 12, 16))
     for name in ("crps_ensemble", "lsd", "lag_autocorrelation_error", "spatial_autocorrelation_error"):
-        expected = evaluate(ensemble, observations, metrics=[name])
-        found = evaluate(change(ensemble), observations, metrics=[name]).compute()
+        expected = evaluate(observations, ensemble, metrics=[name])
+        found = evaluate(observations, change(ensemble), metrics=[name]).compute()
         xr.testing.assert_allclose(found, expected, rtol=1e-12)
         assert getattr(metrics, name)(observations, change(ensemble), dim=None).notnull().all()
 
@@ -67,8 +67,8 @@ def test_longitudes_from_zero_and_from_date_line_are_the_same_places():
         "lon"
     )
     assert turned.lon.min() < 0
-    np.testing.assert_allclose(evaluate(turned, field, metrics=["mae"]).mae, 0)
-    np.testing.assert_allclose(evaluate(field + 1, turned, metrics=["bias"]).bias, 1)
+    np.testing.assert_allclose(evaluate(field, turned, metrics=["mae"]).mae, 0)
+    np.testing.assert_allclose(evaluate(turned, field + 1, metrics=["bias"]).bias, 1)
 
 
 def test_weights_masks_and_labels_are_reordered_too():
@@ -76,11 +76,11 @@ def test_weights_masks_and_labels_are_reordered_too():
     weights = xr.DataArray(np.arange(1.0, 13), dims="y", coords={"y": observations.y})
     backwards = weights.isel(y=slice(None, None, -1))
     expected = evaluate(
-        ensemble, observations, metrics=["mae"], weights=weights, region=observations.y < 3000
+        observations, ensemble, metrics=["mae"], weights=weights, region=observations.y < 3000
     )
     found = evaluate(
-        ensemble,
         observations,
+        ensemble,
         metrics=["mae"],
         weights=backwards,
         region=backwards.y.copy(data=backwards.y < 3000),
@@ -166,7 +166,7 @@ def test_half_a_cell_beside_can_be_interpolated():
     fields = mended(
         str(error.value), 1, observations=observations, forecasts=ensemble.assign_coords(x=ensemble.x + 500)
     )
-    assert evaluate(fields["forecasts"], observations, metrics=["mae"]).mae.notnull()
+    assert evaluate(observations, fields["forecasts"], metrics=["mae"]).mae.notnull()
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -174,9 +174,9 @@ def test_fields_of_other_resolution_are_brought_together(number):
     observations, ensemble = sample(shape=(6, 12, 16))
     coarse = ensemble.isel(member=0, drop=True).sr.coarsen(4)
     with pytest.raises(DimensionError, match="4 times as coarse") as error:
-        evaluate(coarse, observations)
+        evaluate(observations, coarse)
     fields = mended(str(error.value), number, observations=observations, forecasts=coarse)
-    assert evaluate(fields["forecasts"], fields["observations"], metrics=["mae"]).mae.notnull()
+    assert evaluate(fields["observations"], fields["forecasts"], metrics=["mae"]).mae.notnull()
 
 
 def test_undecoded_times_are_decoded():

@@ -19,6 +19,7 @@ ONE_FIELD = {
     "lag_autocorrelation": {},
     "spatial_autocorrelation": {"lags": 1},
     "minkowski_functionals": {"thresholds": 1},
+    "wet_quantiles": {},
     "border_jump_ratio": {"spatial": 4},
 }
 
@@ -64,7 +65,7 @@ def test_negative_rain_is_scored_and_refused_by_evaluate_in_observations():
     below = (observations - 1).assign_attrs(observations.attrs)
     np.testing.assert_allclose(metrics.bias(below, ensemble), metrics.bias(observations, ensemble) + 1)
     with pytest.raises(ValueRangeError, match="negative") as error:
-        evaluate(ensemble, below)
+        evaluate(below, ensemble)
     assert ".where(observations >= 0)" in str(error.value)
 
 
@@ -77,14 +78,14 @@ def test_a_model_that_blew_up_has_no_scores_and_takes_nothing_from_others(bad, l
     names = ["crps_ensemble", "mae", "rmse", "lsd", "percentile_error", "rank_histogram"]
     if lazy:
         scores = evaluate(
-            {"good": ensemble, "broken": broken}, observations, metrics=names, scales=(1, 2)
+            observations, {"good": ensemble, "broken": broken}, metrics=names, scales=(1, 2)
         ).compute()
     else:
         with pytest.warns(UserWarning, match="infinite values in broken"):
             scores = evaluate(
-                {"good": ensemble, "broken": broken}, observations, metrics=names, scales=(1, 2)
+                observations, {"good": ensemble, "broken": broken}, metrics=names, scales=(1, 2)
             )
-    alone = evaluate(ensemble, observations, metrics=names, scales=(1, 2))
+    alone = evaluate(observations, ensemble, metrics=names, scales=(1, 2))
     for name in names:
         assert scores[name].sel(model="broken").isnull().all()
         np.testing.assert_allclose(
@@ -98,16 +99,16 @@ def test_the_call_of_the_warning_works(members):
     broken = ensemble.where((ensemble < 8) | (xr.DataArray(np.arange(7), dims="member") != 1), np.inf)
     broken = broken if members else broken.isel(member=1)
     with pytest.warns(UserWarning, match="infinite") as told:
-        evaluate(broken, observations, metrics=["mae"])
+        evaluate(observations, broken, metrics=["mae"])
     fields = mended(str(told[0].message), forecasts=broken)
     assert fields["forecasts"].sizes == ({**broken.sizes, "member": 6} if members else broken.sizes)
-    assert evaluate(fields["forecasts"], observations, metrics=["mae"]).mae.notnull()
+    assert evaluate(observations, fields["forecasts"], metrics=["mae"]).mae.notnull()
 
 
 def test_half_precision_that_overflowed_has_no_scores():
     observations, ensemble = sample("random")
     with np.errstate(over="ignore"), pytest.warns(UserWarning, match="infinite"):
-        scores = evaluate((ensemble * 1e5).astype("f2"), observations, metrics=["crps_ensemble"])
+        scores = evaluate(observations, (ensemble * 1e5).astype("f2"), metrics=["crps_ensemble"])
     assert scores.crps_ensemble.isnull()
 
 
@@ -134,7 +135,7 @@ def test_anything_but_real_numbers_is_refused(change, match):
         with pytest.raises(ValueRangeError, match=match):
             metrics.mae(*pair)
         with pytest.raises(ValueRangeError, match=match):
-            evaluate(pair[1], pair[0])
+            evaluate(pair[0], pair[1])
 
 
 def test_quantities_of_pint_are_refused_with_the_way_out():
@@ -142,8 +143,8 @@ def test_quantities_of_pint_are_refused_with_the_way_out():
     observations, ensemble = sample()
     quantified = observations.copy(data=pint.UnitRegistry().Quantity(observations.values, "mm/h"))
     for call in (
-        lambda: evaluate(ensemble, quantified),
-        lambda: evaluate(quantified, observations),
+        lambda: evaluate(quantified, ensemble),
+        lambda: evaluate(observations, quantified),
         lambda: metrics.mae(quantified, ensemble),
     ):
         with pytest.raises(ValueRangeError, match="pint"):
@@ -155,7 +156,7 @@ def test_whole_numbers_and_half_precision_are_scored_in_floating_point(dtype):
     observations, ensemble = sample()
     ours, theirs = ((3 * f).round().astype(dtype) for f in (observations, ensemble))
     expected = metrics.bias(ours.astype(float), theirs.astype(float))
-    np.testing.assert_allclose(evaluate(theirs, ours, metrics=["bias"]).bias, expected, rtol=1e-3)
+    np.testing.assert_allclose(evaluate(ours, theirs, metrics=["bias"]).bias, expected, rtol=1e-3)
 
 
 def test_fields_without_cells_are_refused():

@@ -32,7 +32,7 @@ def test_bounds_mappings_and_coordinates_are_no_fields(tmp_path):
     ours.to_netcdf(tmp_path / "o.nc")
     theirs.to_netcdf(tmp_path / "f.nc")
     with xr.open_dataset(tmp_path / "o.nc") as a, xr.open_dataset(tmp_path / "f.nc") as b:
-        for pair in ((b, a), (b["rain"], a), (b, a["rain"]), ({"net": b}, a)):
+        for pair in ((a, b), (a, b["rain"]), (a["rain"], b), (a, {"net": b})):
             scores = evaluate(*pair, metrics=["crps_ensemble"])
             assert list(scores.data_vars) == ["crps_ensemble"]
             np.testing.assert_allclose(scores.crps_ensemble.squeeze(), expected)
@@ -43,11 +43,11 @@ def test_several_fields_are_scored_one_by_one_with_their_reference():
     ours = as_file(observations).assign(snow=2 * observations)
     theirs = as_file(ensemble).assign(snow=2 * ensemble)
     scores = evaluate(
-        theirs, ours, metrics=["mae"], reference=as_file(observations + 1).assign(snow=ours.snow + 1)
+        ours, theirs, metrics=["mae"], reference=as_file(observations + 1).assign(snow=ours.snow + 1)
     )
     assert set(scores.data_vars) == {"rain_mae", "rain_mae_skill", "snow_mae", "snow_mae_skill"}
     np.testing.assert_allclose(scores.rain_mae_skill, 1 - metrics.mae(observations, ensemble))
-    models = evaluate({"a": theirs, "b": theirs}, ours, metrics=["mae"])
+    models = evaluate(ours, {"a": theirs, "b": theirs}, metrics=["mae"])
     assert models.snow_mae.dims == ("model",)
 
 
@@ -55,14 +55,14 @@ def test_files_without_a_common_field_say_what_to_choose():
     observations, ensemble = sample()
     ours, theirs = as_file(observations, "pr"), as_file(ensemble)
     with pytest.raises(DimensionError, match="no variable is in both") as error:
-        evaluate(theirs, ours)
+        evaluate(ours, theirs)
     assert "crs" not in str(error.value)
     np.testing.assert_allclose(
-        evaluate(theirs["rain"], ours["pr"], metrics=["mae"]).mae, metrics.mae(observations, ensemble)
+        evaluate(ours["pr"], theirs["rain"], metrics=["mae"]).mae, metrics.mae(observations, ensemble)
     )
     (rename,) = [call for call in calls(str(error.value)) if "rename" in call]
     renamed = eval(rename, {"forecasts": theirs})
-    assert evaluate(renamed, ours, metrics=["mae"]).mae.notnull()
+    assert evaluate(ours, renamed, metrics=["mae"]).mae.notnull()
 
 
 def test_trees_arrays_and_lists_are_refused():
@@ -75,8 +75,8 @@ def test_trees_arrays_and_lists_are_refused():
         ([ensemble], "list"),
     ):
         with pytest.raises(DimensionError, match=word):
-            evaluate(forecasts, observations)
+            evaluate(observations, forecasts)
     for truth in (tree, observations.values):
         with pytest.raises(DimensionError, match="observations are a"):
-            evaluate(ensemble, truth)
-    assert evaluate(tree["run"].to_dataset()["rain"], observations, metrics=["mae"]).mae.notnull()
+            evaluate(truth, ensemble)
+    assert evaluate(observations, tree["run"].to_dataset()["rain"], metrics=["mae"]).mae.notnull()

@@ -19,8 +19,9 @@ import xdownscale
 from tests.small_models import residual_model
 from xdownscale.errors import FileError, ModelFileError
 from xdownscale.models.artefact import FORMAT, fingerprint, open_model, write_model
-from xdownscale.models.downscaler import Downscaler, Provenance, Variable, load
-from xdownscale.models.generator import Generator, GeneratorSettings, StaticField
+from xdownscale.models.document import Provenance, Variable
+from xdownscale.models.downscaler import Downscaler, load
+from xdownscale.models.generator import Covariate, Generator, GeneratorSettings
 from xdownscale.models.recipe import NetworkSize
 from xdownscale.models.transform import Standard
 
@@ -31,13 +32,13 @@ SMALL = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1
 def downscaler():
     settings = GeneratorSettings(
         blocks=(3, 4, 2),
-        transform=Standard(1.0, 2.0),
-        static=(StaticField("height", 300.0, 50.0),),
+        transforms=(Standard(1.0, 2.0),),
+        static=(Covariate("height", 300.0, 50.0),),
         size=SMALL,
     )
     return Downscaler(
         Generator(settings),
-        variable=Variable("tas", "K", "air_temperature"),
+        variables=[Variable("tas", "K", "air_temperature")],
         provenance=Provenance(
             data=("a", "b"), spacing=1000.0, spacing_units="m", step=300.0, scores={"crps": 0.1}
         ),
@@ -48,7 +49,8 @@ def downscaler():
 def test_round_trip(downscaler, tmp_path):
     back = load(downscaler.save(tmp_path / "m.safetensors"))
     assert back.method.settings == downscaler.method.settings
-    assert (back.variable, back.provenance, back.name) == (downscaler.variable, downscaler.provenance, "mine")
+    assert back.variables == downscaler.variables
+    assert (back.provenance, back.name) == (downscaler.provenance, "mine")
     assert back.sha256 == downscaler.sha256
     assert str(back.factors) == "((4, 2), 3)" or back.factors.blocks == (3, 4, 2)
     assert not list(tmp_path.glob("*.part"))
@@ -132,9 +134,9 @@ def test_every_format_loads_for_ever(version, kind, recwarn):
     model = load(FILES / f"{kind}-{version}.safetensors")
     newest = load(FILES / f"{kind}-{FORMAT}.safetensors")
     assert model.sha256 == newest.sha256
-    assert (model.method.settings, model.variable, model.provenance, model.name) == (
+    assert (model.method.settings, model.variables, model.provenance, model.name) == (
         newest.method.settings,
-        newest.variable,
+        newest.variables,
         newest.provenance,
         newest.name,
     )
@@ -150,9 +152,9 @@ def test_the_call_that_the_warning_about_the_first_format_names_works(tmp_path, 
 
 
 DOCUMENT_CHANGES = {
-    "epsilon": lambda d: d["settings"]["transform"].update(mean=1.5),
+    "epsilon": lambda d: d["settings"]["transforms"][0].update(mean=1.5),
     "conserving": lambda d: d["settings"].update(conserving=False),
-    "units": lambda d: d["variable"].update(units="degC"),
+    "units": lambda d: d["variables"][0].update(units="degC"),
     "static": lambda d: d["settings"]["static"][0].update(scale=51.0),
     "spacing": lambda d: d["provenance"].update(spacing=2000.0),
     "data": lambda d: d["provenance"]["data"].append("c"),
@@ -184,14 +186,22 @@ INVALID = {
     "settings.size.encoder_blocks": (10_000, [1], -1),
     "settings.size.stages": ([8, 8, 8], 8, [8, 8, 8, 0]),
     "settings.blocks": ([3, 4], [0, 4, 2], "342", {"y": 4}),
-    "settings.transform": ({}, {"name": "Exp"}, [], {"name": "Standard", "mean": 1.0, "scale": 0.0}),
-    "settings.transform.scale": (-1.0, float("nan"), float("inf"), "2"),
+    "settings.transforms": ([], {}, None, [{}], [{"name": "Exp"}], [[]]),
+    "settings.transforms.0.scale": (0.0, -1.0, float("nan"), float("inf"), "2"),
     "settings.styles": ([], 7, ["a", "a"], [1]),
     "settings.default": ("nowhere", 1),
     "settings.static": (None, [{}], [{"name": "h"}, {"name": "h"}], [{"name": "h", "scale": 0}]),
     "settings.stochastic": (1, None, "yes"),
-    "variable": ([], None, {}, {"name": 3}),
-    "variable.units": (1, ["K"], "\ud800"),
+    "settings.predictors": (
+        None,
+        [{}],
+        [{"name": "h"}, {"name": "h"}],
+        [{"name": "h", "scale": 0}],
+        [{"name": "psl"}],
+    ),
+    "variables": ([], None, {}, [{}], [{"name": 3}], [{"name": "tas"}, {"name": "psl"}]),
+    "variables.0.units": (1, ["K"], "\ud800"),
+    "predictors": (None, {}, [{}], [{"name": "psl"}]),
     "provenance.data": ("a", [1], {"a": 1}),
     "provenance.spacing": ("1 km", 0.0, -1.0),
     "provenance.scores": ({"crps": "good"}, [0.1]),
@@ -212,7 +222,7 @@ def test_a_document_that_says_what_cannot_be_is_refused_by_its_key(downscaler, t
 
         def change(document, value=value):
             for name in where:
-                document = document[name]
+                document = document[int(name) if name.isdigit() else name]
             document[last] = value
 
         with pytest.raises(ModelFileError, match=last) as caught:
@@ -227,7 +237,7 @@ def test_a_residual_that_cannot_be_is_refused(tmp_path):
         "steps": 0,
         "dilations": [],
         "attention": {"windows": [1], "frames": 0, "heads": 5},
-        "scale": 0.0,
+        "scales": [0.0],
     }.items():
         with pytest.raises(ModelFileError):
             load(rewritten(path, lambda d, k=key, v=value: d["settings"].update({k: v}), hashed=True))
@@ -235,8 +245,8 @@ def test_a_residual_that_cannot_be_is_refused(tmp_path):
 
 def test_a_key_that_is_missing_is_named_unless_it_has_a_default(downscaler, tmp_path):
     path = downscaler.save(tmp_path / "m.safetensors")
-    with pytest.raises(ModelFileError, match=r"lacks document\.variable"):
-        load(rewritten(path, lambda d: d.pop("variable"), hashed=True))
+    with pytest.raises(ModelFileError, match=r"lacks document\.variables"):
+        load(rewritten(path, lambda d: d.pop("variables"), hashed=True))
     back = load(rewritten(path, lambda d: d["settings"]["size"].pop("apart"), hashed=True))
     assert back.method.network.apart is None  # of a file from before steps could grow apart
 
@@ -389,7 +399,7 @@ def test_a_saved_file_has_the_mode_of_any_new_file_and_follows_links(downscaler,
 
 def test_two_writers_of_one_path_leave_a_whole_file(downscaler, tmp_path):
     other = replace(downscaler.provenance, seed=7)
-    models = [downscaler, Downscaler(downscaler.method, variable=downscaler.variable, provenance=other)]
+    models = [downscaler, Downscaler(downscaler.method, variables=downscaler.variables, provenance=other)]
     path = downscaler.save(tmp_path / "m.safetensors")
     known, seen = {each.sha256 for each in models}, []
 
@@ -409,10 +419,10 @@ def test_two_writers_of_one_path_leave_a_whole_file(downscaler, tmp_path):
 
 
 def test_what_cannot_be_loaded_or_written_is_not_saved(downscaler, tmp_path):
-    downscaler.variable = Variable("tas", 1)
+    downscaler.variables = (Variable("tas", 1),)
     with pytest.raises(ModelFileError, match="units=1"):
         downscaler.save(tmp_path / "m.safetensors")
-    downscaler.variable = Variable("tas", "K")
+    downscaler.variables = (Variable("tas", "K"),)
     downscaler.method.double()
     with pytest.raises(ModelFileError, match=r"method.float\(\)"):
         downscaler.save(tmp_path / "m.safetensors")

@@ -24,7 +24,13 @@ def rainy():
 
 
 def coarse_rain(shape=(1, 3, 6, 7), seed=0):
-    return torch.relu(torch.randn(shape, generator=torch.Generator().manual_seed(seed))) * 3
+    """Of one target, (B, L, 1, M, N)."""
+    return (torch.relu(torch.randn(shape, generator=torch.Generator().manual_seed(seed))) * 3)[:, :, None]
+
+
+def cells(function, field, blocks):
+    """What a function of blocks (time, y, x) makes of a field of one target (B, L, 1, M, N)."""
+    return function(field[:, :, 0], blocks)[:, :, None]
 
 
 def noise_for(method, coarse, seed=1):
@@ -46,10 +52,10 @@ def test_the_channel_after_the_features_is_one_where_a_cell_is_known_and_zero_wh
 ):
     coarse = coarse_rain()
     known = torch.ones_like(coarse)
-    torch.testing.assert_close(shown(rainy, monkeypatch, coarse)[:, :, 2], known)
-    for gap in ((0, 1, 2, 3), (0, 0, 0, 0), (0, 2, 5, 6)):
+    torch.testing.assert_close(shown(rainy, monkeypatch, coarse)[:, :, 2:3], known)
+    for gap in ((0, 1, 0, 2, 3), (0, 0, 0, 0, 0), (0, 2, 0, 5, 6)):
         coarse[gap], known[gap] = torch.nan, 0.0
-    torch.testing.assert_close(shown(rainy, monkeypatch, coarse)[:, :, 2], known)
+    torch.testing.assert_close(shown(rainy, monkeypatch, coarse)[:, :, 2:3], known)
 
 
 def test_validity_is_read_by_a_network_with_lively_weights(rainy, monkeypatch):
@@ -75,24 +81,24 @@ def test_the_other_channels_are_the_transform_and_static_fields_as_block_means(m
     coarse = coarse_rain()
     static = torch.randn(1, 1, 24, 28, generator=torch.Generator().manual_seed(2))
     channels = shown(method, monkeypatch, coarse, static)
-    torch.testing.assert_close(channels[:, :, 0], (1 + coarse / 0.2).log())
-    torch.testing.assert_close(channels[:, :, 1], (coarse > 0).float())
+    torch.testing.assert_close(channels[:, :, :1], (1 + coarse / 0.2).log())
+    torch.testing.assert_close(channels[:, :, 1:2], (coarse > 0).float())
     means = block_mean(static, (1, 4, 4))
     for frame in range(3):
         torch.testing.assert_close(channels[:, frame, 3], means[:, 0])
     with torch.inference_mode():
         finest = method.prepare(coarse, static).conditions[-1]
-    torch.testing.assert_close(finest[:, 5, 1], static[:, 0])
+    torch.testing.assert_close(finest[:, 5, 1:], static)
 
 
 def test_without_gaps_the_base_is_the_interpolation_and_with_them_it_is_made_from_known_cells(rainy):
     coarse = coarse_rain() + 1
     with torch.inference_mode():
         base = rainy.prepare(coarse).base
-        torch.testing.assert_close(base, interpolate_cells(coarse, BLOCKS))
+        torch.testing.assert_close(base, cells(interpolate_cells, coarse, BLOCKS))
         even = torch.full_like(coarse, 2.5)
-        even[0, 1, 2, 3] = torch.nan
-        known = rainy.prepare(even).base[0, 3:6][:, torch.arange(24) // 4 != 2]
+        even[0, 1, 0, 2, 3] = torch.nan
+        known = rainy.prepare(even).base[0, 3:6, 0][:, torch.arange(24) // 4 != 2]
     torch.testing.assert_close(known, torch.full_like(known, 2.5))
 
 
@@ -101,16 +107,17 @@ def test_a_network_of_zeros_is_an_interpolation(rainy):
     coarse = coarse_rain()
     with torch.inference_mode():
         monkey = method.network.decode
-        method.network.decode = lambda *given: torch.zeros(())
+        method.network.decode = lambda *given, within: torch.zeros(1, 1, 1, 1, 1)
         window = method.prepare(coarse)
         latent = method.latent(window, noise_for(method, coarse))
         method.network.decode = monkey
-    torch.testing.assert_close(method.settings.transform.inverse(latent), interpolate_cells(coarse, BLOCKS))
+    (transform,) = method.settings.transforms
+    torch.testing.assert_close(transform.inverse(latent), cells(interpolate_cells, coarse, BLOCKS))
 
 
 def test_wanted_are_the_cells_that_conservation_sees_from_rain(rainy):
-    coarse = torch.zeros(2, 2, 30, 30)
-    coarse[1, 1, 14, 3] = 0.1
+    coarse = torch.zeros(2, 2, 1, 30, 30)
+    coarse[1, 1, 0, 14, 3] = 0.1
     wanted = rainy._wanted(coarse)
     y, x = np.indices((30, 30))
     near = np.maximum(abs(y - 14), abs(x - 3)) <= PASSES
@@ -122,26 +129,26 @@ def test_wanted_are_the_cells_that_conservation_sees_from_rain(rainy):
 
 @pytest.mark.parametrize("wet", [(0, 0), (20, 40), (10, 25)])
 def test_what_is_not_wanted_changes_nothing_in_the_conserved_field(rainy, wet, monkeypatch):
-    coarse = torch.zeros(1, 2, 24, 48)
-    coarse[0, :, wet[0] : wet[0] + 3, wet[1] : wet[1] + 3] = coarse_rain((2, 3, 3)) + 0.1
+    coarse = torch.zeros(1, 2, 1, 24, 48)
+    coarse[0, :, 0, wet[0] : wet[0] + 3, wet[1] : wet[1] + 3] = coarse_rain((1, 2, 3, 3))[0, :, 0] + 0.1
     noise = noise_for(rainy, coarse)
     with torch.inference_mode():
         some = rainy(rainy.prepare(coarse), noise)
         monkeypatch.setattr(Generator, "_wanted", lambda *_: None)
         every = rainy(rainy.prepare(coarse), noise)
     torch.testing.assert_close(some, every, rtol=1e-5, atol=1e-5)
-    assert (some[block_repeat(coarse == 0, BLOCKS)] == 0).all()
-    torch.testing.assert_close(block_mean(some, BLOCKS), coarse, rtol=1e-5, atol=0)
+    assert (some[cells(block_repeat, coarse == 0, BLOCKS)] == 0).all()
+    torch.testing.assert_close(cells(block_mean, some, BLOCKS), coarse, rtol=1e-5, atol=0)
 
 
 def test_an_unconserved_field_needs_every_cell(rainy):
     """Where nothing is near, a network may still see rain: nothing may be left out."""
-    coarse = torch.zeros(1, 2, 24, 48)
+    coarse = torch.zeros(1, 2, 1, 24, 48)
     noise = noise_for(rainy, coarse)
     with torch.inference_mode():
         window = rainy.prepare(coarse)
         free = rainy.latent(window, noise, conserve=False)
-        assert (free != window.conditions[-1][:, :, 0]).float().mean() > 0.99
+        assert (free != window.conditions[-1]).float().mean() > 0.99
         found = rainy.finish(window, free.clone(), conserve=False)
     torch.testing.assert_close(found, LogRain().inverse(free))
 
@@ -199,7 +206,8 @@ def test_weights_of_the_style_are_known_by_name(name, style):
 
 def test_noise_for_training_is_standard_normal_and_follows_its_generator(rainy):
     first, again = (
-        draw_noise(rainy.noise_maps(), (2, 3, 8, 9), generator=torch.Generator().manual_seed(5)) for _ in "ab"
+        draw_noise(rainy.noise_maps(), (2, 3, 1, 8, 9), generator=torch.Generator().manual_seed(5))
+        for _ in "ab"
     )
     for each, same, maps in zip(first, again, rainy.noise_maps(), strict=True):
         assert torch.equal(each, same)

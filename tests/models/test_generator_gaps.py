@@ -19,8 +19,8 @@ BLOCKS = (3, 4, 4)
 @pytest.fixture
 def gappy():
     source = torch.Generator().manual_seed(0)
-    coarse = 280 + 5 * torch.randn(1, 4, 9, 9, generator=source)
-    coarse[:, :, :, 5:] = torch.nan
+    coarse = 280 + 5 * torch.randn(1, 4, 1, 9, 9, generator=source)
+    coarse[..., 5:, :] = torch.nan
     coarse[:, 1] = torch.nan
     return coarse
 
@@ -40,14 +40,14 @@ def shown(method, coarse, monkeypatch):
 
 def test_the_last_channel_says_which_cells_are_known(gappy, monkeypatch):
     channels = shown(model(rain=False).method, gappy, monkeypatch)
-    assert torch.equal(channels[:, :, -1], (~gappy.isnan()).float())
-    assert bool((shown(model(rain=False).method, gappy.nan_to_num(280.0), monkeypatch)[:, :, -1] == 1).all())
+    assert torch.equal(channels[:, :, -1:], (~gappy.isnan()).float())
+    assert bool((shown(model(rain=False).method, gappy.nan_to_num(280.0), monkeypatch)[:, :, -1:] == 1).all())
 
 
 def test_a_method_that_never_saw_a_mask_is_shown_filled_cells_as_known_ones(gappy, monkeypatch):
     method = model(rain=False).method
     method.settings = replace(method.settings, masks=False)
-    filled = fill_gaps(gappy, reach=FILLED, beyond=280.0)
+    filled = fill_gaps(gappy[:, :, 0], reach=FILLED, beyond=280.0)[:, :, None]
     assert torch.equal(shown(method, gappy, monkeypatch), shown(method, filled, monkeypatch))
 
 
@@ -66,8 +66,8 @@ def test_gaps_are_filled_from_their_neighbours_and_with_a_latent_zero_far_inside
     method, coarse = model(rain=rain).method, gappy if not rain else gappy - 279
     with torch.inference_mode():
         base = method.prepare(coarse.clamp_min(0)).base
-    filled = fill_gaps(coarse.clamp_min(0), reach=FILLED, beyond=0.0 if rain else 280.0)
-    torch.testing.assert_close(base, interpolate_cells(filled, BLOCKS))
+    filled = fill_gaps(coarse[:, :, 0].clamp_min(0), reach=FILLED, beyond=0.0 if rain else 280.0)
+    torch.testing.assert_close(base[:, :, 0], interpolate_cells(filled, BLOCKS))
     assert base.isfinite().all()
 
 
@@ -75,7 +75,7 @@ def test_a_constant_field_with_a_narrow_gap_is_that_field():
     """Nothing tells its known cells from those of a field without the gap but the mark, which is left out here."""
     method = model(rain=False).method
     method.settings = replace(method.settings, masks=False)
-    coarse = torch.full((1, 3, 12, 12), 288.0)
+    coarse = torch.full((1, 3, 1, 12, 12), 288.0)
     gaps = coarse.clone()
     gaps[..., 4 : 4 + FILLED] = torch.nan
     noise = draw_noise(method.noise_maps(), coarse.shape, generator=torch.Generator().manual_seed(0))
@@ -102,4 +102,4 @@ def test_a_loss_of_known_cells_trains_what_the_mark_means(rain, gappy):
 def test_a_diffused_residual_is_shown_the_same(gappy, monkeypatch):
     method = residual_model().method
     channels = shown(method.mean, (gappy - 279).clamp_min(0), monkeypatch)
-    assert torch.equal(channels[:, :, -1], (~gappy.isnan()).float())
+    assert torch.equal(channels[:, :, -1:], (~gappy.isnan()).float())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,12 +14,13 @@ from torch import Tensor, nn
 
 import xdownscale
 from tests.support import rain
-from xdownscale.errors import FactorError, ModelFileError
+from xdownscale.errors import ArgumentError, ModelFileError
 from xdownscale.field.factors import FactorRange, Factors
 from xdownscale.kernels.resize import interpolate_cells
 from xdownscale.models import kinds
 from xdownscale.models.conserve import PASSES
-from xdownscale.models.downscaler import Downscaler, Provenance, Variable
+from xdownscale.models.document import Provenance, Variable
+from xdownscale.models.downscaler import Downscaler
 from xdownscale.models.kinds import Kind, register
 from xdownscale.models.method import Method
 from xdownscale.models.transform import LogRain, Transform, transform_to_json
@@ -30,7 +33,8 @@ SUPPORTED = FactorRange(spatial=(1, 8), temporal=(1, 4))
 class SpeckleSettings:
     """Interpolation and white noise."""
 
-    transform: Transform = field(default_factory=LogRain)
+    transforms: tuple[Transform, ...] = field(default_factory=lambda: (LogRain(),))
+    predictors: tuple[str, ...] = ()
     static: tuple[str, ...] = ()
     styles: tuple[str, ...] = ("any",)
     default: str | None = None
@@ -38,7 +42,7 @@ class SpeckleSettings:
     conserving: bool = True
 
     def to_json(self):
-        return {**asdict(self), "transform": transform_to_json(self.transform)}
+        return {**asdict(self), "transforms": [transform_to_json(each) for each in self.transforms]}
 
 
 class SpeckleWindow(NamedTuple):
@@ -48,7 +52,9 @@ class SpeckleWindow(NamedTuple):
     velocity: None = None
 
     def repeated(self, members):
-        return self._replace(**{n: getattr(self, n).expand(members, -1, -1, -1) for n in ("coarse", "base")})
+        return self._replace(
+            **{n: getattr(self, n).expand(members, -1, -1, -1, -1) for n in ("coarse", "base")}
+        )
 
     def styled(self, style):
         return self
@@ -79,11 +85,13 @@ class Speckle(Method):
         time, y, x = blocks
         return [NoiseMaps(1, (y, x), time, (0, 0))]
 
-    def prepare(self, coarse, static=None, style=None, *, blocks=None):
-        return SpeckleWindow(coarse, interpolate_cells(coarse.nan_to_num(0.0), blocks), blocks)
+    def prepare(self, coarse, static=None, style=None, *, blocks=None, spans=None):
+        fields = coarse.nan_to_num(0.0).unbind(2)
+        base = torch.stack([interpolate_cells(each, blocks) for each in fields], dim=2)
+        return SpeckleWindow(coarse, base, blocks)
 
     def latent(self, window, noise, *, conserve=True):
-        return self.settings.transform.forward(window.base) + self.gain * noise[0][:, :, 0]
+        return self.settings.transforms[0].forward(window.base) + self.gain * noise[0]
 
 
 @pytest.fixture
@@ -92,7 +100,7 @@ def speckle(monkeypatch):
     register("speckle", Kind(SpeckleSettings, Speckle))
     return Downscaler(
         Speckle(SpeckleSettings()).eval(),
-        variable=Variable("rain", "mm h-1", "rainfall_rate"),
+        variables=[Variable("rain", "mm h-1", "rainfall_rate")],
         provenance=Provenance(),
         name="speckled",
     )
@@ -115,12 +123,12 @@ def test_what_is_supported_is_said_and_anything_else_refused_with_a_call_that_wo
     assert speckle.factors == SUPPORTED
     assert "1 to 8 in space, 1 to 4 in time" in repr(speckle)
     coarse = rain((2, 8, 8))
-    with pytest.raises(FactorError, match=r"choose, as in downscale\(field, model, spatial=8\)"):
+    with pytest.raises(ArgumentError, match=r"choose, as in downscale\(field, model, spatial=8\)"):
         coarse.sr.downscale(speckle)
     assert coarse.sr.downscale(speckle, spatial=8).sizes["y"] == 64
-    with pytest.raises(FactorError, match="1 to 8 in space"):
+    with pytest.raises(ArgumentError, match="1 to 8 in space"):
         coarse.sr.downscale(speckle, spatial=9)
-    with pytest.raises(FactorError, match="1 to 4 in time"):
+    with pytest.raises(ArgumentError, match="1 to 4 in time"):
         coarse.sr.downscale(speckle, spatial=2, temporal=5)
 
 
@@ -147,15 +155,15 @@ def test_an_unknown_kind_and_a_document_of_another_kind_are_refused(speckle, tmp
 
 
 def test_a_name_is_given_once(speckle):
-    with pytest.raises(FactorError, match="Give it another name"):
+    with pytest.raises(ArgumentError, match="Give it another name"):
         register("speckle", Kind(SpeckleSettings, Speckle))
 
 
 def test_one_pass_takes_no_sampler_and_no_calibration(speckle):
     coarse = rain((2, 8, 8))
-    with pytest.raises(FactorError, match="interpolation and noise"):
+    with pytest.raises(ArgumentError, match="interpolation and noise"):
         coarse.sr.downscale(speckle, spatial=2, steps=3)
-    with pytest.raises(FactorError, match="not calibrated"):
+    with pytest.raises(ArgumentError, match="not calibrated"):
         xdownscale.calibrate(xdownscale.tutorial.rain((6, 40, 40)), speckle)
 
 
@@ -181,3 +189,35 @@ def test_members_of_a_field_are_refined_one_by_one(speckle):
     assert all(not np.array_equal(draws[i], draws[j]) for i in range(6) for j in range(i))
     alone = first.isel(member=[1]).sr.downscale(speckle, spatial=1, temporal=3, members=2)
     np.testing.assert_array_equal(alone, second[2:4])
+
+
+def asked_for_their_class(code):
+    """Lines on which code asks whether something is a method, or the settings of one."""
+    classes = {
+        each for kind in kinds.KINDS.values() for each in (*kind.settings.__mro__, *kind.build.__mro__)
+    }
+    names = {each.__name__ for each in classes if each.__module__.startswith("xdownscale.models")}
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    asks = [
+        node
+        for node in calls
+        if isinstance(node.func, ast.Name) and node.func.id in ("isinstance", "issubclass")
+    ]
+    return [
+        node.lineno
+        for node in asks
+        if names & {getattr(part, "id", getattr(part, "attr", "")) for part in ast.walk(node.args[1])}
+    ]
+
+
+def test_no_room_above_the_models_asks_for_the_class_of_a_method():
+    assert asked_for_their_class("isinstance(x, residual.Residual)\nisinstance(x, (int, Generator))") == [
+        1,
+        2,
+    ]
+    assert asked_for_their_class("isinstance(x, Downscaler)") == []
+    home = Path(xdownscale.__file__).parent
+    files = [path for path in home.rglob("*.py") if path.relative_to(home).parts[0] != "models"]
+    assert len(files) > 100
+    found = {str(path): asked_for_their_class(path.read_text("utf-8")) for path in files}
+    assert not {path: lines for path, lines in found.items() if lines}

@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from xdownscale.errors import FactorError
+from xdownscale.errors import ArgumentError
 from xdownscale.inference.engine import Job, sample
 from xdownscale.kernels.blocks import block_mean
 from xdownscale.models.artefact import plain
 from xdownscale.models.conserve import PASSES
-from xdownscale.models.downscaler import Downscaler, Provenance, Variable, load
+from xdownscale.models.document import Provenance, Variable
+from xdownscale.models.downscaler import Downscaler, load
 from xdownscale.models.generator import GeneratorSettings, draw_noise
 from xdownscale.models.recipe import Attention, NetworkSize
 from xdownscale.models.residual import DRY, Residual, ResidualSettings, latent_truth, residual_settings
@@ -26,10 +27,10 @@ ATTENTION = Attention(windows=(1,), frames=2, heads=2)
 def method(blocks=(2, 4, 4), *, rain=True, styles=("training",), scale=0.7, attention=None):
     settings = ResidualSettings(
         blocks=blocks,
-        transform=LogRain() if rain else Standard(280.0, 8.0),
+        transforms=(LogRain() if rain else Standard(280.0, 8.0),),
         styles=styles,
         size=SIZE,
-        scale=scale,
+        scales=(scale,),
         dilations=(1,),
         attention=attention,
     )
@@ -43,8 +44,13 @@ def method(blocks=(2, 4, 4), *, rain=True, styles=("training",), scale=0.7, atte
 
 def case(made, shape=(1, 3, 4, 5), seed=0):
     source = torch.Generator().manual_seed(seed)
-    coarse = torch.relu(torch.randn(shape, generator=source)) * 3
-    return coarse, draw_noise(made.noise_maps(), shape, generator=source)
+    coarse = (torch.relu(torch.randn(shape, generator=source)) * 3)[:, :, None]
+    return coarse, draw_noise(made.noise_maps(), coarse.shape, generator=source)
+
+
+def means(fine, made):
+    """Block means (B, L, 1, M, N) of a field of one target."""
+    return block_mean(fine[:, :, 0], made.settings.blocks)[:, :, None]
 
 
 def test_a_denoiser_that_says_nothing_adds_white_noise_of_the_scale():
@@ -56,7 +62,7 @@ def test_a_denoiser_that_says_nothing_adds_white_noise_of_the_scale():
     with torch.inference_mode():
         window = made.prepare(coarse)
         torch.testing.assert_close(
-            made.latent(window, noise), window.mean + 0.7 * noise[0][:, :, 0], rtol=1e-4, atol=1e-5
+            made.latent(window, noise), window.mean + 0.7 * noise[0], rtol=1e-4, atol=1e-5
         )
 
 
@@ -80,10 +86,10 @@ def test_a_denoiser_that_knows_the_law_gives_the_law(monkeypatch):
 
 def test_the_remainder_leads_back_to_the_truth():
     made = method()
-    truth = torch.relu(torch.randn(1, 6, 16, 20, generator=torch.Generator().manual_seed(0))) * 2
-    window = made.prepare(block_mean(truth, made.settings.blocks))
-    latent = window.mean + made.settings.scale * made.remainder(window, truth)
-    torch.testing.assert_close(made.settings.transform.inverse(latent), truth, rtol=1e-4, atol=1e-5)
+    truth = torch.relu(torch.randn(1, 6, 1, 16, 20, generator=torch.Generator().manual_seed(0))) * 2
+    window = made.prepare(means(truth, made))
+    latent = window.mean + made.settings.scales[0] * made.remainder(window, truth)
+    torch.testing.assert_close(made.settings.transforms[0].inverse(latent), truth, rtol=1e-4, atol=1e-5)
     assert float(latent[truth == 0].detach().max()) == pytest.approx(DRY, abs=1e-5)
 
 
@@ -104,7 +110,7 @@ def test_block_means_are_conserved_and_members_differ(rain):
         other = made(window, draw_noise(made.noise_maps(), coarse.shape, generator=torch.Generator()))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
-    torch.testing.assert_close(block_mean(first, made.settings.blocks), coarse, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(means(first, made), coarse, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("attention", [None, ATTENTION], ids=["convolutions", "attention"])
@@ -115,9 +121,9 @@ def test_a_crop_with_its_halo_gives_what_the_whole_gives(attention):
     coarse, noise = coarse.double(), [noise[0].double()]
     with torch.inference_mode():
         whole = made(made.prepare(coarse), noise)
-        crop = made(made.prepare(coarse[:, 1:, 2:, 3:]), [noise[0][:, 1:, :, 8:, 12:]])
-    inside = crop[:, frames:, 4 * cells :, 4 * cells :]
-    same = whole[:, frames + 1 :, 4 * (cells + 2) :, 4 * (cells + 3) :]
+        crop = made(made.prepare(coarse[:, 1:, :, 2:, 3:]), [noise[0][:, 1:, :, 8:, 12:]])
+    inside = crop[:, frames:, :, 4 * cells :, 4 * cells :]
+    same = whole[:, frames + 1 :, :, 4 * (cells + 2) :, 4 * (cells + 3) :]
     assert inside.numel() > 0
     torch.testing.assert_close(inside, same, rtol=0, atol=1e-9)
 
@@ -145,7 +151,9 @@ def test_styles_change_the_members():
 @pytest.mark.parametrize("attention", [None, ATTENTION], ids=["convolutions", "attention"])
 def test_settings_and_weights_travel_in_the_model_file(tmp_path, attention):
     made = method(styles=("a", "b"), scale=0.37, attention=attention)
-    downscaler = Downscaler(made, variable=Variable("rain", "mm h-1"), provenance=Provenance(), name="test")
+    downscaler = Downscaler(
+        made, variables=[Variable("rain", "mm h-1")], provenance=Provenance(), name="test"
+    )
     back = load(downscaler.save(tmp_path / "model.safetensors"))
     assert back.method.settings == made.settings
     assert back.sha256 == downscaler.sha256
@@ -161,7 +169,7 @@ def test_settings_and_weights_travel_in_the_model_file(tmp_path, attention):
 def test_settings_of_a_generator_become_those_of_a_residual():
     base = GeneratorSettings(blocks=(1, 4, 4), size=SIZE, styles=("a",))
     made = residual_settings(base)
-    assert (made.blocks, made.size, made.styles, made.scale) == (base.blocks, base.size, base.styles, 1.0)
+    assert (made.blocks, made.size, made.styles, made.scales) == (base.blocks, base.size, base.styles, (1.0,))
     assert made.attention is None
     assert residual_settings(base, attention=ATTENTION) == replace(made, attention=ATTENTION)
 
@@ -185,7 +193,7 @@ def test_the_sampler_says_how_often_the_denoiser_is_asked_and_how_far_it_looks(s
     fine, asked = drawn(made, coarse, sampler=sampler, steps=steps)
     assert asked == cost
     assert made.halo()[1] == cost + made.mean.halo()[1] + PASSES
-    torch.testing.assert_close(block_mean(fine, made.settings.blocks), coarse, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(means(fine, made), coarse, rtol=1e-5, atol=1e-5)
 
 
 def test_ancestral_sampling_takes_fresh_noise_at_every_step_and_others_none():
@@ -220,7 +228,7 @@ def test_a_sample_looks_as_far_as_its_attention_as_often_as_it_is_asked():
     ],
 )
 def test_attention_that_does_not_fit_is_named(attention, why):
-    with pytest.raises(FactorError, match=why):
+    with pytest.raises(ArgumentError, match=why):
         replace(method().settings, attention=attention)
 
 

@@ -21,10 +21,10 @@ def lively(blocks, dilations=(1, 2), **attention):
 
 
 def inputs(blocks, shape, seed=0):
-    """Noisy values, features and a mean for (L, M, N) coarse cells."""
+    """Noisy values, features and a mean of one target for (L, M, N) coarse cells."""
     source = torch.Generator().manual_seed(seed)
-    fine = tuple(b * n for b, n in zip(blocks, shape, strict=True))
-    draw = [(1, *fine), (1, shape[0], 3, *shape[1:]), (1, *fine)]
+    steps, *fine = (b * n for b, n in zip(blocks, shape, strict=True))
+    draw = [(1, steps, 1, *fine), (1, shape[0], 3, *shape[1:]), (1, steps, 1, *fine)]
     return [torch.randn(size, generator=source, dtype=torch.float64) for size in draw]
 
 
@@ -40,10 +40,10 @@ def test_an_output_depends_on_no_more_than_its_reach(blocks, attention):
     x, features, mean = inputs(blocks, shape)
     middle = [n // 2 for n in shape]
     touched = x.clone()
-    place = tuple(slice(m * b, (m + 1) * b) for m, b in zip(middle, blocks, strict=True))
-    touched[(0, *place)] += 1.0
+    steps, *place = (slice(m * b, (m + 1) * b) for m, b in zip(middle, blocks, strict=True))
+    touched[(0, steps, 0, *place)] += 1.0
     known = net.condition(features, mean)
-    moved = (net(x, ANGLE, known, STYLE) - net(touched, ANGLE, known, STYLE))[0].abs() > 0
+    moved = (net(x, ANGLE, known, STYLE) - net(touched, ANGLE, known, STYLE))[0, :, 0].abs() > 0
     hit = moved.nonzero() // torch.tensor(blocks)
     distance = (hit - torch.tensor(middle)).abs().amax(0)
     assert distance[0] == frames
@@ -69,7 +69,7 @@ def test_levels_of_a_batch_are_its_own():
     x, features, mean = inputs(blocks, (2, 3, 3))
     known = net.condition(features, mean)
     angles = torch.tensor([0.2, 1.4]).double()
-    both = net(x.expand(2, -1, -1, -1), angles.reshape(2, 1, 1, 1), known, STYLE)
+    both = net(x.expand(2, -1, -1, -1, -1), angles.reshape(2, 1, 1, 1, 1), known, STYLE)
     for angle, one in zip(angles, both, strict=True):
         torch.testing.assert_close(net(x, angle, known, STYLE)[0], one)
 

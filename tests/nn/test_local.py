@@ -109,7 +109,7 @@ def test_an_output_depends_on_no_more_than_its_reach(blocks, apart):
 
     moved = (run(condition) - run(touched)).abs() > 0
     cells = (
-        moved[0]
+        moved[0, :, 0]
         .unfold(0, blocks[0], blocks[0])
         .unfold(1, blocks[1], blocks[1])
         .unfold(2, blocks[2], blocks[2])
@@ -124,10 +124,10 @@ def test_an_output_depends_on_no_more_than_its_reach(blocks, apart):
 def test_a_crop_with_its_halo_gives_what_the_whole_gives():
     method = lively(Generator(GeneratorSettings(blocks=(2, 4, 4), size=SMALL)))
     cells, frames = method.halo()
-    shape = (frames + 3, cells + 5, cells + 6)
+    shape = (1, frames + 3, 1, cells + 5, cells + 6)
     source = torch.Generator().manual_seed(1)
-    coarse = torch.relu(torch.randn(1, *shape, generator=source)).double() * 3
-    noise = [z.double() for z in draw_noise(method.noise_maps(), (1, *shape), generator=source)]
+    coarse = torch.relu(torch.randn(shape, generator=source)).double() * 3
+    noise = [z.double() for z in draw_noise(method.noise_maps(), shape, generator=source)]
     part = (slice(1, None), slice(2, None), slice(3, None))
     cut = [
         z[:, 1 * m.frames :, :, 2 * m.pixels[0] :, 3 * m.pixels[1] :]
@@ -135,9 +135,9 @@ def test_a_crop_with_its_halo_gives_what_the_whole_gives():
     ]
     with torch.inference_mode():
         whole = method(method.prepare(coarse), noise)
-        crop = method(method.prepare(coarse[:, part[0], part[1], part[2]]), cut)
-    inside = crop[:, 2 * frames :, 4 * cells :, 4 * cells :]
-    same = whole[:, 2 * (frames + 1) :, 4 * (cells + 2) :, 4 * (cells + 3) :]
+        crop = method(method.prepare(coarse[:, part[0], :, part[1], part[2]]), cut)
+    inside = crop[:, 2 * frames :, :, 4 * cells :, 4 * cells :]
+    same = whole[:, 2 * (frames + 1) :, :, 4 * (cells + 2) :, 4 * (cells + 3) :]
     assert inside.numel() > 0
     torch.testing.assert_close(inside, same, rtol=0, atol=1e-9)
 
@@ -147,9 +147,9 @@ def test_the_velocity_looks_no_farther_than_the_members():
     cells, frames = method.halo()
     size, now = 2 * cells + 5, frames + 1
     source = torch.Generator().manual_seed(1)
-    coarse = torch.relu(torch.randn(1, 2 * now + 1, size, size, generator=source)).double() * 3
+    coarse = torch.relu(torch.randn(1, 2 * now + 1, 1, size, size, generator=source)).double() * 3
     touched = coarse.clone()
-    touched[0, now, size // 2, size // 2] += 5
+    touched[0, now, 0, size // 2, size // 2] += 5
     noise = [z.double() for z in draw_noise(method.noise_maps(), coarse.shape, generator=source)]
     with torch.no_grad():
         method.network.move.guess.convolution.weight.mul_(5)
@@ -159,7 +159,15 @@ def test_the_velocity_looks_no_farther_than_the_members():
     apart = (turned - torch.tensor([now, size // 2, size // 2])).abs().amax(0)
     assert 4 < apart[1:].max() < cells - 1  # one cell is left for its interpolation, another for the stages
     assert apart[0] < frames
-    hit = (first != second)[0].unfold(0, 2, 2).unfold(1, 4, 4).unfold(2, 4, 4).flatten(3).any(-1).nonzero()
+    hit = (
+        (first != second)[0, :, 0]
+        .unfold(0, 2, 2)
+        .unfold(1, 4, 4)
+        .unfold(2, 4, 4)
+        .flatten(3)
+        .any(-1)
+        .nonzero()
+    )
     distance = (hit - torch.tensor([now, size // 2, size // 2])).abs().amax(0)
     assert distance[0] <= frames
     assert distance[1:].max() <= cells
@@ -167,9 +175,9 @@ def test_the_velocity_looks_no_farther_than_the_members():
 
 def test_without_gradients_blocks_and_single_frames_give_what_the_whole_gives(monkeypatch):
     method = lively(Generator(GeneratorSettings(blocks=(3, 10, 10), size=SMALL)))
-    monkeypatch.setattr("xdownscale.nn.local.BLOCK", 3)
+    monkeypatch.setattr("xdownscale.nn.climb.BLOCK", 3)
     source = torch.Generator().manual_seed(0)
-    coarse = torch.relu(torch.randn(1, 3, 8, 7, generator=source)).double() * 3
+    coarse = torch.relu(torch.randn(1, 3, 1, 8, 7, generator=source)).double() * 3
     noise = [z.double() for z in draw_noise(method.noise_maps(), coarse.shape, generator=source)]
     learned = method.latent(method.prepare(coarse), noise)
     with torch.inference_mode():
@@ -179,8 +187,8 @@ def test_without_gradients_blocks_and_single_frames_give_what_the_whole_gives(mo
 
 def test_what_is_left_out_far_from_rain_changes_no_value(monkeypatch):
     method = lively(Generator(GeneratorSettings(blocks=(1, 4, 4), size=SMALL)))
-    monkeypatch.setattr("xdownscale.nn.local.BLOCK", 4)
-    coarse = torch.zeros(1, 2, 28, 28, dtype=torch.float64)
+    monkeypatch.setattr("xdownscale.nn.climb.BLOCK", 4)
+    coarse = torch.zeros(1, 2, 1, 28, 28, dtype=torch.float64)
     coarse[..., :3, :3] = 4.0
     source = torch.Generator().manual_seed(0)
     noise = [z.double() for z in draw_noise(method.noise_maps(), coarse.shape, generator=source)]
@@ -202,7 +210,7 @@ def test_fine_kernels_start_without_a_preferred_direction():
 def test_styles_change_the_members_and_the_default_is_their_mean_unless_named():
     settings = GeneratorSettings(blocks=(1, 4, 4), size=SMALL, styles=("smooth", "rough"))
     method = lively(Generator(settings))
-    coarse = torch.ones(1, 1, 4, 4, dtype=torch.float64)
+    coarse = torch.ones(1, 1, 1, 4, 4, dtype=torch.float64)
     noise = [
         z.double()
         for z in draw_noise(method.noise_maps(), coarse.shape, generator=torch.Generator().manual_seed(0))
@@ -220,7 +228,7 @@ def test_a_zero_network_is_an_interpolation():
     with torch.no_grad():
         for weight in method.network.leave.parameters():
             weight.zero_()
-    coarse = torch.rand(1, 3, 5, 5, generator=torch.Generator().manual_seed(0)) + 0.5
+    coarse = torch.rand(1, 3, 1, 5, 5, generator=torch.Generator().manual_seed(0)) + 0.5
     window = method.prepare(coarse)
     noise = draw_noise(method.noise_maps(), coarse.shape, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(method(window, noise), window.base)
@@ -231,14 +239,14 @@ def test_a_zero_network_is_an_interpolation():
 def test_a_fresh_network_begins_near_the_interpolation_and_with_members(blocks, seed):
     """What a long run of steps would first have to take off again is not there, what it must use is."""
     torch.manual_seed(seed)
-    method = Generator(GeneratorSettings(blocks=blocks, transform=Standard()))
+    method = Generator(GeneratorSettings(blocks=blocks, transforms=(Standard(),)))
     source = torch.Generator().manual_seed(seed)
-    coarse = torch.randn(1, 3, 10, 10, generator=source)
+    coarse = torch.randn(1, 3, 1, 10, 10, generator=source)
     with torch.inference_mode():
         window = method.prepare(coarse)
         noise = [draw_noise(method.noise_maps(), coarse.shape, generator=source) for _ in range(3)]
         members = torch.stack([method.latent(window, each, conserve=False) for each in noise])
-    assert (members - window.conditions[-1][:, :, 0]).std() < 0.6
+    assert (members - window.conditions[-1]).std() < 0.6
     assert members.std(0).mean() > 0.01
 
 
@@ -248,12 +256,12 @@ def test_only_what_grows_apart_tells_the_steps_of_a_steady_frame_from_each_other
     for apart in (False, True):
         settings = GeneratorSettings(
             blocks=(3, 1, 1),
-            transform=Standard(),
+            transforms=(Standard(),),
             size=dataclasses.replace(size, apart=apart),
             conserving=False,
         )
         method = lively(Generator(settings))
-        coarse = torch.ones(1, 12, 5, 5, dtype=torch.float64)
+        coarse = torch.ones(1, 12, 1, 5, 5, dtype=torch.float64)
         first, second, third = method.latent(method.prepare(coarse), [None] * 4)[0, 18:21].detach()
         assert bool(torch.allclose(first, second)) is not apart
         assert bool(torch.allclose(second, third)) is not apart

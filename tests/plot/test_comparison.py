@@ -39,10 +39,10 @@ def shown(figure):
 
 def test_a_step_is_shown_with_its_fine_steps(coarse, ensemble, truth):
     columns = shown(comparison(coarse, ensemble, truth, step=1))
-    assert list(columns) == ["coarse input", "member 1", "member 2", "mean of 3 members", "truth"]
+    assert list(columns) == ["coarse input", "member 0", "member 1", "mean of 3 members", "truth"]
     frames = truth.values[3:, ::-1]  # y descends in the field; the picture has north above
     np.testing.assert_array_equal(columns["coarse input"], [coarse.values[1, ::-1]])
-    np.testing.assert_allclose(columns["member 2"], 2 * frames)
+    np.testing.assert_allclose(columns["member 1"], 2 * frames)
     np.testing.assert_allclose(columns["mean of 3 members"], 2 * frames)
     np.testing.assert_array_equal(columns["truth"], frames)
 
@@ -95,7 +95,9 @@ def test_a_field_without_time_has_one_row(coarse, ensemble, truth):
 
 def test_labels_say_when_and_how_far(coarse, ensemble):
     figure = comparison(coarse, ensemble, step=0)
-    assert [panel.get_ylabel() for panel in figure.axes[1:4]] == ["12:00", "12:05", "12:10"]
+    assert [panel.get_ylabel() for panel in figure.axes[1:4]] == [
+        f"2020-07-01\n12:{minute:02d}" for minute in (0, 5, 10)
+    ]
     assert figure.axes[0].get_title() == "coarse input\n15 min mean"
     assert figure.axes[0].get_xlabel() == "5 km"
 

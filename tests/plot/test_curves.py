@@ -37,6 +37,53 @@ def test_bars_are_the_rank_histogram():
         plot.rank_histogram(observations, ensemble.isel(member=0, drop=True))
 
 
+def _showers(members, *, seed=0, spread=1.0):
+    """Rain of which most is dry everywhere: a calibrated ensemble, or one that is too narrow."""
+    chance = np.random.default_rng(seed)
+    rainy = np.where(chance.random((60, 50)) < 0.2, 2.0, -9.0)
+    values = np.maximum(rainy + spread * chance.normal(size=(members, 60, 50)), 0)
+    attrs = {"units": "mm h-1", "standard_name": "rainfall_rate"}
+    return xr.DataArray(values, dims=("member", "time", "x"), attrs=attrs)
+
+
+def test_ranks_of_rain_are_those_of_wet_cells():
+    """Cells that are dry in all would lift every bar of a narrow ensemble to almost 1; a calibrated one stays flat."""
+    all_members = _showers(8)
+    truth, good = all_members.isel(member=0), all_members.isel(member=slice(1, None))
+    narrow = good.mean("member") + 0.3 * (good - good.mean("member"))
+    wet, every, flat = (
+        plot.rank_histogram(truth, each.assign_attrs(truth.attrs), threshold=threshold).axes[0]
+        for each, threshold in ((narrow, "auto"), (narrow, None), (good, "auto"))
+    )
+    assert heights(wet)[0] > 2
+    assert heights(every)[0] < 1 + 0.3 * (heights(wet)[0] - 1)
+    low, high = band(flat)
+    assert ((heights(flat) > low) & (heights(flat) < high)).mean() >= 0.8
+    assert "at least 0.1 mm/h" in wet.get_title(loc="left")
+    strict = plot.rank_histogram(truth, good, threshold=2.0).axes[0]
+    kept = np.maximum(truth, good.max("member")) >= 2.0
+    expected = 8 * metrics.rank_histogram(truth.where(kept), good, skipna=True)
+    np.testing.assert_allclose(heights(strict), expected)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        plot.rank_histogram,
+        plot.spread_skill,
+        plot.quantiles,
+        plot.spectra,
+        lambda o, f: plot.reliability(o, f, 1.0),
+        lambda o, f: plot.gamma_curves(o, f, thresholds=[1.0]),
+    ],
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_swapped_arguments_are_refused(draw, named):
+    observations, ensemble = sample()
+    with pytest.raises(DimensionError, match="swap them"):
+        draw({"net": ensemble} if named else ensemble, observations)
+
+
 @pytest.mark.parametrize("independent", ["time", None])
 def test_the_band_holds_a_calibrated_ensemble_and_not_a_narrow_one(independent):
     chance = np.random.default_rng(3)
@@ -121,6 +168,13 @@ def test_quantiles_of_both_are_in_the_units_that_are_shown():
     np.testing.assert_allclose(x, y, rtol=1e-6)
 
 
+def test_spectra_of_frames_that_all_have_gaps_say_so():
+    fine = rain((4, 24, 24))
+    gaps = fine.where(fine["x"] > fine["x"][2])
+    figure = plot.spectra(gaps, {"same": gaps})
+    assert "missing cells" in figure.axes[0].get_title()
+
+
 def test_spectra_are_those_of_the_score():
     truth = rain((3, 24, 24))
     above, below = plot.spectra(truth, {"half": truth / 2, "same": truth}, factor=6).axes
@@ -138,7 +192,7 @@ def test_spectra_are_those_of_the_score():
 def test_scores_along_a_scale_with_their_bounds():
     observations, ensemble = sample("random", shape=(8, 12, 16))
     models = {"net": ensemble, "mean": ensemble.mean("member")}
-    scores = evaluate(models, observations, metrics=["mae"], scales=(1, 2, 4), by={"lead": 2}, bootstrap=20)
+    scores = evaluate(observations, models, metrics=["mae"], scales=(1, 2, 4), by={"lead": 2}, bootstrap=20)
     figure = plot.along(scores, "mae")
     assert [panel.get_title(loc="left") for panel in figure.axes] == ["lead 0", "lead 1"]
     x, y = curve(figure.axes[1], 1)
@@ -164,7 +218,7 @@ def test_the_overview_has_a_panel_for_each_plain_score():
     observations, ensemble = sample("random", shape=(8, 12, 16))
     models = {"net": ensemble, "few": ensemble.isel(member=slice(3))}
     scores = evaluate(
-        models, observations, metrics=["mae", "ssim"], thresholds=1, bootstrap=20, reference="few"
+        observations, models, metrics=["mae", "ssim"], thresholds=1, bootstrap=20, reference="few"
     )
     figure = plot.overview(scores)
     names = [panel.get_title(loc="left").split(" ")[0] for panel in figure.axes]

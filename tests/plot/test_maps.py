@@ -27,15 +27,15 @@ def shown(figure):
 
 def test_stamps_show_the_truth_and_every_member_north_above(ensemble, truth):
     frames = shown(stamps(ensemble, truth, step=-1))
-    assert list(frames) == ["truth", "member 1", "member 2", "member 3"]
+    assert list(frames) == ["truth", "member 0", "member 1", "member 2"]
     np.testing.assert_array_equal(frames["truth"], truth.values[-1, ::-1])
-    np.testing.assert_allclose(frames["member 3"], 3 * truth.values[-1, ::-1])
-    assert list(shown(stamps(ensemble, most=2))) == ["member 1", "member 2"]
+    np.testing.assert_allclose(frames["member 2"], 3 * truth.values[-1, ::-1])
+    assert list(shown(stamps(ensemble, most=2))) == ["member 0", "member 1"]
 
 
 def test_stamps_choose_the_wettest_step(ensemble):
     wet = ensemble.where(ensemble.time != ensemble.time[4], 80.0)
-    np.testing.assert_array_equal(shown(stamps(wet))["member 1"], np.full((12, 16), 80.0))
+    np.testing.assert_array_equal(shown(stamps(wet))["member 0"], np.full((12, 16), 80.0))
 
 
 def test_stamps_of_a_field_without_time(ensemble, truth):

@@ -52,7 +52,7 @@ def test_times_of_cftime_and_of_numpy_are_drawn_together(fields):
 @pytest.mark.parametrize("calendar", CALENDARS)
 def test_a_page_in_every_calendar(fields, calendar, tmp_path):
     truth, ensemble = (in_calendar(field, calendar) for field in fields)
-    scores = evaluate(ensemble, truth, metrics=["mae"], by="hour")
+    scores = evaluate(truth, ensemble, metrics=["mae"], by="hour")
     page = xdownscale.report(
         scores,
         tmp_path / "page.html",

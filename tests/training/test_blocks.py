@@ -15,13 +15,13 @@ def event(*lengths):
     """Pieces of an event whose values number its steps."""
     starts = np.cumsum([0, *lengths])
     return [
-        Source(np.broadcast_to(np.arange(a, b, dtype=np.float32)[:, None, None], (b - a, 2, 2)))
+        Source(np.broadcast_to(np.arange(a, b, dtype=np.float32)[:, None, None, None], (b - a, 1, 2, 2)))
         for a, b in pairwise(starts)
     ]
 
 
 def steps(sources):
-    return [source.values[:, 0, 0].astype(int).tolist() for source in sources]
+    return [source.values[:, 0, 0, 0].astype(int).tolist() for source in sources]
 
 
 def test_a_long_event_is_judged_by_blocks_all_over_it():

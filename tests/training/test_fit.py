@@ -1,5 +1,8 @@
 """The loop: it learns, it is reproducible, and an interrupted run ends with the same weights."""
 
+import os
+import signal
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +12,7 @@ import torch
 from xdownscale.models.generator import Generator, GeneratorSettings
 from xdownscale.models.median import median_recipe, median_settings
 from xdownscale.models.recipe import NetworkSize, Recipe, Schedule
-from xdownscale.training.fit import fit
+from xdownscale.training.fit import _Loop, fit
 from xdownscale.training.patches import PatchSampler, Source
 
 SIZE = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1, stages=(16, 8, 8, 8))
@@ -22,7 +25,7 @@ RECIPE = Recipe(
 def windows():
     random = np.random.default_rng(0)
     rain = np.maximum(random.normal(size=(12, 48, 48)), 0).astype(np.float32) * 3
-    return PatchSampler([Source(rain)], blocks=(2, 4, 4), cells=4, frames=2)
+    return PatchSampler([Source(rain[:, None])], blocks=(2, 4, 4), cells=4, frames=2)
 
 
 def run(windows, recipe=RECIPE, checkpoint=None, median=False):
@@ -31,7 +34,7 @@ def run(windows, recipe=RECIPE, checkpoint=None, median=False):
         settings, recipe = median_settings(settings), median_recipe(recipe)
     torch.manual_seed(0)
     model = Generator(settings)
-    return fit(model, windows, windows, recipe=recipe, unit=2.0, checkpoint=checkpoint, progress=False)
+    return fit(model, windows, windows, recipe=recipe, units=(2.0,), checkpoint=checkpoint, progress=False)
 
 
 def test_the_same_seed_gives_the_same_weights(windows):
@@ -67,7 +70,7 @@ def test_what_is_shown_changes_no_weight(windows, capsys, monkeypatch):
     monkeypatch.setattr("xdownscale.training.fit._place", lambda: (0, 1))
     torch.manual_seed(0)
     model = Generator(GeneratorSettings(blocks=(2, 4, 4), size=SIZE))
-    shown = fit(model, windows, windows, recipe=RECIPE, unit=2.0, progress=True)
+    shown = fit(model, windows, windows, recipe=RECIPE, units=(2.0,), progress=True)
     assert all(torch.equal(shown.weights[name], value) for name, value in quiet.weights.items())
     said = capsys.readouterr().err
     assert "8 steps will take about" in said
@@ -127,9 +130,60 @@ def share(rank, place, results):
     torch.distributed.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=2)
     random = np.random.default_rng(0)
     rain = np.maximum(random.normal(size=(12, 48, 48)), 0).astype(np.float32) * 3
-    sampler = PatchSampler([Source(rain)], blocks=(2, 4, 4), cells=4, frames=2)
+    sampler = PatchSampler([Source(rain[:, None])], blocks=(2, 4, 4), cells=4, frames=2)
     torch.save(run(sampler).weights, f"{results}{rank}")
     torch.distributed.destroy_process_group()
+
+
+def interrupted_share(rank, place, results, checkpoint, kill):
+    """The same with a checkpoint; killed with SIGKILL once the checkpoint of the middle is there."""
+    if kill:
+        save = _Loop.save
+
+        def last(loop, path, identity):
+            save(loop, path, identity)
+            os.kill(os.getppid(), signal.SIGUSR1)
+            time.sleep(60)
+
+        _Loop.save = last
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{place}", rank=rank, world_size=2)
+    random = np.random.default_rng(0)
+    rain = np.maximum(random.normal(size=(12, 48, 48)), 0).astype(np.float32) * 3
+    sampler = PatchSampler([Source(rain[:, None])], blocks=(2, 4, 4), cells=4, frames=2)
+    torch.save(run(sampler, checkpoint=checkpoint).weights, f"{results}{rank}")
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_processes_that_are_killed_go_on_to_the_same_weights(tmp_path):
+    checkpoint, context = tmp_path / "run.safetensors", torch.multiprocessing.get_context("spawn")
+    told = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: told.append(1))
+    try:
+        arguments = (tmp_path / "first", f"{tmp_path}/killed", checkpoint, True)
+        processes = [context.Process(target=interrupted_share, args=(rank, *arguments)) for rank in (0, 1)]
+        for each in processes:
+            each.start()
+        deadline = time.monotonic() + 120
+        while not told:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for each in processes:
+            os.kill(each.pid, signal.SIGKILL)
+            each.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    torch.multiprocessing.spawn(
+        interrupted_share, (tmp_path / "second", f"{tmp_path}/resumed", checkpoint, False), nprocs=2
+    )
+    torch.multiprocessing.spawn(share, (tmp_path / "third", f"{tmp_path}/whole"), nprocs=2)
+    for rank in (0, 1):
+        resumed, whole = (
+            torch.load(f"{tmp_path}/{name}{rank}", weights_only=True) for name in ("resumed", "whole")
+        )
+        for name, value in whole.items():
+            torch.testing.assert_close(resumed[name], value, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -5,9 +5,13 @@ import pytest
 import torch
 
 from xdownscale.kernels.crps import crps_ensemble
-from xdownscale.models.recipe import ScoreWeights
+from xdownscale.models.recipe import TERMS, ScoreWeights
 from xdownscale.models.transform import LogRain, Standard
-from xdownscale.training.losses import _across_borders, _by_place, ensemble_score, pair_score, random_filters
+from xdownscale.training.losses import ensemble_score, pair_score
+from xdownscale.training.terms import IN_BOTH_UNITS, IN_LATENT_UNITS
+from xdownscale.training.terms.border import across_borders
+from xdownscale.training.terms.place import by_place
+from xdownscale.training.terms.sliced import random_filters
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -30,6 +34,10 @@ def test_a_partly_fair_score_is_least_for_too_little_spread(alpha, count):
     drawn[1:] *= best
     found = float(pair_score(drawn, alpha).mean()) / np.sqrt(2 / np.pi)
     assert found == pytest.approx(expected.min(), rel=5e-3)
+
+
+def test_every_weight_has_a_term_and_every_term_a_weight():
+    assert {*TERMS} == {*IN_BOTH_UNITS, *IN_LATENT_UNITS}
 
 
 def test_filters_have_unit_size_and_mostly_no_mean():
@@ -99,7 +107,7 @@ def test_seams_between_coarse_cells_lose():
     )
     seams = torch.arange(30).div(10, rounding_mode="floor") % 2 * 1.0
     assert _score(members, truth) < _score(members + seams, truth)
-    across_y, across_x = _across_borders(torch.stack([seams.expand(1, 1, 30, 30)] * 2), (3, 10, 10))
+    across_y, across_x = across_borders(torch.stack([seams.expand(1, 1, 30, 30)] * 2), (3, 10, 10))
     assert across_y.shape == (2, 1, 1, 2, 30)
     assert (across_y == 0).all()
     assert across_x.shape == (2, 1, 1, 30, 2)
@@ -148,7 +156,7 @@ def test_means_by_place_see_what_is_rougher_at_one_side_of_a_cell():
     source = torch.Generator().manual_seed(0)
     field = torch.randn(2, 1, 3, 60, 60, generator=source)
     field[..., ::10] *= 2
-    values, roughness = _by_place(field, (3, 10, 10)).mean((0, 1, 3)).unbind(0)
+    values, roughness = by_place(field, (3, 10, 10)).mean((0, 1, 3)).unbind(0)
     assert values.shape == (10, 10)
     assert values[:, 1:].abs().max() < 0.35
     assert roughness[:, 0].min() > 1.2 * roughness[:, 2:9].max()

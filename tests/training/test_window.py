@@ -21,7 +21,9 @@ CPU = torch.device("cpu")
 
 
 def batch(fine):
-    return Batch(fine.astype(np.float32), None, np.ones(len(fine), np.float32), ("training",) * len(fine))
+    """Windows of one target from values (B, T, H, W)."""
+    count = len(fine)
+    return Batch(fine.astype(np.float32)[:, :, None], None, np.ones(count, np.float32), ("training",) * count)
 
 
 @pytest.fixture
@@ -35,7 +37,7 @@ def fine():
 
 def loss_of(method, fine, weights=RECIPE.weights, share=1.0):
     source = torch.Generator().manual_seed(0)
-    return WindowLoss(replace(RECIPE, weights=weights), 2.0)(method, batch(fine), source, share)
+    return WindowLoss(replace(RECIPE, weights=weights), (2.0,))(method, batch(fine), source, share)
 
 
 def test_members_and_truth_are_one_field_where_a_cell_has_a_gap(fine):
@@ -44,11 +46,12 @@ def test_members_and_truth_are_one_field_where_a_cell_has_a_gap(fine):
     drawn = draw(method, batch(fine), members=3, passes=5, source=source)
     missing = block_repeat(block_mean(torch.from_numpy(fine), BLOCKS).isnan(), BLOCKS)
     assert missing.sum() == (6 * 3 + 1) * 48
-    assert torch.equal(drawn.known, ~missing)
-    for field in (drawn.truth, *drawn.members):
-        assert torch.equal(field[missing], drawn.base[missing])
-    np.testing.assert_array_equal(drawn.truth[~missing], fine[(~missing).numpy()].astype("f4"))
-    means = block_mean(torch.where(missing, torch.nan, drawn.members.detach()), BLOCKS)
+    assert torch.equal(drawn.known[:, :, 0], ~missing)
+    base, truth, members = drawn.base[:, :, 0], drawn.truth[:, :, 0], drawn.members[:, :, :, 0]
+    for field in (truth, *members):
+        assert torch.equal(field[missing], base[missing])
+    np.testing.assert_array_equal(truth[~missing], fine[(~missing).numpy()].astype("f4"))
+    means = block_mean(torch.where(missing, torch.nan, members.detach()), BLOCKS)
     wanted = block_mean(torch.from_numpy(fine).float(), BLOCKS).expand_as(means)
     torch.testing.assert_close(means, wanted, equal_nan=True)
 
@@ -89,12 +92,12 @@ def test_movement_is_learned_from_known_cells(fine):
     loss = float(loss_of(method, fine, weights).detach())
     with torch.no_grad():
         drawn = draw(method, batch(fine), members=2, passes=2, source=torch.Generator().manual_seed(0))
-    latent = method.settings.transform.forward(drawn.truth)
+    latent = method.settings.transforms[0].forward(drawn.truth[:, :, 0])
     found = {
         counted: float(
             movement_error(drawn.velocity.float(), latent, blocks=BLOCKS, windows=torch.ones(1), known=known)
         )
-        for counted, known in (("known", drawn.known), ("all", None))
+        for counted, known in (("known", drawn.known[:, :, 0]), ("all", None))
     }
     assert loss == pytest.approx(found["known"], rel=1e-3)
     assert found["all"] > 1.05 * found["known"]
@@ -103,7 +106,7 @@ def test_movement_is_learned_from_known_cells(fine):
 def test_validation_scores_are_means_over_known_cells(fine):
     whole = np.maximum(np.random.default_rng(1).normal(1, 1, fine.shape), 0)
     method = model().method
-    loop = _Loop(method, WindowLoss(RECIPE, 2.0), RECIPE.schedule, 0, "cpu")
+    loop = _Loop(method, WindowLoss(RECIPE, (2.0,)), RECIPE.schedule, (2.0,), 0, "cpu")
     both = batch(np.concatenate([fine, whole]))._replace(weights=np.asarray([1.0, 3.0], np.float32))
     sums = np.zeros(2)
     for number, weight in enumerate(both.weights):
@@ -120,5 +123,5 @@ def test_a_window_without_gaps_is_as_it_is(fine):
     whole = np.nan_to_num(fine)
     method = model().method
     found = opened(method, batch(whole), CPU)
-    assert torch.equal(found.truth, torch.from_numpy(whole.astype(np.float32)))
+    assert torch.equal(found.truth[:, :, 0], torch.from_numpy(whole.astype(np.float32)))
     assert found.known.all()

@@ -10,17 +10,19 @@ import xdownscale
 from xdownscale import zoo
 from xdownscale.errors import ModelFileError, WeightsNotFoundError
 from xdownscale.field.factors import Factors
+from xdownscale.models.scale import Scale
 
 
 @pytest.mark.parametrize("name", zoo.list())
 def test_every_registered_model_is_what_the_registry_says(name):
     entry = zoo.registry()[name]
-    path = zoo._file(name)
+    path = zoo.path(name)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == entry["sha256"]
-    assert path.stat().st_size <= 8 * 2**20
+    assert path.stat().st_size <= 16 * 2**20
     model = xdownscale.zoo.load(name)
-    assert model.factors == Factors.parse(entry["spatial"], entry["temporal"])
-    assert zoo.find(model.factors).sha256 == model.sha256
+    assert model.factors == zoo._factors(entry)
+    if isinstance(model.factors, Factors):
+        assert zoo.find(model.factors).sha256 == model.sha256
     assert "mch" not in " ".join(model.provenance.data).lower()
     assert name in zoo.card(name)
 
@@ -31,7 +33,49 @@ def test_unknown_names_and_factors_say_what_there_is():
     with pytest.raises(WeightsNotFoundError, match="rain-10x3"):
         zoo.card("snow-2x2")
     with pytest.raises(WeightsNotFoundError, match="Train your own"):
-        zoo.find(Factors.parse(9, 9))
+        zoo.find(Factors.parse(90, 9))
+
+
+GENERAL = {
+    "file": "g",
+    "sha256": "0" * 64,
+    "spatial": [1, 25],
+    "temporal": [1, 6],
+    "km": [1, 8],
+    "minutes": [5, 60],
+}
+
+
+@pytest.mark.parametrize(
+    ("factors", "scale", "name"),
+    [
+        ((10, 3), None, "rain-10x3"),
+        ((10, 3), Scale(1.2, 6.0), "rain-10x3"),
+        ((10, 3), Scale(1.2, None), "rain-10x3"),
+        ((10, 3), Scale(4.0, 5.0), "general"),
+        ((10, 3), Scale(1.0, 60.0), "general"),
+        ((4, 1), Scale(1.0, 5.0), "general"),
+        ((4, 1), None, "general"),
+    ],
+)
+def test_a_model_of_the_pair_is_taken_at_its_scale_and_the_general_one_otherwise(
+    monkeypatch, factors, scale, name
+):
+    entries = {"general": GENERAL, "rain-10x3": zoo.registry()["rain-10x3"]}
+    monkeypatch.setattr(zoo, "registry", lambda: entries)
+    monkeypatch.setattr(zoo, "load", str)
+    assert zoo.find(Factors.parse(*factors), scale) == name
+
+
+def test_the_list_is_a_table(monkeypatch):
+    monkeypatch.setattr(
+        zoo, "registry", lambda: {"general": {**GENERAL, "bytes": 3 * 2**20, "licence": "CC0"}}
+    )
+    head, row = repr(zoo.list()).splitlines()
+    assert head.split() == ["name", "factors", "variable", "scale", "size", "file", "licence"]
+    assert row.split("  ")[0] == "general"
+    for part in ("1 to 25 in space", "1–8 km, 5–60 min", "3.0 MiB", "fetched", "CC0"):
+        assert part in row
 
 
 @pytest.fixture

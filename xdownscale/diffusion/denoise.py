@@ -27,14 +27,19 @@ TrigFlow (Lu & Song 2024, arXiv:2410.11081), v-prediction and EDM are one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import torch
+
+from xdownscale.diffusion.schedule import NoiseLevel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
 
-    from xdownscale.diffusion.schedule import NoiseLevel
+Denoise: TypeAlias = "Callable[[Tensor, NoiseLevel], Tensor]"
+"""x̂₀ from x_t and its noise level."""
 
 
 class Prediction(Protocol):
@@ -134,6 +139,28 @@ class Denoiser:
     def output(self, x_t: Tensor, level: NoiseLevel) -> Tensor:
         """What the network says."""
         return self.network(x_t / spread_of(level, self.data), level.angle)
+
+
+def standardised(denoise: Denoise, data: float) -> Denoise:
+    """A denoiser of x₀/d, as samplers expect it, from one of data x₀ of standard deviation d.
+
+    x = α·x₀/d + σ·ε says of x₀ what x' = α'·x₀ + σ'·ε says if σ'/α' = d·σ/α, and x' = x·σ'/σ. So a network that learned
+    from a small residual as it is may be sampled in few steps.
+
+    Parameters
+    ----------
+    denoise : callable
+        x̂₀ from x' and its noise level.
+    data : float
+        d.
+    """
+
+    def of(x_t: Tensor, level: NoiseLevel) -> Tensor:
+        angle = torch.atan2(data * level.sigma, level.alpha)
+        own = NoiseLevel(torch.cos(angle), torch.sin(angle))
+        return denoise(x_t * (own.sigma / level.sigma), own) / data
+
+    return of
 
 
 def denoising_error(denoiser: Denoiser, x_0: Tensor, noise: Tensor, level: NoiseLevel) -> Tensor:

@@ -21,14 +21,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
-from xdownscale.diffusion.schedule import PURE_NOISE, NoiseLevel, karras, linear_beta
-from xdownscale.errors import FactorError
+from xdownscale.diffusion.denoise import Denoise
+from xdownscale.diffusion.schedule import PURE_NOISE, NoiseLevel, karras, linear_beta, sigmoid
+from xdownscale.errors import ArgumentError
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-Denoise: TypeAlias = "Callable[[Tensor, NoiseLevel], Tensor]"
-"""x̂₀ from x_t and its noise level."""
 
 NoiseSource: TypeAlias = "Callable[[int], Tensor]"
 """Standard normal noise by its number, of the shape of the sample."""
@@ -184,12 +182,50 @@ SAMPLERS: Mapping[str, Sampler] = {
 """Samplers by name, the cheapest first. DDPM's schedule belongs to its 1000 steps."""
 
 
+def few_of_many(steps: int) -> NoiseLevel:
+    """Evenly spaced ones of the 1400 levels of :func:`~xdownscale.diffusion.schedule.sigmoid`: STVD's."""
+    levels = sigmoid()
+    return levels[torch.linspace(0, len(levels) - 1, steps + 1).round().long()]
+
+
+PUBLISHED: Mapping[str, Sampler] = {
+    "ddim-sigmoid": Sampler(ddim, few_of_many, 30, lambda steps: steps + 1),
+}
+"""Samplers as published for comparison, which keep less of a sample than those above.
+
+"ddim-sigmoid" is STVD's (Srivastava et al. 2024, arXiv:2312.06071, algorithm 2). There ε̂ = (σ/α)·(x − x̂₀) is a
+misprint: with x̂₀ = α·x − σ·v̂, what is consistent is ε̂ = (x − α·x̂₀)/σ = σ·x + α·v̂, as here. With an exact denoiser
+and 30 steps it keeps 42 % of the standard deviation of a residual that has 0.05, and 96 % of a standardised one.
+"""
+
+
+def ancestral(beta: float, levels: int = 1000) -> Sampler:
+    """DDPM down levels whose β rises linearly from 1e-4 to a chosen β_J.
+
+    Defez et al. (2026, arXiv:2604.21903, eq. 12): x(j − 1) = (x(j) − β_j/√(1 − ᾱ_j)·ε̂)/√α_j + √β_j·z, z = 0 for j = 1.
+    Fewer steps than levels walk down evenly spaced ones, with the β between them.
+
+    Parameters
+    ----------
+    beta : float
+        β_J.
+    levels : int
+        J, also the default number of steps.
+    """
+
+    def chosen(steps: int) -> NoiseLevel:
+        known = linear_beta(levels, last=beta)
+        return known[torch.linspace(0, levels, min(steps, levels) + 1).round().long()]
+
+    return Sampler(ddpm, chosen, levels, lambda steps: steps, fresh=True)
+
+
 def named_sampler(name: str) -> Sampler:
-    """One of :data:`SAMPLERS`.
+    """One of :data:`SAMPLERS` or :data:`PUBLISHED`.
 
     Raises
     ------
-    FactorError
+    ArgumentError
         For any other name.
 
     Examples
@@ -199,7 +235,8 @@ def named_sampler(name: str) -> Sampler:
     >>> named_sampler("angle")(white, lambda n: z)
     tensor([-1.,  2.])
     """
-    if name not in SAMPLERS:
-        msg = f"sampler={name!r} is not known; use one of {', '.join(map(repr, SAMPLERS))}"
-        raise FactorError(msg)
-    return SAMPLERS[name]
+    known = {**SAMPLERS, **PUBLISHED}
+    if name not in known:
+        msg = f"sampler={name!r} is not known; use one of {', '.join(map(repr, known))}"
+        raise ArgumentError(msg)
+    return known[name]

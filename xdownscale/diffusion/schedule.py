@@ -80,6 +80,10 @@ class NoiseLevel:
         """How many levels there are."""
         return len(self.alpha)
 
+    def to(self, like: Tensor) -> NoiseLevel:
+        """The same in the precision and on the device of some values."""
+        return NoiseLevel(self.alpha.to(like), self.sigma.to(like))
+
     def shaped(self, dims: int) -> NoiseLevel:
         """One level for every entry of a batch, made to broadcast against data with `dims` axes."""
         shape = (-1,) + (1,) * (dims - 1)

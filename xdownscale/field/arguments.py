@@ -6,7 +6,7 @@ import operator
 from numbers import Real
 from typing import Any
 
-from xdownscale.errors import FactorError
+from xdownscale.errors import ArgumentError
 
 SEEDS = 2**63
 """Whole numbers lie below this, and seeds not below its negative: what attributes of a file can hold."""
@@ -49,7 +49,7 @@ def whole_number(value: Any, name: str, *, least: int, most: int = SEEDS - 1) ->
 
     Raises
     ------
-    FactorError
+    ArgumentError
         For anything else.
 
     Examples
@@ -63,7 +63,7 @@ def whole_number(value: Any, name: str, *, least: int, most: int = SEEDS - 1) ->
         limits = "" if least == -SEEDS else f" of at least {least}"
         limits += "" if most == SEEDS - 1 else f" and at most {most}"
         msg = f"{name}={value!r} is not accepted: {name} is a whole number{limits}, as in {name}={max(least, 1)}"
-        raise FactorError(msg)
+        raise ArgumentError(msg)
     return number
 
 
@@ -84,12 +84,12 @@ def share_of(value: Any, name: str) -> float:
 
     Raises
     ------
-    FactorError
+    ArgumentError
         For anything else.
     """
     if isinstance(value, bool) or not is_number(value) or not 0 <= value < 1:
         msg = f"{name}={value!r} is not accepted: a share is a number from 0 on and below 1, as in {name}=0.1"
-        raise FactorError(msg)
+        raise ArgumentError(msg)
     return float(value)
 
 
@@ -103,7 +103,7 @@ def seed_number(value: Any) -> int:
 
     Raises
     ------
-    FactorError
+    ArgumentError
         For anything else.
     """
     return whole_number(value, "seed", least=-SEEDS)

@@ -20,8 +20,11 @@ Mapped = TypeVar("Mapped", xr.DataArray, xr.Variable)
 DISTRIBUTION = "xdownscale-sr"
 """Name under which the package is installed; the import name is another project's on PyPI."""
 
-_STALE = ("cell_measures", "ancillary_variables", "actual_range", *DECLARING)
-"""Attributes that name variables of the grid before, or tell of the values before: range, packing, fill values."""
+FACTORS = "xdownscale_factors"
+"""Attribute of a field that was refined: fine cells per coarse cell along (time, y, x)."""
+
+_STALE = ("cell_measures", "ancillary_variables", "actual_range", FACTORS, *DECLARING)
+"""Attributes that name variables of the grid before, or tell of it and its values: factors, range, packing, filling."""
 
 _CELL_METHOD = re.compile(r"((?:\w+:\s*)+)(\w+)((?:\s*\([^)]*\))?)")
 

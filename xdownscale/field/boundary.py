@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, overload
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import FactorError
+from xdownscale.errors import ArgumentError, FactorError
 from xdownscale.field.bounds import find_bounds
 from xdownscale.field.labels import Source, has_labels, label_of, labels_of
 from xdownscale.field.space import spacing
@@ -41,7 +41,7 @@ def fit(field: Source, axes: Axes, factors: Factors, boundary: str = "exact") ->
 
     Raises
     ------
-    FactorError
+    ArgumentError
         If a size is not a multiple and `boundary` is ``"exact"``, or nothing would be left.
     """
     check_boundary(boundary)
@@ -65,7 +65,7 @@ def check_boundary(boundary: str) -> None:
     """Raise where `boundary` is none of the known words."""
     if boundary not in BOUNDARIES:
         msg = f"boundary={boundary!r} is unknown. Pass one of {BOUNDARIES}."
-        raise FactorError(msg)
+        raise ArgumentError(msg)
 
 
 def _not_divided(dim: str, size: int, factor: int) -> str:

@@ -156,6 +156,22 @@ def fine_methods(field: xr.DataArray, axes: Axes, *, refines_time: bool) -> str 
     return None
 
 
+def kept_methods(field: xr.DataArray, axes: Axes, *, refines_time: bool) -> None:
+    """Check as :func:`fine_methods` does, for a model that takes snapshots for snapshots: nothing is added.
+
+    Parameters
+    ----------
+    field, axes, refines_time
+        As in :func:`fine_methods`.
+
+    Raises
+    ------
+    QuantityError, TimeAxisError, UnitsError
+        As :func:`refined_method`.
+    """
+    refined_method(field, axes, refines_time=refines_time)
+
+
 def _never_falls(field: xr.DataArray, dim: str) -> bool:
     """Whether values in memory grow from step to step, as totals since the start of a forecast do."""
     if field.chunks is not None or field.dtype.kind not in "fiu":

@@ -36,7 +36,7 @@ class Factors:
     time: int
 
     @classmethod
-    def parse(cls, spatial: int | tuple[int, int], temporal: int) -> Factors:
+    def parse(cls, spatial: Any, temporal: Any) -> Factors:
         """Check the factors that a user typed.
 
         Parameters
@@ -141,15 +141,78 @@ class FactorRange:
             self.spatial[0] if spatial is None else spatial,
             self.temporal[0] if temporal is None else temporal,
         )
-        pairs = ((wanted.y, self.spatial), (wanted.x, self.spatial), (wanted.time, self.temporal))
-        if not all(low <= factor <= high for factor, (low, high) in pairs):
+        if not self.holds(wanted):
             msg = f"the model takes factors of {self}, not {wanted}. Choose others, or refine in two calls."
             raise FactorError(msg)
         return wanted
 
+    def holds(self, factors: Factors) -> bool:
+        """Whether factors lie within the bounds."""
+        pairs = ((factors.y, self.spatial), (factors.x, self.spatial), (factors.time, self.temporal))
+        return all(low <= factor <= high for factor, (low, high) in pairs)
+
     def __str__(self) -> str:
         low, high = self.spatial
         return f"{low} to {high} in space, {self.temporal[0]} to {self.temporal[1]} in time"
+
+
+@dataclass(frozen=True)
+class FactorChoice:
+    """Several factors, of which a model learns all.
+
+    Attributes
+    ----------
+    spatial, temporal : tuple of int
+        In increasing order.
+
+    Examples
+    --------
+    >>> FactorChoice.parse(range(2, 5), 3)
+    FactorChoice(spatial=(2, 3, 4), temporal=(3,))
+    >>> FactorChoice.parse((10, 5), 3) is None
+    True
+    """
+
+    spatial: tuple[int, ...]
+    temporal: tuple[int, ...]
+
+    @classmethod
+    def parse(cls, spatial: Any, temporal: Any) -> FactorChoice | None:
+        """Check factors of which one or both are a range or a list; None for a single pair.
+
+        Parameters
+        ----------
+        spatial : int, (int, int), range or list of int
+            A tuple is a factor for y and one for x, as for a single pair.
+        temporal : int, range or list of int
+
+        Raises
+        ------
+        FactorError
+            If there is none, one is no whole number of at least one, or all of them are 1.
+        """
+        if not isinstance(spatial, (range, list)) and not isinstance(temporal, (range, list)):
+            return None
+        if isinstance(spatial, tuple):
+            msg = f"spatial={spatial!r} is one pair for y and x, and temporal several factors. Pass spatial=[...], too."
+            raise FactorError(msg)
+        found = [
+            tuple(
+                sorted(
+                    {_whole(each, name) for each in (value if isinstance(value, (range, list)) else [value])}
+                )
+            )
+            for name, value in (("spatial", spatial), ("temporal", temporal))
+        ]
+        if not all(found) or max(found[0] + found[1]) == 1:
+            msg = f"spatial={spatial!r}, temporal={temporal!r}: no factor above 1 to learn. Pass spatial=range(2, 11)."
+            raise FactorError(msg)
+        return cls(*found)
+
+    @property
+    def largest(self) -> Factors:
+        """The largest ones."""
+        return Factors(y=self.spatial[-1], x=self.spatial[-1], time=self.temporal[-1])
 
 
 def _whole(value: Any, name: str) -> int:

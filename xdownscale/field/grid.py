@@ -114,7 +114,7 @@ def check_regular(field: Source, dims: Collection[str], time: str | None) -> Non
     Raises
     ------
     TimeAxisError, DimensionError
-        The message says where, and the call that mends it.
+        The message says where, and the call that fixes it.
     """
     for dim in dims:
         if dim == time:
@@ -214,7 +214,7 @@ def coarsen_coords(field: Source, axes: Axes, factors: Factors, *, point: bool =
     return move_transforms(coords | others, field, axes, {dim: float(n) for dim, n in wide.items()})
 
 
-def refine_coords(field: Source, axes: Axes, factors: Factors) -> Coordinates:
+def refine_coords(field: Source, axes: Axes, factors: Factors, grid: Grid | None = None) -> Coordinates:
     """Coordinates of a field refined by `factors`, with bounds for a Dataset; undoes `coarsen_coords`.
 
     Parameters
@@ -225,6 +225,8 @@ def refine_coords(field: Source, axes: Axes, factors: Factors) -> Coordinates:
         Its dimensions.
     factors : Factors
         Cells and steps to split into.
+    grid : Grid, optional
+        What :func:`describe` says of the field, where that is known: its time axis is not read again.
 
     Raises
     ------
@@ -237,7 +239,7 @@ def refine_coords(field: Source, axes: Axes, factors: Factors) -> Coordinates:
         if dim in narrow:
             coords |= refine_labels(field, dim, narrow[dim])
     if axes.time in narrow:
-        coords |= refine_times(field, axes.time, factors.time)
+        coords |= refine_times(field, axes.time, factors.time, length=None if grid is None else grid.step)
 
     def split(coordinate: xr.Variable) -> xr.Variable:
         for dim, n in narrow.items():

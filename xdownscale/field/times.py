@@ -229,18 +229,28 @@ def coarsen_times(field: Source, dim: str, factor: int, *, point: bool = False) 
     return labels
 
 
-def refine_times(field: Source, dim: str, factor: int) -> Coordinates:
-    """Labels and bounds of steps `factor` times as short: the inverse of :func:`coarsen_times`."""
+def refine_times(
+    field: Source, dim: str, factor: int, *, length: np.timedelta64 | None = None
+) -> Coordinates:
+    """Labels and bounds of steps `factor` times as short: the inverse of :func:`coarsen_times`.
+
+    The length of a step is looked for unless it is known.
+    """
     if not check_times(field, dim):
         return {}
-    step, label = tick_step(field, dim), labels_of(field, dim)
+    label = labels_of(field, dim)
+    ticks, decode, unit = to_ticks(label.values)
+    step = (
+        tick_step(field, dim)
+        if length is None
+        else int(length.astype(f"timedelta64[{unit}]").astype(np.int64))
+    )
     if step is None:
         msg = (
             f"{label.name!r} has one label and no bounds, so the length of its step is unknown. "
             f"Pass two steps or more, or say it: field[{label.name!r}].attrs[{WIDTH!r}] = '900 s'."
         )
         raise TimeAxisError(msg)
-    ticks, decode, unit = to_ticks(label.values)
     edges, position = _edges(field, dim, ticks, step)
     width = edges[:, 1:] - edges[:, :1]
     cuts = edges[:, :1] + np.rint(width * (np.arange(factor + 1) / factor)).astype(np.int64)

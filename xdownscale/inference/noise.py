@@ -42,6 +42,7 @@ def noise_window(
     member: int,
     start: tuple[int, int, int],
     shape: tuple[int, int, int],
+    first: int = 0,
 ) -> list[Tensor]:
     """The noise of one member over a window.
 
@@ -53,6 +54,8 @@ def noise_window(
         Which ensemble, and which of its members.
     start, shape : tuple of int
         Absolute index of the first coarse cell (time, y, x), and the number of coarse frames and cells.
+    first : int
+        Number of the first set of maps among those of the network: each has a stream of its own.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def noise_window(
         torch.from_numpy(
             _window(m, (seed & _MASK, ((member << 16) | stream) & _MASK), start, shape)
         ).unsqueeze(0)
-        for stream, m in enumerate(maps)
+        for stream, m in enumerate(maps, first)
     ]
 
 
@@ -75,8 +78,8 @@ def _window(
     width = _width(maps)
     window = np.empty(maps.shape(shape), np.float32)
     first = start[0] * maps.frames - maps.lead[0]
-    start_y, start_x = (each - maps.margin for each in start[1:])
-    wide = shape[2] + 2 * maps.margin
+    start_y, start_x = (each - more for each, more in zip(start[1:], maps.margin, strict=True))
+    wide = shape[2] + 2 * maps.margin[1]
 
     source = _Source(key)
     # one thread: most of a strip's time is spent where Python lets only one of them work

@@ -1,12 +1,13 @@
 """The plan of tiles: cores that cover the domain once, each with the halo on which its values depend.
 
-Cores lie on a lattice of absolute indices, so neither a longer series nor another chunking moves them. A method is
-local: the core of a tile equals what the whole domain would give, and there is nothing to blend.
+Cores lie on a lattice that begins in the corner of the domain, so that those of a lazy result have one size, as zarr
+stores want it. A method is local: the core of a tile has the very bits that the whole domain would give, wherever the
+tiles lie, and there is nothing to blend.
 """
 
 from __future__ import annotations
 
-from itertools import pairwise, product
+from itertools import product
 from math import prod
 from typing import NamedTuple
 
@@ -34,7 +35,6 @@ class Tile(NamedTuple):
 def plan_tiles(
     shape: tuple[int, int, int],
     *,
-    origin: tuple[int, int, int],
     core: tuple[int, int, int],
     halo: tuple[int, int, int],
 ) -> list[Tile]:
@@ -44,8 +44,6 @@ def plan_tiles(
     ----------
     shape : tuple of int
         Coarse frames and cells of the domain (time, y, x).
-    origin : tuple of int
-        Absolute index of its first cell.
     core, halo : tuple of int
         Size of a core, and the halo to each side, cut at the border of the domain. An axis that is shorter than one
         and a half cores is not cut.
@@ -56,10 +54,10 @@ def plan_tiles(
 
     Examples
     --------
-    >>> [t.core[0] for t in plan_tiles((5, 1, 1), origin=(3, 0, 0), core=(2, 1, 1), halo=(1, 0, 0))]
-    [slice(0, 1, None), slice(1, 3, None), slice(3, 5, None)]
+    >>> [t.core[0] for t in plan_tiles((5, 1, 1), core=(2, 1, 1), halo=(1, 0, 0))]
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
     """
-    cuts = [_cuts(size, first, length) for size, first, length in zip(shape, origin, core, strict=True)]
+    cuts = [_cuts(size, length) for size, length in zip(shape, core, strict=True)]
     tiles = []
     for place in product(*cuts):
         window = tuple(
@@ -70,10 +68,8 @@ def plan_tiles(
     return tiles
 
 
-def _cuts(size: int, first: int, length: int) -> list[slice]:
-    """Parts of an axis between multiples of `length` in absolute indices."""
+def _cuts(size: int, length: int) -> list[slice]:
+    """Parts of an axis, each of `length` but the last one."""
     if size <= length * 3 // 2:
         return [slice(0, size)]
-    inner = [edge - first for edge in range((first // length + 1) * length, first + size, length)]
-    edges = [0, *inner, size]
-    return [slice(low, high) for low, high in pairwise(edges)]
+    return [slice(low, min(size, low + length)) for low in range(0, size, length)]

@@ -1,14 +1,14 @@
 """Scores of forecasts, one family per file.
 
-All are ``f(observations, forecasts, *, dim, member_dim, weights, skipna, keep_attrs)``. Observations come
-first, as in xskillscore; only forecasts carry the member dimension. All are lazy with dask, average in double
-precision, and state their units. One rule for missing values holds for all: a case counts when its
-observation, every member of its forecast and its weight are there; ``skipna=False`` gives NaN where one does
-not, and ``skipna=True`` leaves it out, from observations and forecasts alike. Scores of whole frames, series,
-blocks or pairs leave these out with it. What a field is like by itself takes one field: :func:`power_spectrum`,
-:func:`temporal_spectrum`, :func:`lag_autocorrelation`, :func:`spatial_autocorrelation`, :func:`wet_fraction`,
-:func:`gini`, :func:`minkowski_functionals` and :func:`border_jump_ratio`. :func:`accumulate` takes more than fits into
-memory.
+The signature of all scores is ``f(observations, forecasts, *, dim, member_dim, weights, skipna, keep_attrs)``.
+Observations come first, as in xskillscore; only forecasts have the member dimension. All scores are lazy with dask,
+average in double precision, and set their units. One rule for missing values applies to all: a case is complete if its
+observation, every member of its forecast and its weight are present. ``skipna=False`` gives NaN if a case is
+incomplete; ``skipna=True`` leaves the case out, from observations and forecasts alike. Scores of whole frames, series,
+blocks or pairs then leave out the whole frame, series, block or pair. Functions that describe a single field take one
+field: :func:`power_spectrum`, :func:`temporal_spectrum`, :func:`lag_autocorrelation`, :func:`spatial_autocorrelation`,
+:func:`wet_fraction`, :func:`gini`, :func:`wet_quantiles`, :func:`minkowski_functionals` and :func:`border_jump_ratio`.
+:func:`accumulate` scores data larger than memory; :func:`wind_power` converts wind to power, which can then be scored.
 """
 
 from xdownscale.metrics.accumulate import Sums, accumulate
@@ -27,10 +27,13 @@ from xdownscale.metrics.persistence import lag_autocorrelation, lag_autocorrelat
 from xdownscale.metrics.pit import interval_coverage, pit_histogram
 from xdownscale.metrics.pooled_pit import pooled_pit_deviation
 from xdownscale.metrics.shape import minkowski_error, minkowski_functionals
-from xdownscale.metrics.spectral_distance import dry_frames, lsd, lsd_noise_floor
+from xdownscale.metrics.shape_distance import minkowski_crps, minkowski_distance, wet_quantiles
+from xdownscale.metrics.sliced import sliced_wasserstein
+from xdownscale.metrics.spectral_distance import dry_frames, energy_log_ratio, lsd, lsd_noise_floor
 from xdownscale.metrics.spectrum import power_spectrum
 from xdownscale.metrics.structure import fss, ssim
 from xdownscale.metrics.temporal import temporal_lsd, temporal_spectrum
+from xdownscale.metrics.wind_power import wind_power
 
 __all__ = [
     "Sums",
@@ -44,6 +47,7 @@ __all__ = [
     "crps_pooled",
     "dry_frames",
     "emd",
+    "energy_log_ratio",
     "energy_score",
     "fss",
     "gini",
@@ -55,6 +59,8 @@ __all__ = [
     "lsd",
     "lsd_noise_floor",
     "mae",
+    "minkowski_crps",
+    "minkowski_distance",
     "minkowski_error",
     "minkowski_functionals",
     "mse",
@@ -70,6 +76,7 @@ __all__ = [
     "rmse",
     "roc",
     "roc_area",
+    "sliced_wasserstein",
     "spatial_autocorrelation",
     "spatial_autocorrelation_error",
     "spread_skill_ratio",
@@ -80,4 +87,6 @@ __all__ = [
     "variogram_score",
     "wet_fraction",
     "wet_fraction_error",
+    "wet_quantiles",
+    "wind_power",
 ]

@@ -1,7 +1,7 @@
-"""Scores of more than fits into memory: sums of parts, which add up to those of the whole.
+"""Scores of data larger than memory: sums of parts, which add up to those of the whole.
 
-A mean score is a sum over cases by a sum of weights. Both are kept with twice the digits of a double, so that a year
-cut into days, or a country into provinces, gives the same bits as the whole at once.
+A mean score is a sum over cases divided by a sum of weights. Both are kept with twice the precision of a double, so a
+year split into days, or a country into provinces, gives bitwise the same result as the whole at once.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from xdownscale.metrics.totals import Total
 
 @dataclass(frozen=True)
 class Sums:
-    """What :func:`accumulate` keeps of some cases; add those of other cases to it.
+    """Sums of some cases from :func:`accumulate`; the sums of other cases can be added.
 
-    Attributes
+    Parameters
     ----------
     totals : dict of str to Total
-        The sums, none as large as the data.
+        The sums, all smaller than the data.
     metrics : tuple of str
-        The scores that follow from them.
+        The scores that can be computed from them.
     members : int
         Number of members M.
     units : str or None
@@ -42,7 +42,19 @@ class Sums:
     edges : tuple of float
         Edges of the histograms.
     areas : str
-        Which areas the cells of a part were weighed by: those of other rows do not compare.
+        Identifier of the cell areas of a part: weights of other rows are not comparable.
+
+    See Also
+    --------
+    xdownscale.metrics.accumulate : Compute sums from data.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray([0.0, 2.0, 4.0], dims="time")
+    >>> ensemble = xr.concat([truth, truth + 1], "member")
+    >>> parts = [accumulate(truth[part], ensemble[:, part]) for part in (slice(0, 1), slice(1, 3))]
+    >>> float((parts[0] + parts[1]).scores()["bias"])
+    0.5
     """
 
     totals: dict[str, Total]
@@ -58,7 +70,7 @@ class Sums:
         Raises
         ------
         DimensionError
-            If both are not of the same scores, units, number of members and places.
+            If scores, units, number of members or places differ.
         """
         ours, theirs = ((s.metrics, s.members, s.units, s.edges) for s in (self, other))
         if ours != theirs:
@@ -77,7 +89,13 @@ class Sums:
         return Sums(totals, self.metrics, self.members, self.units, self.edges, self.areas)
 
     def scores(self) -> xr.Dataset:
-        """Scores of all cases that were added: a variable for each metric."""
+        """Scores of all added cases.
+
+        Returns
+        -------
+        Dataset
+            One variable per metric, as from :func:`xdownscale.evaluate`.
+        """
         means = {name: total.mean() for name, total in self.totals.items()}
         found = {}
         for name in self.metrics:
@@ -95,49 +113,53 @@ def accumulate(
     metrics: Sequence[str] = ("crps_ensemble", "mae", "rmse", "bias", "spread_skill_ratio", "pit_deviation"),
     thresholds: float | Sequence[float] | None = None,
     edges: Sequence[float] | None = None,
-    steps: int | None = None,
+    times: int | None = None,
     dim: Dim = None,
     member_dim: str = "member",
     weights: Weights = "area",
     skipna: bool = False,
 ) -> Sums:
-    """Sums from which scores follow, and which add up over parts of the data.
+    """Sums from which scores are computed, and which can be added over parts of the data.
 
-    With `steps` lazy fields stream through: so many times are loaded, summed and forgotten before the next. Or call it
-    for parts as they come and add the results, in any order: ``(first + second).scores()`` has the bits of the scores
-    of the whole, however the cases were cut, but for weighted histograms, which agree to rounding. Scores are those of
-    the functions of the same names, to rounding.
+    With `times`, lazy fields are streamed: this many time steps are loaded, summed and released before the next.
+    Alternatively, call the function for each part and add the results in any order: ``(first + second).scores()`` is
+    bitwise the score of the whole, however the cases are split, except for weighted histograms, which agree to
+    rounding. Scores equal those of the functions with the same names, to rounding.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        What happened, and the ensemble. Lazy fields are computed here.
+        Observed field and ensemble. Lazy fields are computed.
     metrics : sequence of str
         Some of bias, brier_score, crps_ensemble, emd, lsd, mae, mse, pit_deviation, power_spectra, rank_histogram, rmse
         and spread_skill_ratio.
     thresholds : float or sequence of float, optional
         For brier_score.
     edges : sequence of float, optional
-        Edges of the bins for emd, which is that of histograms here.
-    steps : int, optional
-        Times to load at once; all by default.
-    dim, member_dim, skipna
+        Edges of the bins for emd, which is computed from histograms.
+    times : int, optional
+        Number of time steps to load at once; all by default.
+    dim, member_dim, skipna : optional
         As in :func:`~xdownscale.metrics.mse`.
     weights : DataArray, "area" or None
-        As in :func:`~xdownscale.metrics.mse`. Areas are relative to the mean of a part: parts of other rows of a
-        latitude-longitude grid need weights that compare, as the cosine of the latitude.
+        As in :func:`~xdownscale.metrics.mse`. Areas are relative to the mean of a part: parts with other rows of a
+        latitude-longitude grid need comparable weights, such as the cosine of the latitude.
 
     Returns
     -------
     Sums
-        With ``+`` and ``scores()``, a Dataset with a variable for each metric.
+        They can be added with ``+``; ``scores()`` returns a Dataset with one variable per metric.
 
     Raises
     ------
     ValueRangeError
-        If a metric is not among these, or lacks its thresholds or edges.
+        If a metric is not supported, or its thresholds or edges are missing.
     DimensionError
-        If observations and forecasts do not fit, or parts that are added do not.
+        If observations and forecasts do not match, or the added parts do not.
+
+    See Also
+    --------
+    xdownscale.evaluate : Score forecasts against observations.
 
     Examples
     --------
@@ -165,19 +187,19 @@ def accumulate(
         totals = {term: TERMS[term](cases, thresholds, bins) for term in wanted}
         return Sums(totals, tuple(metrics), cases.members, cases.units, bins, areas)
 
-    parts = (of_part(*part) for part in _parts(observations, forecasts, shares, steps, dim))
+    parts = (of_part(*part) for part in _parts(observations, forecasts, shares, times, dim))
     return reduce(lambda first, second: first + second, parts)
 
 
 def _fingerprint(areas: xr.DataArray) -> str:
-    """What tells the areas of some rows from those of others."""
+    """Identifier of the areas of a set of rows."""
     return hashlib.sha256(np.ascontiguousarray(areas.values).tobytes()).hexdigest()
 
 
 def _check(
     metrics: Sequence[str], thresholds: float | Sequence[float] | None, edges: Sequence[float] | None
 ) -> None:
-    """Metrics are known and have what they need."""
+    """Check that metrics are known and have their arguments."""
     unknown = [name for name in metrics if name not in RECIPES]
     if unknown or not metrics:
         msg = f"metrics {unknown} are not sums over cases. Pass some of {sorted(RECIPES)}."
@@ -194,23 +216,23 @@ def _parts(
     observations: xr.DataArray,
     forecasts: xr.DataArray,
     weights: xr.DataArray | None,
-    steps: int | None,
+    times: int | None,
     dim: Dim,
 ) -> Iterator[tuple[xr.DataArray, xr.DataArray, xr.DataArray | None]]:
-    """Pieces along time of so many steps, not loaded yet and not kept."""
-    if steps is None:
+    """Pieces of this many time steps, which are neither loaded yet nor kept."""
+    if times is None:
         yield observations.copy(deep=False), forecasts.copy(deep=False), weights
         return
-    steps = whole_number(steps, "steps")
+    times = whole_number(times, "times")
     time = str(find_axes(observations, need_time=True).time)
     named = observations.dims if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     if time not in named or forecasts.sizes.get(time) != observations.sizes[time]:
         msg = (
-            f"steps={steps} cuts both fields along {time!r}, which they share and which is averaged. Name it in "
+            f"times={times} cuts both fields along {time!r}, which they share and which is averaged. Name it in "
             f"dim."
         )
         raise DimensionError(msg)
-    for start in range(0, observations.sizes[time], steps):
-        at = {time: slice(start, start + steps)}
+    for start in range(0, observations.sizes[time], times):
+        at = {time: slice(start, start + times)}
         share = weights.isel(at) if weights is not None and time in weights.dims else weights
         yield observations.isel(at), forecasts.isel(at), share

@@ -1,4 +1,4 @@
-"""Forecasts on the dimensions and labels of observations: reordered where that is safe, refused where labels differ."""
+"""Alignment of forecasts with observations: reordered where that is safe, refused where labels differ."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Order: TypeAlias = slice | np.ndarray[Any, Any]
 
 
 def with_members(observations: xr.DataArray, forecasts: xr.DataArray, member_dim: str) -> xr.DataArray:
-    """Forecasts whose members lie along `member_dim`, where only the name of that dimension differs.
+    """Forecasts with members along `member_dim`, renamed if only the name of that dimension differs.
 
     Parameters
     ----------
     observations, forecasts : DataArray
     member_dim : str
-        Name that was asked for.
+        Requested name.
 
     Returns
     -------
     DataArray
-        Renamed where the forecasts have one dimension more than the observations, and that one counts members by its
-        attributes or its name, as ``number`` and ``realization`` do.
+        Renamed if the forecasts have one dimension more than the observations, and its attributes or name identify it
+        as the member dimension, such as ``number`` and ``realization``.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def with_members(observations: xr.DataArray, forecasts: xr.DataArray, member_dim
 
 
 def check_dims(observations: xr.DataArray, forecasts: xr.DataArray, member_dim: str) -> None:
-    """Require the same dimensions on both, but the members, which only forecasts have.
+    """Require the same dimensions on both, except the members, which only forecasts have.
 
     Raises
     ------
@@ -85,21 +85,21 @@ def check_dims(observations: xr.DataArray, forecasts: xr.DataArray, member_dim: 
 
 
 def matched(observations: xr.DataArray, other: xr.DataArray, name: str = "forecasts") -> xr.DataArray:
-    """Another field, reordered where needed so that its labels are those of the observations.
+    """Another field, reordered if necessary so that its labels are those of the observations.
 
-    Labels that differ by rounding are the same, and so are longitudes that differ by 360 degrees. A field whose rows
-    are the other way round, or whose steps are in another order, is reordered.
+    Labels that differ by rounding count as equal, and so do longitudes that differ by 360 degrees. A field with rows in
+    reverse order, or with steps in another order, is reordered.
 
     Parameters
     ----------
     observations, other : DataArray
     name : str
-        What messages call the other field.
+        Name of the other field in messages.
 
     Raises
     ------
     DimensionError
-        If labels differ by more; the message says how, and names the call that mends it.
+        If labels differ by more; the message names the difference and the call that fixes it.
 
     Examples
     --------
@@ -115,7 +115,7 @@ def matched(observations: xr.DataArray, other: xr.DataArray, name: str = "foreca
 
 
 def _order(observations: xr.DataArray, other: xr.DataArray, dim: Hashable, name: str) -> Order | None:
-    """Places of the other field in the order of the observations; None where it has that order already."""
+    """Positions of the other field in the order of the observations; None if it already has that order."""
     sizes = observations.sizes[dim], other.sizes[dim]
     both = dim in observations.indexes and dim in other.indexes
     if sizes[0] == sizes[1] and (not both or observations.indexes[dim].equals(other.indexes[dim])):
@@ -129,19 +129,19 @@ def _order(observations: xr.DataArray, other: xr.DataArray, dim: Hashable, name:
 
 
 def _turning(observations: xr.DataArray, other: xr.DataArray, dim: Hashable) -> bool:
-    """Whether labels are longitudes, which are the same 360 degrees further."""
+    """Whether labels are longitudes, which are periodic with 360 degrees."""
     return any(is_longitude(field[dim]) for field in (observations, other))
 
 
 @dataclass(frozen=True)
 class _Match:
-    """How labels of two fields belong together; `order` is None where one faces the other already."""
+    """Match of the labels of two fields; `order` is None if they are already in the same order."""
 
     order: Order | None
 
     @classmethod
     def of(cls, ours: np.ndarray, theirs: np.ndarray, *, turning: bool) -> _Match | None:
-        """Match labels one to one, up to rounding; None where that fails."""
+        """Match labels one to one, up to rounding; None if that fails."""
         if ours.shape != theirs.shape:
             return None
         near = tolerance(ours)
@@ -166,7 +166,7 @@ def _same(ours: np.ndarray, theirs: np.ndarray, near: float) -> bool:
 
 
 def _renaming(observations: xr.DataArray, forecasts: xr.DataArray) -> dict[str, str]:
-    """Names of forecasts' dimensions to change, where roles are clear and that makes dimensions the same."""
+    """Dimensions of forecasts to rename, if roles are known and renaming makes the dimensions equal."""
     ours, theirs = _axes(observations), _axes(forecasts)
     if ours is None or theirs is None:
         return {}
@@ -177,7 +177,7 @@ def _renaming(observations: xr.DataArray, forecasts: xr.DataArray) -> dict[str, 
 
 
 def _axes(field: xr.DataArray) -> Axes | None:
-    """Dimensions by role; None where they are not known."""
+    """Dimensions by role; None if they are unknown."""
     try:
         return find_axes(field)
     except DimensionError:
@@ -189,11 +189,11 @@ def _shown(field: xr.DataArray) -> tuple[str, ...]:
 
 
 def placed(option: Any, observations: xr.DataArray) -> Any:
-    """A grouping or region whose labels face those of the observations; what is no field stays as it is.
+    """A grouping or region aligned with the observations; anything that is not a field is returned unchanged.
 
     Parameters
     ----------
-    option : DataArray, or a mapping or sequence of what may be some
+    option : DataArray, or a mapping or sequence that may contain some
     observations : DataArray
 
     Raises

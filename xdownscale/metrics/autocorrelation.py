@@ -1,4 +1,4 @@
-"""How far things reach: correlation of a field with itself some cells away."""
+"""Spatial autocorrelation: correlation of a field with itself at distances in cells."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def spatial_autocorrelation(
     skipna: bool = False,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
-    """Correlation of values with those some cells away, mean of both directions.
+    """Correlation of values a number of cells apart, mean of both directions.
 
     Parameters
     ----------
@@ -38,23 +38,28 @@ def spatial_autocorrelation(
     lags : int or sequence of int
         Distances in cells.
     dim : str or iterable of str, optional
-        Dimensions to pool pairs over besides space, which is always used up; None for all.
+        Dimensions to pool pairs over besides space, which is always reduced; None for all.
     weights : DataArray, "area" or None
         As in :func:`~xdownscale.metrics.mse`.
     skipna : bool
         Whether to leave out pairs with a missing value; otherwise they give NaN.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+        Names of dimensions by role, such as ``{"y": "eta", "x": "xi"}``.
 
     Returns
     -------
     DataArray
-        Without units, −1 … 1, with the dimension ``lag``; NaN for values that do not vary.
+        Without units, −1 … 1, with the dimension ``lag``; NaN for constant values.
 
     Raises
     ------
     DimensionError
-        If a lag is not shorter than a frame.
+        If a lag is longer than a frame allows.
+
+    See Also
+    --------
+    xdownscale.metrics.spatial_autocorrelation_error : Difference from the observations.
+    xdownscale.metrics.power_spectrum : Power by wavenumber.
 
     Examples
     --------
@@ -92,13 +97,13 @@ def spatial_autocorrelation_error(
     Parameters
     ----------
     observations, forecasts : DataArray
-        With two space dimensions; these are always used up.
+        With two space dimensions, which are always reduced.
     lags : int or sequence of int
         Distances in cells.
-    dim, member_dim, weights, skipna, keep_attrs
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`; members are pooled, a pair has the weight of its first value.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+        Names of dimensions by role, such as ``{"y": "eta", "x": "xi"}``.
 
     Returns
     -------
@@ -108,7 +113,11 @@ def spatial_autocorrelation_error(
     Raises
     ------
     DimensionError
-        If a lag is not shorter than a frame.
+        If a lag is longer than a frame allows.
+
+    See Also
+    --------
+    xdownscale.metrics.spatial_autocorrelation : Correlation of values a number of cells apart.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""Observations beside forecasts: checked, aligned, in the same units, and averaged by one rule.
+"""Pairs of observations and forecasts: checked, aligned, in the same units, and averaged by one rule.
 
-A *case* is one point of the observations: a cell at a time. It is complete when its observation, every member
-of its forecast and its weight are there. With ``skipna=False`` a case that is not complete makes every score
-that it enters NaN; with ``skipna=True`` it is left out, from observations, forecasts and weights alike.
+A *case* is one point of the observations: a cell at a time. It is complete if its observation, every member
+of its forecast and its weight are present. With ``skipna=False``, every score that includes an incomplete case is
+NaN; with ``skipna=True``, the case is left out, from observations, forecasts and weights alike.
 """
 
 from __future__ import annotations
@@ -25,30 +25,30 @@ Dim: TypeAlias = str | Iterable[Hashable] | None
 """Dimensions to average over; None means all."""
 
 Weights: TypeAlias = xr.DataArray | Literal["area"] | None
-"""Weights of the cases: "area" weighs cells as coarsening does, by their area on latitude-longitude and curvilinear
-grids and equally on all others; None weighs all equally."""
+"""Weights of the cases: "area" weights cells as coarsening does, by their area on latitude-longitude and curvilinear
+grids and equally on all others; None gives equal weights."""
 
 _NUMBERS = 8
-"""Numbers of members that are counted at once in a chunk of a lazy field."""
+"""Numbers of members counted at once in a chunk of a lazy field."""
 
 
 @dataclass(frozen=True)
 class Cases:
-    """Observations and forecasts that may be scored, and how to average them.
+    """Checked observations and forecasts, and how to average them.
 
     Attributes
     ----------
     observations : DataArray
         Floating-point values with index coordinates only.
     forecasts : DataArray
-        The same dimensions and coordinates, and `member_dim`; a forecast without members has got one.
+        The same dimensions and coordinates, and `member_dim`; a forecast without members gets one.
     dims : tuple of str
         Dimensions to average over.
     weights : DataArray or None
     skipna : bool
     member_dim : str
     source : DataArray
-        The observations as they were given, with attributes and coordinates.
+        The observations as passed, with attributes and coordinates.
     """
 
     observations: xr.DataArray
@@ -71,7 +71,7 @@ class Cases:
 
     @property
     def complete(self) -> xr.DataArray:
-        """Where observation and all members are there."""
+        """Where observation and all members are present."""
         return self.observations.notnull() & self.forecasts.notnull().all(self.member_dim)
 
     def ensemble_mean(self) -> xr.DataArray:
@@ -79,11 +79,11 @@ class Cases:
         return self.forecasts.mean(self.member_dim, skipna=False)
 
     def one_chunk(self) -> xr.DataArray:
-        """Bring all members into one chunk, as sorting needs them."""
+        """Put all members into one chunk, which sorting requires."""
         return self.forecasts.chunk({self.member_dim: -1}) if self.forecasts.chunks else self.forecasts
 
     def average(self, values: xr.DataArray, dims: tuple[str, ...] | None = None) -> xr.DataArray:
-        """Weighted mean of values that belong to the cases, over `dims` or the dimensions asked for."""
+        """Weighted mean of values of the cases, over `dims` or the given dimensions."""
         return average(values, self.dims if dims is None else dims, self.weights, skipna=self.skipna)
 
 
@@ -98,14 +98,14 @@ def average(
     dims : tuple of str
         Dimensions to average over; none leaves the values as they are.
     weights : DataArray or None
-        Any subset of the dimensions of `values`; only their ratios count.
+        On any subset of the dimensions of `values`; only their ratios matter.
     skipna : bool
-        Whether to leave out missing values and missing weights, or let them make the mean NaN.
+        Whether to leave out missing values and missing weights; otherwise they make the mean NaN.
 
     Returns
     -------
     DataArray
-        NaN where nothing is left to average, or all weights are zero.
+        NaN if no value is left, or all weights are zero.
     """
     if not dims:
         return values.astype(np.float64)
@@ -119,8 +119,8 @@ def average(
 def by_number(at: Callable[[xr.DataArray], xr.DataArray], last: int, dim: str, *, lazy: bool) -> xr.DataArray:
     """Scores for every whole number 0 … `last`, along a new last dimension.
 
-    In memory one number at a time: all at once would take `last` + 1 times the memory of the observations. Lazily some
-    at once, or the graph would grow with `last`.
+    Arrays in memory are processed one number at a time, since all at once would take `last` + 1 times the memory of the
+    observations. Lazy arrays are processed several numbers at a time, since otherwise the graph would grow with `last`.
     """
     numbers = xr.DataArray(np.arange(last + 1), dims=dim, name=dim)
     if lazy:
@@ -137,7 +137,7 @@ def pair(
     weights: Weights,
     skipna: bool,
 ) -> Cases:
-    """Check and align what a metric was given.
+    """Check and align the arguments of a metric.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def pair(
 def _checked(
     observations: xr.DataArray, forecasts: xr.DataArray, member_dim: str
 ) -> tuple[xr.DataArray, xr.DataArray]:
-    """Both with values that can be scored, on the same dimensions and labels."""
+    """Both fields, with valid values, on the same dimensions and labels."""
     observations = scorable(observations, "observations")
     forecasts = with_members(observations, scorable(forecasts, "forecasts"), member_dim)
     check_dims(observations, forecasts, member_dim)
@@ -174,7 +174,7 @@ def _checked(
 
 
 def _in_units_of(observations: xr.DataArray, forecasts: xr.DataArray) -> xr.DataArray:
-    """Forecasts in the units of the observations, where both state units and they differ."""
+    """Forecasts in the units of the observations, if both have units and these differ."""
     from xdownscale.field.cell_methods import check_differences
     from xdownscale.field.compare import check_same
     from xdownscale.field.quantity import quantity_of
@@ -191,7 +191,7 @@ def _in_units_of(observations: xr.DataArray, forecasts: xr.DataArray) -> xr.Data
 
 
 def _as_float(field: xr.DataArray) -> xr.DataArray:
-    """At least single precision: differences of whole numbers without sign would wrap around."""
+    """At least single precision, because differences of unsigned integers would wrap around."""
     wanted = (
         np.result_type(field.dtype, np.float32) if np.issubdtype(field.dtype, np.number) else np.dtype(float)
     )
@@ -230,19 +230,19 @@ def weights_of(
     weights : DataArray, "area" or None
     observations : DataArray
     over : iterable of str, optional
-        Dimensions to average over; all by default. Areas are no weights where cells are not averaged.
+        Dimensions to average over; all by default. Areas are not used if the average is not over cells.
 
     Returns
     -------
     DataArray or None
-        None where all cases weigh the same.
+        None if all cases have equal weight.
 
     Raises
     ------
     DimensionError
-        If weights do not lie on the observations.
+        If the dimensions or labels of the weights are not those of the observations.
     ValueRangeError
-        If weights are none of these, or hold negative or infinite values.
+        If weights are of another type, or hold negative or infinite values.
     """
     if weights is None:
         return None
@@ -271,7 +271,7 @@ def weights_of(
 
 
 def _areas(observations: xr.DataArray, over: Iterable[Hashable]) -> xr.DataArray | None:
-    """Areas of the cells; None on projected grids, without y and x, and where neither is averaged over."""
+    """Areas of the cells; None on projected grids, without y and x, or if the average is over neither."""
     try:
         axes = find_axes(observations)
     except DimensionError:

@@ -1,4 +1,4 @@
-"""Does a fine field agree with the coarse field that it was made from, and does it hide the blocks."""
+"""Consistency of a fine field with its coarse field, and visibility of the coarse-cell borders."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def coarse_consistency(
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
-    """How far block means of fine forecasts are from the coarse field, relative to the coarse field.
+    """Difference between block means of fine forecasts and the coarse field, relative to the coarse field.
 
     Blocks follow :func:`xdownscale.coarsen`: cells weighted by area on latitude-longitude grids, steps
     averaged, summed or sampled as ``cell_methods`` says.
@@ -47,7 +47,7 @@ def coarse_consistency(
     coarse : DataArray
         The coarse field.
     forecasts : DataArray
-        Fine fields made from it, with `member_dim` or without.
+        Fine fields downscaled from it, with or without `member_dim`.
     spatial : int or (int, int)
         Fine cells per coarse cell, one number or (y, x).
     temporal : int
@@ -55,20 +55,24 @@ def coarse_consistency(
     statistic : "rms" or "max"
         Root mean square of the difference over that of the coarse field, or largest difference over the
         largest coarse value.
-    dim, member_dim, weights, skipna, keep_attrs
-        As in :func:`~xdownscale.metrics.mse`; ``"max"`` takes no weights.
+    dim, member_dim, weights, skipna, keep_attrs : optional
+        As in :func:`~xdownscale.metrics.mse`; ``"max"`` has no weights.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+        Names of dimensions by role, such as ``{"y": "eta", "x": "xi"}``.
 
     Returns
     -------
     DataArray
-        Without units; 0 where the forecasts agree, NaN where the coarse field is zero everywhere.
+        Without units; 0 if the forecasts agree, NaN if the coarse field is zero everywhere.
 
     Raises
     ------
     FactorError
         If the forecasts are not finer than `coarse` by the factors.
+
+    See Also
+    --------
+    xdownscale.metrics.border_jump_ratio : Jumps at the borders of coarse cells.
 
     Examples
     --------
@@ -107,10 +111,11 @@ def border_jump_ratio(
     skipna: bool = False,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
-    """Mean jump between neighbours across borders of coarse cells, over the mean jump inside them.
+    """Mean jump between neighbours across borders of coarse cells over the mean jump inside coarse cells.
 
-    1 for a field that knows nothing of the coarse cells, large where blocks show. The field starts with a
-    whole coarse cell. Compare a forecast with the truth: by chance the truth is not exactly at 1 either.
+    The expected value is 1 for a field that is independent of the coarse grid, and larger if blocks are visible. The
+    field must start with a complete coarse cell. Compare a forecast with the observed field, whose value differs from
+    1 by chance.
 
     Parameters
     ----------
@@ -121,17 +126,26 @@ def border_jump_ratio(
     temporal : int
         Fine steps per coarse step.
     dim : str or iterable of str, optional
-        Dimensions to average over besides time, y and x, which are always used up; None for all.
+        Dimensions to average over besides time, y and x, which are always reduced; None for all.
     skipna : bool
         Whether to leave out jumps from or to missing values; otherwise they give NaN.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+        Names of dimensions by role, such as ``{"y": "eta", "x": "xi"}``.
 
     Returns
     -------
     DataArray
         Without units, with the dimension ``direction``: "space" (y and x together) and "time". NaN for a
-        direction with the factor 1, without time, or without any jump inside.
+        direction with the factor 1, without time, or without jumps inside.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.coarse_consistency : Error of the block means.
 
     Examples
     --------
@@ -156,7 +170,7 @@ def border_jump_ratio(
 
 
 def _block_means(coarse: xr.DataArray, fine: xr.DataArray, axes: Axes, factors: Factors) -> xr.DataArray:
-    """Block means of the fine field, without coordinates, so that they take those of the coarse field."""
+    """Block means of the fine field, without coordinates, so that those of the coarse field apply."""
     by_dim = factors.by_dim(axes)
     for d in axes.ordered:
         expected = coarse.sizes[d] * by_dim.get(d, 1)
@@ -182,7 +196,7 @@ def _block_means(coarse: xr.DataArray, fine: xr.DataArray, axes: Axes, factors: 
 def _jump_ratio(
     field: xr.DataArray, directions: list[tuple[str, int]], over: list[Hashable], *, skipna: bool
 ) -> xr.DataArray:
-    """Mean jump at borders over mean jump inside, the directions taken together."""
+    """Mean jump at borders over mean jump inside, all directions together."""
     totals = [jump for dim, factor in directions for jump in _jumps(field, dim, factor, over, skipna=skipna)]
     if not totals:
         kept = {d: 0 for d in field.dims if d in over}
@@ -196,7 +210,7 @@ def _jump_ratio(
 def _jumps(
     field: xr.DataArray, dim: str, factor: int, over: list[Hashable], *, skipna: bool
 ) -> Iterator[tuple[xr.DataArray, ...]]:
-    """Sum and number of jumps at borders, then inside, along one dimension; nothing without borders."""
+    """Sum and number of jumps at borders, then inside, along one dimension; empty without borders."""
     size = field.sizes[dim]
     if factor == 1 or size <= factor:
         return

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Estimator: TypeAlias = Literal["fair", "biased", "quantile"]
-"""What the members stand for: draws of a distribution, the distribution itself, or its quantiles."""
+"""What the members represent: draws from a distribution, the distribution itself, or its quantiles."""
 
 
 def crps_ensemble(
@@ -44,18 +44,18 @@ def crps_ensemble(
 ) -> xr.DataArray:
     """Continuous ranked probability score, fair by default.
 
-    The fair score does not depend on the number of members on average, so ensembles of different sizes
-    compare; it may be slightly negative at a single point. Without members, or with one, it is the absolute
+    The expected fair score does not depend on the number of members, so ensembles of different sizes are
+    comparable; it may be slightly negative at a single point. Without members, or with one, it is the absolute
     error.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        What happened, and the ensemble.
+        Observed field and ensemble.
     estimator : "fair", "biased" or "quantile"
-        What the M members are: draws from the forecast distribution (fair); the distribution itself, which favours
-        large ensembles (biased); or its quantiles at the levels 1/(M + 1) … M/(M + 1).
-    dim, member_dim, weights, skipna, keep_attrs
+        What the M members represent: draws from the forecast distribution (fair); the distribution itself, which
+        favours large ensembles (biased); or its quantiles at the levels 1/(M + 1) … M/(M + 1).
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
@@ -66,7 +66,20 @@ def crps_ensemble(
     Raises
     ------
     ValueRangeError
-        If the estimator is not known.
+        If the estimator is unknown.
+
+    See Also
+    --------
+    xdownscale.metrics.mae : Mean absolute error.
+    xdownscale.metrics.crps_pooled : CRPS of means or maxima over windows.
+    xdownscale.metrics.threshold_weighted_crps : CRPS of one tail.
+    xdownscale.metrics.energy_score : Multivariate generalisation of the CRPS.
+
+    References
+    ----------
+    Gneiting and Raftery (2007), strictly proper scoring rules, doi:10.1198/016214506000001437.
+    Ferro (2014), fair scores for ensemble forecasts, doi:10.1002/qj.2270.
+    Bröcker (2012), evaluating raw ensembles with the CRPS, doi:10.1002/qj.1891.
 
     Examples
     --------
@@ -98,20 +111,20 @@ def threshold_weighted_crps(
 ) -> xr.DataArray:
     """CRPS of one tail: the integral of the squared difference of the distributions beyond a threshold only.
 
-    Proper, unlike the CRPS of the cases in which the observation is extreme. It is the CRPS of max(x, t) for the upper
-    tail, of min(x, t) for the lower; both together are the CRPS.
+    This score is proper, unlike the CRPS of the cases in which the observation is extreme. It is the CRPS of max(x, t)
+    for the upper tail and of min(x, t) for the lower tail; the two add up to the CRPS.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        What happened, and the ensemble.
+        Observed field and ensemble.
     thresholds : float or sequence of float
-        Where the tail begins, in the units of the data.
+        Limit of the tail, in the units of the data.
     tail : "upper" or "lower"
-        What lies above the threshold, or below.
+        The tail above or below the threshold.
     estimator : "fair", "biased" or "quantile"
         As in :func:`crps_ensemble`.
-    dim, member_dim, weights, skipna, keep_attrs
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
@@ -122,7 +135,16 @@ def threshold_weighted_crps(
     Raises
     ------
     ValueRangeError
-        If tail or estimator is not known.
+        If tail or estimator is unknown.
+
+    See Also
+    --------
+    xdownscale.metrics.crps_ensemble : CRPS of cell values.
+    xdownscale.metrics.brier_score : Squared error of the probability of an event.
+
+    References
+    ----------
+    Gneiting and Ranjan (2011), threshold- and quantile-weighted scoring rules, doi:10.1198/jbes.2010.08110.
 
     Examples
     --------
@@ -162,26 +184,28 @@ def crps_pooled(
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
-    """CRPS of square blocks of cells: does the ensemble know how much falls into an area, and the most in it.
+    """CRPS of the mean or maximum of square blocks of cells.
 
-    Cell by cell, an ensemble with independent cells scores as well as one with storms; block by block it does not.
+    In single cells, an ensemble with independent cells scores as well as one with storms; in blocks it scores worse.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        With two space dimensions; these are always used up.
+        With two space dimensions, which are always reduced.
     scales : int or sequence of int
-        Sides of the blocks in cells. Blocks begin at the first cell; incomplete ones at the end are left out.
+        Sides of the blocks in cells. Blocks start at the first cell; incomplete blocks at the end are left out.
     statistic : "mean" or "max"
-        What is taken of every block; cells are weighted by area on latitude-longitude grids.
+        Statistic of every block; cells are weighted by area on latitude-longitude grids.
     estimator : "fair", "biased" or "quantile"
         As in :func:`crps_ensemble`.
-    dim, member_dim, weights, keep_attrs
+    dim, member_dim, weights : optional
         As in :func:`~xdownscale.metrics.mse`; a block has the mean weight of its cells.
     skipna : bool
         Whether to leave out blocks with an incomplete case; otherwise they give NaN.
+    keep_attrs : optional
+        As in :func:`~xdownscale.metrics.mse`; a block has the mean weight of its cells.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+        Names of dimensions by role, such as ``{"y": "eta", "x": "xi"}``.
 
     Returns
     -------
@@ -191,9 +215,18 @@ def crps_pooled(
     Raises
     ------
     DimensionError
-        If a block does not fit into a frame.
+        If a block is larger than a frame.
     ValueRangeError
-        If statistic or estimator is not known.
+        If statistic or estimator is unknown.
+
+    See Also
+    --------
+    xdownscale.metrics.crps_ensemble : CRPS of cell values.
+    xdownscale.metrics.fss : Fractions skill score of neighbourhoods.
+
+    References
+    ----------
+    Ravuri et al. (2021), skilful precipitation nowcasting, doi:10.1038/s41586-021-03854-z.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Are the values right, wherever they fall: distance of distributions and errors of high percentiles."""
+"""Distributions of values, regardless of place: distance of distributions and errors of high percentiles."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
+_ROUNDING = 1e-6
+"""Tolerance of a number of values that is computed from a percentage."""
+
 
 def emd(
     observations: xr.DataArray,
@@ -31,20 +34,21 @@ def emd(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Earth mover's distance (Wasserstein-1) of the values of forecasts from those of observations.
+    """Earth mover's distance (Wasserstein-1) between the values of forecasts and observations.
 
     ∫ |F⁻¹(p) − G⁻¹(p)| dp over the quantile functions F⁻¹ and G⁻¹ of the two samples, exact. Lazy arrays are
-    brought into one chunk along `dim`.
+    rechunked to one chunk along `dim`.
 
     Parameters
     ----------
     observations, forecasts : DataArray
         Their values over `dim` are the two samples; members are pooled.
     edges : sequence of float, optional
-        Compare histograms with these edges, in the units of the data, instead: each value is taken for the centre of
-        its bin, and values beyond the ends for the first or last bin. Within the ends the distance is wrong by at most
-        the width of the widest bin. Histograms of parts add up: see :func:`~xdownscale.metrics.accumulate`.
-    dim, member_dim, weights, skipna, keep_attrs
+        Compare histograms with these edges, in the units of the data, instead: each value counts as the centre of
+        its bin, and values beyond the ends count in the first or last bin. Within the ends the error of the distance
+        is at most the width of the widest bin. Histograms of parts can be added: see
+        :func:`~xdownscale.metrics.accumulate`.
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
@@ -55,7 +59,12 @@ def emd(
     Raises
     ------
     ValueRangeError
-        If edges do not grow.
+        If edges do not increase.
+
+    See Also
+    --------
+    xdownscale.metrics.percentile_error : Difference of percentiles from those of the observations.
+    xdownscale.metrics.sliced_wasserstein : Distance between the distributions of whole frames.
 
     Examples
     --------
@@ -88,11 +97,11 @@ def quantiles(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Percentiles of observations beside those of forecasts, as a quantile-quantile plot needs them.
+    """Percentiles of observations and forecasts, as for a quantile-quantile plot.
 
     Parameters
     ----------
-    observations, forecasts, q, dim, member_dim, weights, skipna, keep_attrs
+    observations, forecasts, q, dim, member_dim, weights, skipna, keep_attrs : DataArray, and options
         As in :func:`percentile_error`.
 
     Returns
@@ -103,7 +112,12 @@ def quantiles(
     Raises
     ------
     ValueRangeError
-        If a percentile is not within 0 … 100.
+        If a percentile is outside 0 … 100.
+
+    See Also
+    --------
+    xdownscale.metrics.percentile_error : Difference of percentiles from those of the observations.
+    xdownscale.metrics.wet_quantiles : Quantiles of wet values, as thresholds.
 
     Examples
     --------
@@ -136,8 +150,8 @@ def percentile_error(
 ) -> xr.DataArray:
     """Percentile of the forecasts minus percentile of the observations.
 
-    Percentiles of the values over `dim`, members pooled, linear between order statistics; with weights the
-    smallest value whose cumulated weight reaches the percentile. Lazy arrays are brought into one chunk along
+    Percentiles of the values over `dim`, with members pooled, are linear between order statistics; with weights, a
+    percentile is the smallest value whose cumulative weight reaches it. Lazy arrays are rechunked to one chunk along
     `dim`.
 
     Parameters
@@ -146,18 +160,26 @@ def percentile_error(
         Their values over `dim` are the two samples.
     q : float or sequence of float
         Percentiles, 0 … 100.
-    dim, member_dim, weights, skipna, keep_attrs
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
-        In the units of the data, with the dimension ``percentile``; negative where extremes are too weak.
+        In the units of the data, with the dimension ``percentile``; negative where extremes are too weak. NaN if
+        fewer than one observation is beyond the percentile: 99.999 needs 100,000 of them. 0 and 100 are the extremes
+        of any sample.
 
     Raises
     ------
     ValueRangeError
-        If a percentile is not within 0 … 100.
+        If a percentile is outside 0 … 100.
+
+    See Also
+    --------
+    xdownscale.metrics.emd : Earth mover's distance of the values.
+    xdownscale.metrics.quantiles : Quantiles of the values.
+    xdownscale.metrics.return_level_error : Difference of return levels from those of the observations.
 
     Examples
     --------
@@ -167,11 +189,19 @@ def percentile_error(
     """
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     both = percentiles(cases, q)
-    score = both.isel(source=1) - both.isel(source=0)
+    score = (both.isel(source=1) - both.isel(source=0)).where(_has_values_beyond(cases, both["percentile"]))
     units, title = difference_units(cases.units), "error of the percentile"
     return dress(
         score, observations, name="percentile_error", long_name=title, units=units, keep_attrs=keep_attrs
     )
+
+
+def _has_values_beyond(cases: Cases, percentile: xr.DataArray) -> xr.DataArray:
+    """Whether a sample is large enough for a percentile: one value is beyond it, or it is the extreme itself."""
+    share = np.minimum(percentile, 100 - percentile) / 100
+    enough: xr.DataArray = cases.complete.sum(cases.dims) * share >= 1 - _ROUNDING
+    extreme: xr.DataArray = share == 0
+    return enough | extreme
 
 
 def percentiles(cases: Cases, q: float | Sequence[float]) -> xr.DataArray:
@@ -180,7 +210,7 @@ def percentiles(cases: Cases, q: float | Sequence[float]) -> xr.DataArray:
     Raises
     ------
     ValueRangeError
-        If a percentile is not within 0 … 100.
+        If a percentile is outside 0 … 100.
     """
     wanted = real_numbers(q, "q", "(99, 99.9)")
     if not np.all((wanted >= 0) & (wanted <= 100)):
@@ -200,8 +230,8 @@ def percentiles(cases: Cases, q: float | Sequence[float]) -> xr.DataArray:
 def _emd(ours: Array, theirs: Array, weight: Array | None, *, skipna: bool) -> Array:
     """Earth mover's distance of the samples on the last axis.
 
-    The pooled forecasts hold M values for each observation, so ordered observations, each repeated M times,
-    face ordered forecasts one to one. Missing values come last in both, M for each, and face each other too.
+    The pooled forecasts have M values for each observation, so sorted observations, each repeated M times, are
+    paired with sorted forecasts one to one. Missing values are last in both, M for each, and are also paired.
     """
     if weight is not None:
         return by_row(_emd_weighted, ours, theirs, weight, skipna=skipna)
@@ -246,7 +276,7 @@ def _percentiles(ours: Array, theirs: Array, weight: Array | None, *, skipna: bo
 
 
 def _weighted_percentiles(values: Array, weight: Array, wanted: Array) -> Array:
-    """Smallest value whose cumulated share of the weight reaches each percentile."""
+    """Smallest value whose cumulative share of the weight reaches each percentile."""
     order = np.argsort(values, kind="stable")
     shares = np.cumsum(weight[order], dtype=np.float64)
     rounding = 1 - 4 * np.finfo(np.float64).eps * values.size

@@ -1,4 +1,4 @@
-"""Is an ensemble calibrated: rank histogram, spread against error.
+"""Calibration of an ensemble: rank histogram, spread against error.
 
 References
 ----------
@@ -30,18 +30,32 @@ def rank_histogram(
 ) -> xr.DataArray:
     """Share of the cases in which the observation has rank 0 … M among M members.
 
-    An observation equal to some members, as in dry cases, shares its case equally over the ranks that it ties
-    with, without random numbers: a calibrated ensemble of rain gives a flat histogram.
+    If an observation equals some members, as in dry cases, its case is distributed equally over the tied ranks,
+    without random numbers. A calibrated ensemble of rain therefore gives a flat histogram.
 
     Parameters
     ----------
-    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs
+    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs : DataArray, and options
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
-        With the dimension ``rank`` of size M + 1; adds up to 1.
+        With the dimension ``rank`` of size M + 1; the sum is 1.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.pit_deviation : Distance of the rank histogram from a flat one.
+    xdownscale.plot.rank_histogram : The same as a plot.
+
+    References
+    ----------
+    Hamill (2001), interpretation of rank histograms, doi:10.1175/1520-0493(2001)129<0550:IORHFV>2.0.CO;2.
 
     Examples
     --------
@@ -68,21 +82,36 @@ def pit_deviation(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """How far the rank histogram is from flat.
+    """Deviation of the rank histogram from a flat one.
 
-    The root mean square of (M + 1)·h − 1 over the M + 1 bins of the histogram h of :func:`rank_histogram`. 0
-    is calibrated. By chance alone n independent cases give about √(M/n), the attribute ``noise_floor``:
-    neighbouring cells are not independent, so the true floor is higher; missing cases raise it further.
+    The root mean square of (M + 1)·h − 1 over the M + 1 bins of the histogram h of :func:`rank_histogram`. A
+    calibrated ensemble has an expected value near 0. By chance alone, n independent cases give about √(M/n), the
+    attribute ``noise_floor``. Neighbouring cells are not independent, so the true floor is higher; missing cases
+    raise it further.
 
     Parameters
     ----------
-    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs
+    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs : DataArray, and options
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
         Without units.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.rank_histogram : Ranks of the observations among the members.
+    xdownscale.metrics.pit_histogram : Histogram of the probability integral transform.
+
+    References
+    ----------
+    Hamill (2001), interpretation of rank histograms, doi:10.1175/1520-0493(2001)129<0550:IORHFV>2.0.CO;2.
 
     Examples
     --------
@@ -118,14 +147,28 @@ def spread_skill_ratio(
 
     Parameters
     ----------
-    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs
+    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs : DataArray, and options
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
-        Without units; below 1 for members that are too alike. NaN for fewer than two members, or without any
-        error.
+        Without units; below 1 for an underdispersive ensemble. NaN for fewer than two members, or if the error
+        is zero.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.rank_histogram : Ranks of the observations among the members.
+    xdownscale.plot.spread_skill : The same as a plot, case by case.
+
+    References
+    ----------
+    Fortin et al. (2014), why should ensemble spread match the RMSE, doi:10.1175/JHM-D-14-0008.1.
 
     Examples
     --------

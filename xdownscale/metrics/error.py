@@ -1,6 +1,6 @@
 """Errors of a point forecast.
 
-An ensemble is scored by the point that is best for the score: its mean for squared errors and bias, its
+An ensemble is reduced to the point forecast that is optimal for the score: its mean for squared errors and bias, its
 median for absolute errors.
 """
 
@@ -30,7 +30,7 @@ def mse(
     Parameters
     ----------
     observations : DataArray
-        What happened.
+        The observed field.
     forecasts : DataArray
         The same dimensions; with `member_dim` if it is an ensemble.
     dim : str or iterable of str, optional
@@ -38,14 +38,13 @@ def mse(
     member_dim : str
         Member dimension of `forecasts`.
     weights : DataArray, "area" or None
-        Weights of the cases; only their ratios count. "area", the default, weighs cells by their area on
-        latitude-longitude and curvilinear grids, as :func:`xdownscale.coarsen` does, and equally on all others; None
-        weighs all equally.
+        Weights of the cases; only their ratios matter. "area", the default, weights cells by their area on
+        latitude-longitude and curvilinear grids, as :func:`xdownscale.coarsen` does, and equally on all others. None
+        gives equal weights.
     skipna : bool
-        Whether to leave out cases whose observation, any member or weight is missing; otherwise they give
-        NaN.
+        Whether to leave out cases with a missing observation, member or weight; otherwise they give NaN.
     keep_attrs : bool, optional
-        Whether to carry attributes of the observations; None asks xarray's options.
+        Whether to keep the attributes of the observations; None follows xarray's options.
 
     Returns
     -------
@@ -55,11 +54,16 @@ def mse(
     Raises
     ------
     DimensionError
-        If observations, forecasts, weights and `dim` do not fit each other.
+        If observations, forecasts, weights and `dim` do not match.
     ValueRangeError
-        If values are infinite or mark missing data.
+        If values are infinite or missing-data markers.
     UnitsError
         If the units of the forecasts cannot be converted to those of the observations.
+
+    See Also
+    --------
+    xdownscale.metrics.rmse : Root mean squared error.
+    xdownscale.metrics.mae : Mean absolute error.
 
     Examples
     --------
@@ -87,12 +91,27 @@ def rmse(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Root of the mean squared error, of the ensemble mean if there are members; arguments as in :func:`mse`.
+    """Root of the mean squared error, of the ensemble mean if there are members.
+
+    Parameters
+    ----------
+    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs : DataArray, and options
+        As in :func:`mse`.
 
     Returns
     -------
     DataArray
         In the units of the data.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.mse : Mean squared error.
+    xdownscale.metrics.spread_skill_ratio : Spread over the error of the ensemble mean.
 
     Examples
     --------
@@ -117,12 +136,27 @@ def mae(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Mean absolute error, of the ensemble median if there are members; arguments as in :func:`mse`.
+    """Mean absolute error, of the ensemble median if there are members.
+
+    Parameters
+    ----------
+    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs : DataArray, and options
+        As in :func:`mse`.
 
     Returns
     -------
     DataArray
         In the units of the data.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.crps_ensemble : CRPS of cell values.
+    xdownscale.metrics.rmse : Root mean squared error.
 
     Examples
     --------
@@ -151,12 +185,27 @@ def bias(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Mean of forecast minus observation, over members too; arguments as in :func:`mse`.
+    """Mean of forecast minus observation, also over members.
+
+    Parameters
+    ----------
+    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs : DataArray, and options
+        As in :func:`mse`.
 
     Returns
     -------
     DataArray
         In the units of the data; positive where the forecast is too high.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.mae : Mean absolute error.
+    xdownscale.metrics.percentile_error : Difference of percentiles from those of the observations.
 
     Examples
     --------
@@ -181,12 +230,27 @@ def correlation(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Pearson's correlation over `dim`, of the ensemble mean if there are members; arguments as in :func:`mse`.
+    """Pearson's correlation over `dim`, of the ensemble mean if there are members.
+
+    Parameters
+    ----------
+    observations, forecasts, dim, member_dim, weights, skipna, keep_attrs : DataArray, and options
+        As in :func:`mse`.
 
     Returns
     -------
     DataArray
-        Without units, −1 … 1; NaN for values that do not vary.
+        Without units, −1 … 1; NaN for constant values.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.mse : Mean squared error.
+    xdownscale.metrics.ssim : Structural similarity.
 
     Examples
     --------

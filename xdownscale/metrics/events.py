@@ -1,6 +1,6 @@
-"""Probability of reaching a threshold: the share of the members that do.
+"""Probability of reaching a threshold, as the share of members that reach it.
 
-The Brier score is xskillscore's. Reliability and ROC are not, since xskillscore has no weights for them.
+The Brier score is computed by xskillscore. Reliability and ROC are not, since xskillscore has no weights for them.
 """
 
 from __future__ import annotations
@@ -28,21 +28,37 @@ def brier_score(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Brier score of reaching a threshold, fair for two members and more.
+    """Brier score of reaching a threshold, fair for two or more members.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        What happened, and the ensemble; the share of members is the probability.
+        Observed field and ensemble; the share of members is the probability.
     thresholds : float or sequence of float
-        An event is a value of at least this.
-    dim, member_dim, weights, skipna, keep_attrs
+        An event is a value at or above the threshold.
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
         Without units, with the dimension ``threshold``.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.reliability : Observed frequency of an event by its probability.
+    xdownscale.metrics.roc_area : Area under the ROC curve.
+    xdownscale.metrics.fss : Fractions skill score of neighbourhoods.
+
+    References
+    ----------
+    Brier (1950), doi:10.1175/1520-0493(1950)078<0001:VOFEIT>2.0.CO;2.
+    Ferro (2014), fair scores for ensemble forecasts, doi:10.1002/qj.2270.
 
     Examples
     --------
@@ -83,24 +99,38 @@ def reliability(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """How often the event came, by the probability that it was given.
+    """Observed frequency of the event by its forecast probability.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        What happened, and the ensemble; the share of members is the probability.
+        Observed field and ensemble; the share of members is the probability.
     thresholds : float or sequence of float
-        An event is a value of at least this.
-    dim, member_dim, weights, skipna, keep_attrs
+        An event is a value at or above the threshold.
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
         Without units, with the dimensions ``threshold`` and ``probability``, 0 to 1 in steps of 1/M; NaN for a
-        probability that was never given. The coordinate ``share`` is the share of the cases that were given it. The
-        curve of a calibrated ensemble of few members is flatter than the diagonal: all of three members having the
-        event does not make it sure.
+        probability that was never forecast. The coordinate ``share`` is the share of the cases with that probability.
+        The curve of a calibrated ensemble with few members is flatter than the diagonal: an event in all of three
+        members is not certain.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.brier_score : Squared error of the probability of an event.
+    xdownscale.plot.reliability : The same as a plot.
+
+    References
+    ----------
+    Bröcker and Smith (2007), increasing the reliability of reliability diagrams, doi:10.1175/WAF993.1.
 
     Examples
     --------
@@ -136,22 +166,35 @@ def roc(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Relative operating characteristic: hit rate and false alarm rate, if one acts from a probability on.
+    """Relative operating characteristic: hit rate and false alarm rate by the decision probability.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        What happened, and the ensemble; the share of members is the probability.
+        Observed field and ensemble; the share of members is the probability.
     thresholds : float or sequence of float
-        An event is a value of at least this.
-    dim, member_dim, weights, skipna, keep_attrs
+        An event is a value at or above the threshold.
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
         Without units, with the dimensions ``threshold``, ``probability``, 0 to 1 in steps of 1/M, and ``rate``: "hit"
-        and "false alarm". The curve goes on to (0, 0), where one never acts. NaN without any event, or any non-event.
+        and "false alarm". The curve ends at (0, 0), without any alarm. NaN without events or without non-events.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.roc_area : Area under the ROC curve.
+
+    References
+    ----------
+    Mason and Graham (2002), areas beneath the relative operating characteristics, doi:10.1256/003590002320603584.
 
     Examples
     --------
@@ -179,17 +222,31 @@ def roc_area(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Area under the curve of :func:`roc`: how surely an event was given more probability than a non-event.
+    """Area under the curve of :func:`roc`: the chance that an event had a higher probability than a non-event.
 
     Parameters
     ----------
-    observations, forecasts, thresholds, dim, member_dim, weights, skipna, keep_attrs
+    observations, forecasts, thresholds, dim, member_dim, weights, skipna, keep_attrs : DataArray, and options
         As in :func:`roc`.
 
     Returns
     -------
     DataArray
-        Without units, with the dimension ``threshold``: 1 is perfect, ½ is chance. It does not see calibration.
+        Without units, with the dimension ``threshold``: 1 is perfect, ½ is chance. It does not measure calibration.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.roc : Hit rate against false-alarm rate.
+    xdownscale.metrics.brier_score : Squared error of the probability of an event.
+
+    References
+    ----------
+    Mason and Graham (2002), areas beneath the relative operating characteristics, doi:10.1256/003590002320603584.
 
     Examples
     --------
@@ -220,7 +277,7 @@ def roc_area(
 
 
 def _joint(cases: Cases, threshold: float) -> tuple[xr.DataArray, xr.DataArray]:
-    """Share of the cases that were given each probability, and of those in which the event came too."""
+    """Share of the cases with each probability, and of those in which the event also occurred."""
     complete = cases.complete
     event = (cases.observations >= threshold).where(complete)
     reached = (cases.forecasts >= threshold).sum(cases.member_dim).where(complete)
@@ -240,7 +297,7 @@ def _joint(cases: Cases, threshold: float) -> tuple[xr.DataArray, xr.DataArray]:
 
 
 def _roc(cases: Cases, threshold: float) -> xr.DataArray:
-    """Hit rate and false alarm rate by the probability from which on one acts."""
+    """Hit rate and false alarm rate by the decision probability."""
     share, came = _joint(cases, threshold)
     rate = xr.DataArray(["hit", "false alarm"], dims="rate", name="rate")
     backwards = {"probability": slice(None, None, -1)}
@@ -253,6 +310,6 @@ def _roc(cases: Cases, threshold: float) -> xr.DataArray:
 
 
 def _probability_label(members: int) -> xr.DataArray:
-    """Coordinate of the probabilities that an ensemble can give."""
+    """Coordinate of the possible probabilities of an ensemble."""
     attrs = {"long_name": "forecast probability", "units": "1"}
     return xr.DataArray(np.arange(members + 1) / members, dims="probability", name="probability", attrs=attrs)

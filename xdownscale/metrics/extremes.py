@@ -1,4 +1,4 @@
-"""Values that are reached once in so many days or years."""
+"""Return levels: values that are reached once in a number of days or years."""
 
 from __future__ import annotations
 
@@ -34,26 +34,28 @@ def return_level_error(
 ) -> xr.DataArray:
     """Return level of the forecasts minus that of the observations.
 
-    The level with a return period of T blocks is the value that the largest of a block exceeds with the probability
+    The level with a return period of T blocks is the value that the maximum of a block exceeds with the probability
     1/T: the percentile 100·(1 − 1/T) of the block maxima at single points. Maxima are pooled over `dim` and the
-    members; no distribution is fitted, so nothing is known of periods longer than the number of pooled maxima.
+    members; no distribution is fitted, so periods longer than the number of pooled maxima are not available.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        With time, which is always used up.
+        With time, which is always reduced.
     block : int
-        Steps in a block, as 288 for days of 5-minute steps. An incomplete one at the end is left out.
+        Steps in a block, such as 288 for days of 5-minute steps. An incomplete block at the end is left out.
     periods : float or sequence of float
         Return periods in blocks, more than 1.
-    dim, member_dim, keep_attrs
+    dim, member_dim : optional
         As in :func:`~xdownscale.metrics.mse`.
     weights : DataArray or "area", optional
         Weights of the cases; a block has the mean weight of its steps.
     skipna : bool
         Whether to leave out blocks with an incomplete case; otherwise they give NaN.
+    keep_attrs : optional
+        As in :func:`~xdownscale.metrics.mse`.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"time": "step"}``.
+        Names of dimensions by role, such as ``{"time": "step"}``.
 
     Returns
     -------
@@ -63,9 +65,13 @@ def return_level_error(
     Raises
     ------
     TimeAxisError
-        If there is not one whole block.
+        If there is no complete block.
     ValueRangeError
-        If a period is not longer than 1 block, or than the pooled maxima of the observations are many.
+        If a period is not longer than 1 block, or longer than the number of pooled maxima of the observations.
+
+    See Also
+    --------
+    xdownscale.metrics.percentile_error : Difference of percentiles from those of the observations.
 
     Examples
     --------

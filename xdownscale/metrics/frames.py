@@ -1,4 +1,4 @@
-"""Scores that belong to whole frames: their space dimensions are always used up."""
+"""Scores of whole frames: their space dimensions are always reduced."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 
 def on_frames(cases: Cases, dims: Mapping[str, str] | None) -> tuple[Cases, Axes]:
-    """Turn cases into frames: averages leave out space, weights along space are averaged.
+    """Turn cases into frames: averages exclude space, weights along space are averaged.
 
     Parameters
     ----------
     cases : Cases
     dims : mapping, optional
-        Names of dimensions by role, for fields whose own names do not tell.
+        Names of dimensions by role, where they are not recognised.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def whole(field: xr.DataArray, axes: Axes) -> xr.DataArray:
 
 
 def check_fits(field: xr.DataArray, axes: Axes, window: int) -> None:
-    """Frames hold at least one window."""
+    """Check that frames contain at least one window."""
     shape = tuple(field.sizes[d] for d in axes.spatial)
     if not 1 <= window <= min(shape):
         msg = f"windows of {window} by {window} cells do not fit into frames of {shape}. Give larger frames."

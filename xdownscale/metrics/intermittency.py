@@ -1,4 +1,4 @@
-"""How much of a field is wet, and how unevenly its amounts are spread."""
+"""Share of wet values of a field, and inequality of its amounts."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def wet_fraction(
     weights: Weights = "area",
     skipna: bool = False,
 ) -> xr.DataArray:
-    """Share of the values that reach a threshold; the rest is the intermittency.
+    """Share of the values that reach a threshold; one minus this share is the intermittency.
 
     Parameters
     ----------
     field : DataArray
-        Rain, say.
+        For example rain.
     thresholds : float or sequence of float
-        What is wet, in the units of the data.
+        Cells at or above the threshold are wet, in the units of the data.
     dim : str or iterable of str, optional
         Dimensions to count over; None for all.
     weights : DataArray, "area" or None
@@ -46,6 +46,16 @@ def wet_fraction(
     -------
     DataArray
         Without units, with the dimension ``threshold``.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.wet_fraction_error : Difference from the observations.
+    xdownscale.metrics.gini : Inequality of amounts.
 
     Examples
     --------
@@ -79,16 +89,25 @@ def wet_fraction_error(
     Parameters
     ----------
     observations, forecasts : DataArray
-        What happened, and the ensemble.
+        Observed field and ensemble.
     thresholds : float or sequence of float
-        What is wet, in the units of the data.
-    dim, member_dim, weights, skipna, keep_attrs
+        Cells at or above the threshold are wet, in the units of the data.
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
-        Without units, with the dimension ``threshold``; positive where it rains too often.
+        Without units, with the dimension ``threshold``; positive if rain is too frequent.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.wet_fraction : Share of the values that reach a threshold.
 
     Examples
     --------
@@ -123,21 +142,30 @@ def gini_error(
 ) -> xr.DataArray:
     """Gini coefficient of the forecasts minus that of the observations.
 
-    The coefficient is half of the mean difference of two values, over their mean: 0 for values that are all the same,
-    near 1 where all of the rain falls at once. Values are not negative. Lazy arrays are brought into one chunk along
+    The coefficient is half of the mean difference of two values, over their mean: 0 for equal values,
+    near 1 if all rain is in a single value. Values must not be negative. Lazy arrays are rechunked to one chunk along
     `dim`.
 
     Parameters
     ----------
     observations, forecasts : DataArray
         Their values over `dim` are the two samples; members are pooled.
-    dim, member_dim, weights, skipna, keep_attrs
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
-        Without units; negative where amounts are too even. NaN where nothing falls.
+        Without units; negative where amounts are too uniform. NaN if all values are zero.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.gini : Inequality of amounts.
 
     Examples
     --------
@@ -158,12 +186,12 @@ def gini_error(
 def gini(
     field: xr.DataArray, *, dim: Dim = None, weights: Weights = "area", skipna: bool = False
 ) -> xr.DataArray:
-    """Gini coefficient: how unevenly amounts are spread over the values.
+    """Gini coefficient: inequality of the amounts.
 
     Parameters
     ----------
     field : DataArray
-        Values that are not negative. A lazy one is brought into one chunk along `dim`.
+        Non-negative values. A lazy field is rechunked to one chunk along `dim`.
     dim : str or iterable of str, optional
         Dimensions that hold the sample; None for all.
     weights : DataArray, "area" or None
@@ -174,7 +202,17 @@ def gini(
     Returns
     -------
     DataArray
-        Without units: 0 for values that are all the same, near 1 where all falls at once; NaN where nothing falls.
+        Without units: 0 for equal values, near 1 if all is in a single value; NaN if all values are zero.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.gini_error : Difference from the observations.
+    xdownscale.metrics.wet_fraction : Share of the values that reach a threshold.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Do the variables of a forecast belong together as those of the observations do."""
+"""Dependence between variables of a forecast compared with that of the observations."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def intervariable_correlation_error(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Correlation between the variables of the members, less that between the variables of the observations.
+    """Correlation between the variables of the members minus that between the variables of the observations.
 
     The correlation of two variables is that of their deviations from the mean over `dim`; the variances and covariances
-    of the members, each about its own mean, are averaged before they are divided. Members that are drawn jointly keep
-    the correlation of the observations; variables that are drawn one by one, or an ensemble mean, do not.
+    of the members, each about its own mean, are averaged before the division. Members that are drawn jointly have the
+    correlation of the observations; variables that are drawn separately, or an ensemble mean, do not.
 
     Parameters
     ----------
@@ -38,19 +38,23 @@ def intervariable_correlation_error(
         With the same variables, two or more; variables that only one of them has are left out.
     dim : str or iterable of str, optional
         Dimensions over which variables correlate; all by default.
-    member_dim, weights, skipna, keep_attrs
+    member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
-        Without units, with the dimension ``pair``, labelled ``"tas, huss"`` and so on. 0 is right, −2 and 2 are the
-        limits. NaN where a variable does not vary.
+        Without units, with the dimension ``pair``, labelled ``"tas, huss"`` and so on. 0 is perfect; the
+        limits are −2 and 2. NaN where a variable is constant.
 
     Raises
     ------
     DimensionError
         If fewer than two variables are in both.
+
+    See Also
+    --------
+    xdownscale.metrics.variogram_score : Score of differences between pairs of points.
 
     Examples
     --------
@@ -96,7 +100,7 @@ def _label(first: Hashable, second: Hashable) -> str:
 
 
 def _correlation_error(first: Cases, second: Cases) -> xr.DataArray:
-    """Correlation of two variables among the members, less that among the observations."""
+    """Correlation of two variables of the members minus that of the observations."""
     complete = first.complete & second.complete
     ours = _correlation(first, first.observations, second.observations, complete)
     theirs = _correlation(first, first.forecasts, second.forecasts, complete)

@@ -1,4 +1,4 @@
-"""What a score says about itself: name, units, attributes, coordinates."""
+"""Metadata of a score: name, units, attributes, coordinates."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _DIFFERENCE = dict.fromkeys(
 """A difference of two temperatures in degrees Celsius is in kelvin."""
 
 _OF_VALUES = ("standard_name", "long_name", "units", "cell_methods", "cell_measures", "ancillary_variables")
-"""Attributes of a field that are wrong on its scores; as are those starting with ``valid_`` or ``flag_``."""
+"""Attributes of a field that do not apply to its scores; likewise those starting with ``valid_`` or ``flag_``."""
 
 
 def difference_units(units: str | None) -> str | None:
@@ -56,7 +56,7 @@ def squared_units(units: str | None) -> str | None:
 
 
 def units_of(field: xr.DataArray) -> str | None:
-    """Read the units that a field states, None if it states none."""
+    """Read the units of a field, None if it has none."""
     units = field.attrs.get("units")
     return None if units is None else str(units)
 
@@ -67,7 +67,7 @@ def threshold_label(thresholds: float | Sequence[float], units: str | None) -> x
     Raises
     ------
     ValueRangeError
-        If there is none, or one is no number.
+        If there is none, or one is not a number.
     """
     attrs = {"long_name": "threshold"} | ({"units": units} if units else {})
     values = threshold_values(thresholds)
@@ -80,18 +80,18 @@ def threshold_values(thresholds: float | Sequence[float]) -> np.ndarray:
     Raises
     ------
     ValueRangeError
-        If there is none, or one is no number.
+        If there is none, or one is not a number.
     """
     return real_numbers(thresholds, "thresholds", "[0.1, 1, 10]")
 
 
 def real_numbers(values: float | Sequence[float], name: str, example: str) -> np.ndarray:
-    """An argument that is a number, or several.
+    """An argument that is one number or several.
 
     Raises
     ------
     ValueRangeError
-        If there is none, or one is no finite number.
+        If there is none, or one is not a finite number.
 
     Examples
     --------
@@ -109,12 +109,12 @@ def real_numbers(values: float | Sequence[float], name: str, example: str) -> np
 
 
 def whole_numbers(values: int | Sequence[int], name: str, *, least: int = 1) -> list[int]:
-    """An argument that is a whole number, or several.
+    """An argument that is one whole number or several.
 
     Raises
     ------
     ValueRangeError
-        If there is none, or one is no whole number of at least `least`.
+        If there is none, or one is not a whole number of at least `least`.
 
     Examples
     --------
@@ -134,7 +134,7 @@ def whole_number(value: int, name: str, *, least: int = 1) -> int:
     Raises
     ------
     ValueRangeError
-        If it is none of at least `least`.
+        If it is not a whole number of at least `least`.
 
     Examples
     --------
@@ -149,7 +149,7 @@ def whole_number(value: int, name: str, *, least: int = 1) -> int:
 
 
 def along(label: xr.DataArray, parts: Sequence[xr.DataArray], *, keep: bool = True) -> xr.DataArray:
-    """Scores side by side along a new last dimension, which a single one has only if `keep`."""
+    """Scores joined along a new last dimension, which a single score has only if `keep`."""
     score = xr.concat(parts, label).transpose(..., label.name)
     return score if keep else score.isel({label.name: 0})
 
@@ -163,21 +163,21 @@ def dress(
     units: str | None,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Give a score its name, attributes, and those coordinates of the field that still fit.
+    """Set the name and attributes of a score, and the coordinates of the field that still apply.
 
     Parameters
     ----------
     score : DataArray
-        The bare numbers.
+        The values.
     source : DataArray
-        The observations that were scored against.
+        The observations.
     name, long_name : str
-        Variable name and plain-words title.
+        Variable name and title.
     units : str or None
-        None leaves units out: those of the field are not known.
+        None omits the units, because those of the field are unknown.
     keep_attrs : bool, optional
-        Whether to carry the attributes of `source` that do not describe its values; None asks
-        ``xarray.set_options(keep_attrs=...)``, whose default carries them.
+        Whether to keep the attributes of `source` that do not describe its values; None follows
+        ``xarray.set_options(keep_attrs=...)``, whose default keeps them.
 
     Returns
     -------
@@ -197,5 +197,5 @@ def dress(
 
 
 def _fits(attribute: str) -> bool:
-    """Whether an attribute of a field still holds for its scores."""
+    """Whether an attribute of a field still applies to its scores."""
     return attribute not in _OF_VALUES and not attribute.startswith(("valid_", "flag_", "actual_range"))

@@ -1,4 +1,4 @@
-"""Why labels of two fields do not match, and the call that mends it."""
+"""Reasons why labels of two fields do not match, and the call that fixes it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _UNITS = {
     180 / np.pi: "in radians, not degrees",
     np.pi / 180: "in degrees, not radians",
 }
-"""What labels are that must be multiplied by this number."""
+"""Units of labels by the number by which they must be multiplied."""
 
 _OFFSET = 0.01
-"""Share of the spacing from which on labels lie beside each other, and not on each other."""
+"""Share of the spacing above which labels are shifted instead of equal."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Labels:
     Attributes
     ----------
     dim, name : str
-        The dimension, and what messages call the other field.
+        The dimension, and the name of the other field in messages.
     ours, theirs : DataArray
         The coordinates.
     """
@@ -46,7 +46,7 @@ class Labels:
     theirs: xr.DataArray
 
     def numbers(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Both as numbers that compare, times in seconds; None for labels of different or of other kinds."""
+        """Both as comparable numbers, times in seconds; None for labels of different or other kinds."""
         both = (self.ours, self.theirs)
         if all(labels.dtype.kind in "iuf" for labels in both):
             ours, theirs = (np.asarray(labels.values, dtype=np.float64) for labels in both)
@@ -57,11 +57,11 @@ class Labels:
         return (ours - ours[0]) / 1e6, (theirs - ours[0]) / 1e6
 
     def calendars(self) -> tuple[str, str]:
-        """Calendars of both, those that agree with datetime64 by one name."""
+        """Calendars of both, with one name for those that agree with datetime64."""
         return _calendar(self.ours), _calendar(self.theirs)
 
     def explain(self) -> str:
-        """Say how labels differ and what to do."""
+        """Describe how labels differ and what to do."""
         times = [holds_times(labels) for labels in (self.ours, self.theirs)]
         if times[0] is not times[1]:
             return (
@@ -79,7 +79,7 @@ class Labels:
         return found or self._of_shared(numbers)
 
     def _of_undecoded(self, labels: xr.DataArray, name: str, other: str) -> str:
-        """One has times, the other has not."""
+        """One has times, the other does not."""
         start = f"the labels of the {name} are no times, those of the {other} are. "
         if "since" in str(labels.attrs.get("units", "")):
             return f'{start}Decode them: xarray.decode_cf({name}.to_dataset(name="field"))["field"].'
@@ -99,13 +99,13 @@ class Labels:
         )
 
     def _converted(self, name: str, calendar: str) -> str:
-        """The call that brings a field to a calendar."""
+        """The call that converts a field to a calendar."""
         where = "" if self.dim == "time" else f', dim="{self.dim}"'
         align = ', align_on="date"' if "360_day" in self.calendars() else ""
         return f'{name}.convert_calendar("{calendar}"{where}{align}, use_cftime={calendar != "standard"})'
 
     def _of_numbers(self, ours: np.ndarray, theirs: np.ndarray) -> str | None:
-        """What the numbers tell: other units, other spacing, cells beside each other."""
+        """Differences of the numbers: units, spacing, shifted cells."""
         return (
             self._of_units(ours, theirs) or self._of_resolution(ours, theirs) or self._of_shift(ours, theirs)
         )
@@ -143,7 +143,7 @@ class Labels:
         )
 
     def _of_shift(self, ours: np.ndarray, theirs: np.ndarray) -> str | None:
-        """Labels that lie between those of the other field."""
+        """Labels between those of the other field."""
         wide = _spacing(ours), _spacing(theirs)
         if not all(wide) or abs(wide[0] - wide[1]) > _OFFSET * wide[0] / max(ours.size, theirs.size):
             return None
@@ -161,7 +161,7 @@ class Labels:
         )
 
     def _of_shared(self, numbers: tuple[np.ndarray, np.ndarray] | None) -> str:
-        """Some labels are the same, or none."""
+        """Some labels are equal, or none."""
         dim, name = self.dim, self.name
         shared = len(self.ours.to_index().intersection(self.theirs.to_index()))
         if shared:
@@ -186,16 +186,16 @@ class Labels:
 
 
 def mismatch(dim: str, name: str, sizes: tuple[int, int], labels: Labels | None) -> str:
-    """Say that two fields do not match along a dimension, why, and what to do.
+    """Message that two fields do not match along a dimension, with the reason and the fix.
 
     Parameters
     ----------
     dim, name : str
-        The dimension, and what the other field is called.
+        The dimension, and the name of the other field.
     sizes : (int, int)
         Sizes of observations and of the other field.
     labels : Labels or None
-        None where one of them has no labels.
+        None if one of them has no labels.
 
     Examples
     --------
@@ -214,7 +214,7 @@ def mismatch(dim: str, name: str, sizes: tuple[int, int], labels: Labels | None)
 
 
 def tolerance(labels: np.ndarray) -> float:
-    """Difference of labels that is rounding: a thousandth of the spacing, or what single precision loses.
+    """Largest rounding difference of labels: a thousandth of the spacing, or the rounding error of single precision.
 
     Examples
     --------
@@ -235,7 +235,7 @@ def _least(labels: np.ndarray) -> float | None:
 
 
 def _spacing(labels: np.ndarray) -> float:
-    """Distance of neighbours where it is even, else 0."""
+    """Distance of neighbours if it is constant, else 0."""
     if labels.size < 2:
         return 0.0
     steps = np.abs(np.diff(labels))
@@ -255,7 +255,7 @@ def _near(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
 
 
 def _calendar(labels: xr.DataArray) -> str:
-    """Name of the calendar; one for all that agree with datetime64."""
+    """Name of the calendar; the same for all that agree with datetime64."""
     if labels.dtype.kind == "M":
         return "standard"
     name = str(labels.values.flat[0].calendar)
@@ -263,7 +263,7 @@ def _calendar(labels: xr.DataArray) -> str:
 
 
 def _microseconds(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Times of one calendar as whole numbers; those of civil calendars count as datetime64 does."""
+    """Times of one calendar as whole numbers; those of civil calendars as in datetime64."""
     if values.dtype == object and str(values.flat[0].calendar) in _CIVIL:
         values = np.array([time.isoformat() for time in values.flat], dtype="datetime64[us]")
     if values.dtype.kind == "M":

@@ -1,7 +1,7 @@
-"""Do members hang together in space as the truth does: scores of whole frames, at points drawn from them.
+"""Spatial dependence within members: scores of whole frames, at points drawn from them.
 
-Both take the differences of all pairs of members or points, so a few points must do: the same ones, drawn once from a
-seed, for every frame, every member and every model.
+Both scores use the differences of all pairs of members or points and therefore only a few points: the same points,
+drawn once from a seed, for every frame, every member and every model.
 
 References
 ----------
@@ -46,28 +46,30 @@ def energy_score(
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
-    """Energy score of frames: the CRPS with the distance of frames for the distance of values.
+    """Energy score of frames: the CRPS with the distance between frames instead of between values.
 
     The distance of two frames is the root mean square over the points, so that the score does not grow with their
-    number; the usual definition with the Euclidean norm is √points times as large. It tells spread and bias well, but
-    wrong correlations between cells poorly: see :func:`variogram_score`.
+    number; the usual definition with the Euclidean norm is √points times as large. It is sensitive to spread and bias,
+    but hardly to wrong correlations between cells: see :func:`variogram_score`.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        With two space dimensions; these are always used up.
+        With two space dimensions, which are always reduced.
     points : int
         Number of cells to draw; all if there are fewer.
     seed : int
-        Which cells are drawn.
+        Seed of the draw of cells.
     estimator : "fair" or "biased"
-        Whether the score shall not depend on the number of members on average, or members are the distribution.
-    dim, member_dim, weights, keep_attrs
+        Whether the expected score is independent of the number of members, or the members are the distribution.
+    dim, member_dim, weights : optional
         As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
     skipna : bool
-        Whether to leave points with a missing value out of the frames that miss them; otherwise they give NaN.
+        Whether to leave out points with a missing value, frame by frame; otherwise they give NaN.
+    keep_attrs : optional
+        As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+        Names of dimensions by role, such as ``{"y": "eta", "x": "xi"}``.
 
     Returns
     -------
@@ -78,6 +80,16 @@ def energy_score(
     ------
     ValueRangeError
         If points or estimator are out of range.
+
+    See Also
+    --------
+    xdownscale.metrics.variogram_score : Score of differences between pairs of points.
+    xdownscale.metrics.crps_ensemble : CRPS of cell values.
+
+    References
+    ----------
+    Gneiting et al. (2008), assessing probabilistic forecasts of multivariate quantities,
+        doi:10.1007/s11749-008-0114-x.
 
     Examples
     --------
@@ -114,33 +126,46 @@ def variogram_score(
 ) -> xr.DataArray:
     """Variogram score of frames: mean over pairs of points of (|yᵢ − yⱼ|ᵖ − mean over members of |xᵢ − xⱼ|ᵖ)².
 
-    Sees whether neighbours differ as much as they should, and no bias that all cells share. The usual definition adds
-    up every pair twice and is points·(points − 1) times as large.
+    The score measures whether differences between points have the right size; it does not detect a bias common to all
+    cells. The usual definition counts every pair twice and is points·(points − 1) times as large.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        With two space dimensions; these are always used up.
+        With two space dimensions, which are always reduced.
     p : float
-        Power of the differences; ½ is least upset by single large values.
-    points, seed, dims
+        Power of the differences; ½ is less sensitive to single large values than larger powers.
+    points, seed : optional
         As in :func:`energy_score`.
     estimator : "fair" or "biased"
-        Whether the variance of the mean over the members is taken off.
-    dim, member_dim, weights, keep_attrs
+        Whether the variance of the mean over the members is subtracted.
+    dim, member_dim, weights : optional
         As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
     skipna : bool
-        Whether to leave points with a missing value out of the frames that miss them; otherwise they give NaN.
+        Whether to leave out points with a missing value, frame by frame; otherwise they give NaN.
+    keep_attrs : optional
+        As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
+    dims : optional
+        As in :func:`energy_score`.
 
     Returns
     -------
     DataArray
-        In the units of the data to the power 2p, which are stated for ½ and 1.
+        In the units of the data to the power 2p; the attribute is set for ½ and 1.
 
     Raises
     ------
     ValueRangeError
         If points, estimator or p are out of range.
+
+    See Also
+    --------
+    xdownscale.metrics.energy_score : Multivariate generalisation of the CRPS.
+    xdownscale.metrics.intervariable_correlation_error : Difference of the correlation between variables.
+
+    References
+    ----------
+    Scheuerer and Hamill (2015), variogram-based proper scoring rules, doi:10.1175/MWR-D-14-00269.1.
 
     Examples
     --------
@@ -169,7 +194,7 @@ def variogram_score(
 
 
 def _check(points: int, seed: int, estimator: str) -> None:
-    """At least two points, a seed that numbers can be drawn from, and a known estimator."""
+    """Check for at least two points, a valid seed, and a known estimator."""
     whole_number(points, "points", least=2)
     whole_number(seed, "seed", least=0)
     if estimator not in ("fair", "biased"):
@@ -220,7 +245,7 @@ def _at_points(
 
 
 def _energy(truth: Array, members: Array, *, fair: bool) -> float:
-    """Energy score: mean distance from the truth, less half of the mean distance among members."""
+    """Energy score: mean distance from the observation, less half of the mean distance among members."""
     from scipy.spatial.distance import pdist
 
     count, size = members.shape
@@ -233,7 +258,7 @@ def _energy(truth: Array, members: Array, *, fair: bool) -> float:
 def _variogram(truth: Array, members: Array, *, p: float, fair: bool) -> float:
     """Variogram score: squared error of the mean over the members of |xᵢ − xⱼ|ᵖ, mean over pairs.
 
-    The mean of M draws has the variance s²/M, which the fair score takes off; the usual double sum over members,
+    The mean of M draws has the variance s²/M, which the fair score subtracts; the usual double sum over members,
     Σ_ab (v_a − v_b)²/(2 M (M − 1)) = s², gives the same.
     """
     first, second = np.triu_indices(truth.size, 1)

@@ -1,4 +1,4 @@
-"""How long things last: correlation of a field with itself some steps later, at fixed places."""
+"""Persistence: correlation of a field with itself a number of steps later, at fixed places."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def lag_autocorrelation(
 ) -> xr.DataArray:
     """Correlation of values with those `lag` steps later.
 
-    Pairs are pooled over `dim`. Where the time axis has gaps, pairs across a gap are left out.
+    Pairs are pooled over `dim`. Pairs across a gap of the time axis are left out.
 
     Parameters
     ----------
@@ -39,18 +39,18 @@ def lag_autocorrelation(
     lag : int
         Steps between the values of a pair.
     dim : str or iterable of str, optional
-        Dimensions to pool besides time, which is always used up; None for all.
+        Dimensions to pool besides time, which is always reduced; None for all.
     weights : DataArray, "area" or None
         As in :func:`~xdownscale.metrics.mse`.
     skipna : bool
         Whether to leave out pairs with a missing value; otherwise they give NaN.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"time": "step"}``.
+        Names of dimensions by role, such as ``{"time": "step"}``.
 
     Returns
     -------
     DataArray
-        Without units, −1 … 1; NaN for values that do not vary.
+        Without units, −1 … 1; NaN for constant values.
 
     Raises
     ------
@@ -58,6 +58,11 @@ def lag_autocorrelation(
         If there is no time dimension.
     TimeAxisError
         If there are not more than `lag` steps.
+
+    See Also
+    --------
+    xdownscale.metrics.lag_autocorrelation_error : Relative difference from the observations.
+    xdownscale.metrics.temporal_spectrum : Power by frequency.
 
     Examples
     --------
@@ -91,18 +96,27 @@ def lag_autocorrelation_error(
     Parameters
     ----------
     observations, forecasts : DataArray
-        With time, which is always used up.
+        With time, which is always reduced.
     lag : int
         Steps between the values of a pair.
-    dim, member_dim, weights, skipna, keep_attrs
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`; members are pooled, a pair has the weight of its earlier value.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"time": "step"}``.
+        Names of dimensions by role, such as ``{"time": "step"}``.
 
     Returns
     -------
     DataArray
         Without units; negative where members change too fast.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.lag_autocorrelation : Correlation of values a number of steps apart.
 
     Examples
     --------
@@ -173,7 +187,7 @@ def _correlation(
 
 
 def _starts(field: xr.DataArray, time: Hashable, lag: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-    """Find the earlier values of all pairs whose times differ by `lag` steps."""
+    """Earlier values of all pairs whose times differ by `lag` steps."""
     lag = whole_number(lag, "lag", least=0)
     size = field.sizes[time]
     if not 1 <= lag < size:

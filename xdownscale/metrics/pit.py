@@ -1,7 +1,7 @@
-"""Where observations fall in the distribution of an ensemble: probability integral transform, coverage of intervals.
+"""Position of observations in the distribution of an ensemble: probability integral transform, coverage of intervals.
 
-With `less` members below an observation and `equal` ones tied with it, among M, the transform lies anywhere between
-less/(M + 1) and (less + equal + 1)/(M + 1): a case is spread evenly over that range, without random numbers.
+If `less` of M members are below an observation and `equal` members are tied with it, the transform is between
+less/(M + 1) and (less + equal + 1)/(M + 1). The case is distributed uniformly over that range, without random numbers.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ def pit_histogram(
 ) -> xr.DataArray:
     """Density of the probability integral transform, in any number of bins.
 
-    With `less` members below the observation and `equal` ones tied with it, among M, the transform lies anywhere
-    between less/(M + 1) and (less + equal + 1)/(M + 1). A case is spread evenly over that range instead of drawing one
-    number from it, so that a calibrated ensemble of any size and any share of dry cases gives 1 in every bin. M + 1
-    bins are those of :func:`rank_histogram`.
+    If `less` of M members are below the observation and `equal` members are tied with it, the transform is between
+    less/(M + 1) and (less + equal + 1)/(M + 1). The case is distributed uniformly over that range instead of drawing a
+    number from it, so a calibrated ensemble of any size and with any share of dry cases gives 1 in every bin. With
+    M + 1 bins, the result is that of :func:`rank_histogram`.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        What happened, and the ensemble.
+        Observed field and ensemble.
     bins : int
         Number of equal bins between 0 and 1.
-    dim, member_dim, weights, skipna, keep_attrs
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
@@ -56,7 +56,16 @@ def pit_histogram(
     Raises
     ------
     ValueRangeError
-        If there is not at least one bin.
+        If there is no bin.
+
+    See Also
+    --------
+    xdownscale.metrics.rank_histogram : Ranks of the observations among the members.
+    xdownscale.metrics.pit_deviation : Distance of the rank histogram from a flat one.
+
+    References
+    ----------
+    Gneiting, Balabdaoui and Raftery (2007), calibration and sharpness, doi:10.1111/j.1467-9868.2007.00587.x.
 
     Examples
     --------
@@ -88,30 +97,39 @@ def interval_coverage(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """Share of the cases within the central interval of the ensemble; a calibrated one gives the level.
+    """Share of the cases within the central interval of the ensemble; equals the level for a calibrated ensemble.
 
-    It is the mass of :func:`pit_histogram` between (1 − level)/2 and (1 + level)/2. So ties count by the share of their
-    range that lies inside, and where the ends fall between two members, so do the cases there: a calibrated ensemble
-    gives the level whatever its size, dry or not.
+    It is the mass of :func:`pit_histogram` between (1 − level)/2 and (1 + level)/2. Ties count by the share of their
+    range inside the interval, and so do cases between two members that contain an end of it. A calibrated ensemble
+    therefore gives the level for any size and any share of dry cases.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        What happened, and the ensemble.
+        Observed field and ensemble.
     levels : float or sequence of float
         Probability of the interval, 0 … 1.
-    dim, member_dim, weights, skipna, keep_attrs
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
-        Without units, with the dimension ``level``; below the level for members that are too alike.
+        Without units, with the dimension ``level``; below the level for an underdispersive ensemble.
 
     Raises
     ------
     ValueRangeError
-        If a level is not within 0 … 1.
+        If a level is outside 0 … 1.
+
+    See Also
+    --------
+    xdownscale.metrics.pit_histogram : Histogram of the probability integral transform.
+    xdownscale.metrics.spread_skill_ratio : Spread over the error of the ensemble mean.
+
+    References
+    ----------
+    Gneiting, Balabdaoui and Raftery (2007), calibration and sharpness, doi:10.1111/j.1467-9868.2007.00587.x.
 
     Examples
     --------
@@ -145,5 +163,5 @@ def _transforms(cases: Cases) -> tuple[xr.DataArray, xr.DataArray]:
 
 
 def _share_within(low: xr.DataArray, high: xr.DataArray, start: float, end: float) -> xr.DataArray:
-    """Share of the ranges low … high that lies between `start` and `end`."""
+    """Share of the ranges low … high between `start` and `end`."""
     return (high.clip(max=end) - low.clip(min=start)).clip(min=0) / (high - low)

@@ -1,7 +1,7 @@
-"""The values of observations and of forecasts as two samples, wherever they fall.
+"""The values of observations and forecasts as two samples, regardless of place.
 
-The members of an ensemble count as one sample: a member is as likely as any other, so their pooled values are
-the distribution that the ensemble says the observations come from.
+The members of an ensemble are one sample: all members are equally likely, so their pooled values are the forecast
+distribution of the observations.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def pooled(
 ) -> xr.DataArray:
     """Apply a kernel to the samples over `dims`.
 
-    The kernel gets observations (…, n), forecasts (…, n·M), and weights (…, n) or None. Cases that are not
-    complete are NaN in all three. The members of one case are neighbours in the forecasts.
+    The kernel gets observations (…, n), forecasts (…, n·M), and weights (…, n) or None. Incomplete
+    cases are NaN in all three. The members of one case are adjacent in the forecasts.
     """
     dims = list(cases.dims)
     complete = cases.complete
@@ -65,9 +65,9 @@ def by_row(
     skipna: bool,
     shape: tuple[int, ...] = (),
 ) -> Array:
-    """Apply a kernel to one pair of weighted samples after the other; NaN where nothing can be compared.
+    """Apply a kernel to one pair of weighted samples after the other; NaN if a sample is empty.
 
-    The kernel gets observations, forecasts, and the weights of both; `shape` is that of its result.
+    The kernel gets observations, forecasts, and the weights of both; `shape` is the shape of its result.
     """
     weight = np.ones(ours.shape) if weight is None else weight
     lead = ours.shape[:-1]

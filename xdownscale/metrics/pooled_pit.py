@@ -1,4 +1,4 @@
-"""What some papers call PIT deviation, kept under a name of its own since it does not see calibration."""
+"""The score that some papers call PIT deviation, under a separate name because it does not measure calibration."""
 
 from __future__ import annotations
 
@@ -25,26 +25,36 @@ def pooled_pit_deviation(
     skipna: bool = False,
     keep_attrs: bool | None = None,
 ) -> xr.DataArray:
-    """PIT deviation of pooled values, as some papers print it; not a measure of calibration.
+    """PIT deviation of pooled values, as reported in some papers; not a measure of calibration.
 
-    The root mean square of u₍ᵢ₎ − (i − ½)/n over the n ordered transforms u = F(y), F the share of the *pooled* values
-    of all members at all points that are at most y. Prefer :func:`pit_deviation`. Shuffling the points of the forecasts
-    changes nothing, so it cannot see whether the ensemble knows where and when: any forecast with the right climate
-    gets 0, and so do members that are all the same. It compares marginal distributions, as :func:`emd` does, but dry
-    cases all get the transform F(0), so a perfect forecast of rain is far from 0.
+    The root mean square of u₍ᵢ₎ − (i − ½)/n over the n sorted transforms u = F(y), where F(y) is the share of the
+    *pooled* values of all members at all points that are at most y. Prefer :func:`pit_deviation`. Shuffling the points
+    of the forecasts does not change the score, so it does not measure whether the ensemble is right in place and time:
+    any forecast with the right climatology gives 0, and so do identical members. It compares marginal distributions,
+    as :func:`emd` does, but all dry cases have the transform F(0), so a perfect forecast of rain is far from 0.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        Their values over `dim` are the two samples; members are pooled. The papers take ``dim=("y", "x")`` and average
+        Their values over `dim` are the two samples; members are pooled. The papers use ``dim=("y", "x")`` and average
         over frames.
-    dim, member_dim, weights, skipna, keep_attrs
+    dim, member_dim, weights, skipna, keep_attrs : optional
         As in :func:`~xdownscale.metrics.mse`.
 
     Returns
     -------
     DataArray
         Without units.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.pit_deviation : Distance of the rank histogram from a flat one.
+    xdownscale.metrics.emd : Earth mover's distance of the values.
 
     References
     ----------
@@ -65,7 +75,7 @@ def pooled_pit_deviation(
 
 
 def _transform_deviation(ours: Array, theirs: Array, ours_weight: Array, theirs_weight: Array) -> Array:
-    """Root mean square of the ordered transforms from their ranks."""
+    """Root mean square difference of the sorted transforms from their ranks."""
     order = np.argsort(theirs, kind="stable")
     shares = np.concatenate([[0.0], np.cumsum(theirs_weight[order])])
     found = shares[np.searchsorted(theirs[order], np.sort(ours), side="right")] / shares[-1]

@@ -1,4 +1,4 @@
-"""What is summed up for a score, and how the score follows from the means."""
+"""Sums needed for each score, and the score as a function of the means."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Means: TypeAlias = dict[str, xr.DataArray]
 
 Term: TypeAlias = Callable[[Cases, Any, tuple[float, ...]], Total]
-"""Sum over cases, given thresholds and edges."""
+"""Sum over cases, for thresholds and edges."""
 
 _SOURCES = ("observations", "forecasts")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A score: the sums it needs, how it follows from their means, and what it is called."""
+    """A score: its sums, its function of their means, and its name."""
 
     terms: tuple[str, ...]
     finish: Callable[[Means, Sums], xr.DataArray]
@@ -55,7 +55,7 @@ def _by_case(metric: Callable[..., xr.DataArray], *, by_threshold: bool = False)
 
 
 def _variance(cases: Cases, _: Any, __: tuple[float, ...]) -> Total:
-    """Sum of the variance of the members; NaN for one."""
+    """Sum of the variance of the members; NaN for one member."""
     many = cases.members > 1
     values = (
         cases.forecasts.var(cases.member_dim, ddof=1, skipna=False) if many else cases.observations * np.nan
@@ -75,7 +75,7 @@ def _powers(cases: Cases, _: Any, __: tuple[float, ...]) -> Total:
 
 
 def _histograms(cases: Cases, _: Any, edges: tuple[float, ...]) -> Total:
-    """Weight of observations and of members in every bin; unweighted they are whole numbers, and so exact."""
+    """Weight of observations and of members in every bin; without weights these are integers and therefore exact."""
     complete = cases.complete
     share = xr.ones_like(cases.observations) if cases.weights is None else cases.weights
     share = share.astype(np.float64).broadcast_like(cases.observations).where(complete)

@@ -1,7 +1,7 @@
-"""Fields that can be scored: arrays of real numbers without markers of missing data and without infinities.
+"""Checks of fields to score: real numbers without missing-data markers and without infinities.
 
-Fields to be scored may be wrong, so negative rain is scored as it is; an infinite member is refused, because it would
-count as a missing case and so improve the score.
+A forecast may be wrong, so negative rain is scored unchanged. An infinite member is refused, because it would
+count as a missing case and improve the score.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from xdownscale.field.checks import checked
 
 
 def scorable(field: Any, name: str) -> xr.DataArray:
-    """Check the values of a field; those of a lazy one are checked block by block, when they are computed.
+    """Check the values of a field; those of a lazy field are checked block by block when they are computed.
 
     Parameters
     ----------
     field : DataArray
         Observations or forecasts.
     name : str
-        What messages call it.
+        Name of the field in messages.
 
     Returns
     -------
     DataArray
-        Without attributes of packing.
+        The field without packing attributes.
 
     Raises
     ------
     DimensionError
-        If it is no DataArray, or a dimension has no name.
+        If it is not a DataArray, or a dimension has no name.
     EmptyFieldError
         If it has no cells.
     ValueRangeError
-        If it holds infinities, markers of missing data, or anything but real numbers.
+        If it holds infinities, missing-data markers, or values that are not real numbers.
 
     Examples
     --------
@@ -67,7 +67,9 @@ def scorable(field: Any, name: str) -> xr.DataArray:
 
 
 def _way_out(field: Any) -> str:
-    """How to make a DataArray of something else."""
+    """How to convert another type to a DataArray."""
+    if isinstance(field, dict):
+        return ". Names are those of forecasts: observations come first and forecasts second; swap them."
     if isinstance(field, xr.DataTree):
         return ': one of its nodes, as in tree["node"].to_dataset()["rain"].'
     if isinstance(field, xr.Dataset):
@@ -76,7 +78,7 @@ def _way_out(field: Any) -> str:
 
 
 def _refuse_infinite(block: np.ndarray[Any, Any], *, name: str) -> np.ndarray[Any, Any]:
-    """The block itself, if it is finite or missing."""
+    """The block itself, if its values are finite or missing."""
     if block.dtype.kind == "f" and np.isinf(block).any():
         msg = f"there are infinite values in {name}. Make them missing: {name}.where(numpy.isfinite({name}))."
         raise ValueRangeError(msg)

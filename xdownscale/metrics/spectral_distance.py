@@ -1,6 +1,6 @@
-"""How far the spectrum of forecasts is from that of observations, and what of it is chance.
+"""Distance between the spectra of forecasts and observations, and the part of it that is due to sampling.
 
-The definition is fixed here, because distances of spectra called "log-spectral distance" differ twentyfold: power of
+Distances called "log-spectral distance" differ by a factor of twenty. Here it is defined by the power of
 :func:`~xdownscale.metrics.power_spectrum`, averaged over the sample *before* the logarithm.
 """
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FLOOR = 1e-10
-"""Power below this share of the observations' largest is taken for this share: 100 dB down is rounding."""
+"""Power below this share of the observations' maximum is set to this share: 100 dB below is rounding error."""
 
 
 def lsd(
@@ -37,32 +37,46 @@ def lsd(
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
-    """Log-spectral distance of forecasts from observations.
+    """Log-spectral distance between forecasts and observations.
 
     The root mean square over wavenumbers of 10 log₁₀(power of the forecasts / power of the observations).
-    Power is averaged over `dim` and the members first, as :func:`power_spectrum` does; it is that of single members,
-    not of their mean. Frames that are dry on both sides have no part in it: :func:`dry_frames` counts them. Two
-    independent samples of one process are not at distance 0: n frames against n give about 6/√(n·c) dB at a wavenumber
-    with c independent modes; :func:`lsd_noise_floor` measures it.
+    Power is first averaged over `dim` and the members, as in :func:`power_spectrum`; it is the power of single members,
+    not of their mean. Frames that are dry in both fields do not contribute: :func:`dry_frames` counts them. The
+    distance between two independent samples of one process is not 0: n frames against n frames give about 6/√(n·c) dB
+    at a wavenumber with c independent modes; :func:`lsd_noise_floor` measures it.
 
     Parameters
     ----------
     observations, forecasts : DataArray
         With two space dimensions, evenly spaced; these are always used up.
     window : "hann" or None
-        Taper against the jump between opposite borders.
-    dim, member_dim, weights, keep_attrs
+        Taper that removes the jump between opposite borders.
+    dim, member_dim, weights : optional
         As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
     skipna : bool
         Whether to leave out frames with a missing value in observation or any member; otherwise they give
         NaN.
+    keep_attrs : optional
+        As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+        Names of dimensions by role, such as ``{"y": "eta", "x": "xi"}``.
 
     Returns
     -------
     DataArray
-        In dB. NaN where the observations have no power at all.
+        In dB. NaN where the observations have no power.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.energy_log_ratio : Mean absolute log ratio of the spectra.
+    xdownscale.metrics.lsd_noise_floor : Log-spectral distance due to sampling.
+    xdownscale.metrics.power_spectrum : Power by wavenumber.
+    xdownscale.metrics.temporal_lsd : Log-spectral distance in time.
 
     Examples
     --------
@@ -82,6 +96,70 @@ def lsd(
     )
 
 
+def energy_log_ratio(
+    observations: xr.DataArray,
+    forecasts: xr.DataArray,
+    *,
+    window: Window = None,
+    dim: Dim = None,
+    member_dim: str = "member",
+    weights: Weights = "area",
+    skipna: bool = False,
+    keep_attrs: bool | None = None,
+    dims: Mapping[str, str] | None = None,
+) -> xr.DataArray:
+    """Mean energy log ratio: the mean over wavenumbers of |ln(power of the forecasts / power of the observations)|.
+
+    Unlike :func:`lsd`, the score uses absolute values of natural logarithms instead of squares, so wavenumbers with
+    large errors have less weight. All wavenumbers have equal weight (the unweighted form of Wan et al. 2023,
+    arXiv:2305.15618).
+
+    Parameters
+    ----------
+    observations, forecasts, window, dim, member_dim, weights, skipna, keep_attrs, dims : DataArray, and options
+        As in :func:`lsd`.
+
+    Returns
+    -------
+    DataArray
+        Without units. NaN where the observations have no power.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.lsd : Log-spectral distance.
+
+    References
+    ----------
+    Wan et al. (2023), debias coarsely, sample conditionally, arXiv:2305.15618.
+
+    Examples
+    --------
+    >>> truth = xr.DataArray(np.random.default_rng(0).normal(size=(32, 32)), dims=("y", "x"))
+    >>> float(energy_log_ratio(truth, truth)), round(float(energy_log_ratio(truth, np.e * truth)), 6)
+    (0.0, 2.0)
+    """
+    cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
+    frames, axes = on_frames(cases, dims)
+    truth = ring_power(frames.observations, observations, axes, window)
+    power = ring_power(frames.forecasts, observations, axes, window).mean(member_dim, skipna=False)
+    complete = truth.notnull() & power.notnull()
+    truth, power = (frames.average(p.where(complete)) for p in (truth, power))
+    peak = truth.max("wavenumber", skipna=False)
+    floor = _FLOOR * peak.where(peak > 0)
+    ratio = power.clip(min=floor) / truth.clip(min=floor)
+    logarithms: xr.DataArray = abs(xr.ufuncs.log(ratio))
+    score = logarithms.mean("wavenumber", skipna=False)
+    title = "mean energy log ratio of spectra"
+    return dress(
+        score, observations, name="energy_log_ratio", long_name=title, units="1", keep_attrs=keep_attrs
+    )
+
+
 def lsd_noise_floor(
     observations: xr.DataArray,
     forecasts: xr.DataArray,
@@ -94,25 +172,31 @@ def lsd_noise_floor(
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
-    """Log-spectral distance of one half of the observations from the other: what :func:`lsd` cannot fall below by much.
+    """Log-spectral distance between two halves of the observations: an approximate lower limit of :func:`lsd`.
 
-    Every second frame in time against those between, with half as many frames as :func:`lsd` has; divide by √2 for the
-    floor of two samples of the whole length, by 2 for forecasts of many members.
+    Frames with even index in time are compared with those with odd index, so each half has half as many frames as
+    :func:`lsd` uses. Divide by √2 for the floor of two samples of the whole length, and by 2 for forecasts of many
+    members.
 
     Parameters
     ----------
-    observations, forecasts, window, dim, member_dim, weights, skipna, keep_attrs, dims
-        As in :func:`lsd`, on the cases that it counts; time is always used up. Forecasts say which cases these are.
+    observations, forecasts, window, dim, member_dim, weights, skipna, keep_attrs, dims : DataArray, and options
+        As in :func:`lsd`, on the same cases; time is always reduced. The forecasts only determine which cases these
+        are.
 
     Returns
     -------
     DataArray
-        In dB. NaN where a half of the observations has no power at all.
+        In dB. NaN where a half of the observations has no power.
 
     Raises
     ------
     TimeAxisError
         If there are fewer than two times.
+
+    See Also
+    --------
+    xdownscale.metrics.lsd : Log-spectral distance.
 
     Examples
     --------
@@ -154,24 +238,35 @@ def dry_frames(
     keep_attrs: bool | None = None,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
-    """Number of frames that have no power in the observations nor in any member, and so no part in :func:`lsd`.
+    """Number of frames without power in the observations and in all members, which do not contribute to :func:`lsd`.
 
-    Leaving them out or keeping them gives the same distance, since they lower the power of both by the same factor.
-    Frames that are dry on one side only count there: spurious and missing rain shall show.
+    The distance is the same with and without them, since they reduce the power of both fields by the same factor.
+    Frames that are dry in one field only do contribute, so that spurious and missing rain are scored.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        With two space dimensions; these are always used up.
-    dim, member_dim, skipna, keep_attrs, dims
+        With two space dimensions, which are always reduced.
+    dim, member_dim : optional
         As in :func:`lsd`.
     weights : DataArray, "area" or None
-        Taken for the form's sake; frames are counted.
+        Accepted for a uniform signature; frames are counted.
+    skipna, keep_attrs, dims : optional
+        As in :func:`lsd`.
 
     Returns
     -------
     DataArray
         A count, without units.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.lsd : Log-spectral distance.
 
     Examples
     --------

@@ -1,7 +1,7 @@
 """Power by wavenumber.
 
-The definition is fixed here: power of the two-dimensional Fourier transform without the mean, averaged over rings of
-whole wavenumbers up to the Nyquist wavenumber.
+Definition: power of the two-dimensional Fourier transform without the mean, averaged over rings of integer wavenumbers
+up to the Nyquist wavenumber.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def power_spectrum(
 ) -> xr.DataArray:
     """Radially averaged power.
 
-    The mean over rings of |F|²/N², F the Fourier transform without the mean over the N cells of a frame.
+    The mean over rings of |F|²/N², where F is the Fourier transform of a frame of N cells without its mean.
 
     Parameters
     ----------
@@ -45,11 +45,11 @@ def power_spectrum(
     dim : str or iterable of str, optional
         Other dimensions to average the power over; None for all.
     window : "hann" or None
-        Taper against the jump between opposite borders, which otherwise hides steep spectra.
+        Taper that removes the jump between opposite borders, which otherwise masks steep spectra.
     skipna : bool
         Whether to leave out frames with missing values; otherwise they give NaN.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+        Names of dimensions by role, such as ``{"y": "eta", "x": "xi"}``.
 
     Returns
     -------
@@ -61,6 +61,12 @@ def power_spectrum(
     ------
     DimensionError
         If the space dimensions are not found or not evenly spaced.
+
+    See Also
+    --------
+    xdownscale.metrics.lsd : Log-spectral distance.
+    xdownscale.metrics.temporal_spectrum : Power by frequency.
+    xdownscale.plot.spectra : The same as a plot.
 
     Examples
     --------
@@ -84,7 +90,7 @@ def power_spectrum(
 
 
 def ring_power(field: xr.DataArray, source: xr.DataArray, axes: Axes, window: Window) -> xr.DataArray:
-    """Power by ring for every frame; `source` carries the space coordinates."""
+    """Power by ring for every frame; `source` has the space coordinates."""
     shape = (field.sizes[axes.y], field.sizes[axes.x])
     ring, wavenumbers = _ring_of(shape, (abs(spacing(source, axes.y)), abs(spacing(source, axes.x))))
     if wavenumbers.size == 0:
@@ -108,8 +114,8 @@ def ring_power(field: xr.DataArray, source: xr.DataArray, axes: Axes, window: Wi
 def _ring_of(shape: tuple[int, int], steps: tuple[float, float]) -> tuple[Array, Array]:
     """Ring number of every mode of a real transform, −1 outside, and the wavenumbers of the rings.
 
-    Rings are one wavenumber of the longer side wide; the last is the Nyquist wavenumber of the coarser
-    spacing.
+    The width of a ring is one wavenumber of the longer side; the last ring is the Nyquist wavenumber of the
+    coarser spacing.
     """
     along_y = np.fft.fftfreq(shape[0], steps[0])
     along_x = np.fft.rfftfreq(shape[1], steps[1])

@@ -1,4 +1,4 @@
-"""Do fields look alike: structural similarity, and fractions of neighbourhoods above a threshold.
+"""Similarity of fields: structural similarity, and fractions of neighbourhoods above a threshold.
 
 References
 ----------
@@ -48,21 +48,23 @@ def ssim(
 ) -> xr.DataArray:
     """Structural similarity of frames, mean over cells and members.
 
-    Gaussian window of 11 × 11 cells, whole windows only. Every member is compared on its own.
+    Gaussian window of 11 × 11 cells, whole windows only. Every member is compared separately.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        With two space dimensions; these are always used up.
+        With two space dimensions, which are always reduced.
     data_range : float or DataArray
-        Range that values may span, the same for everything that shall compare: the score depends on it (0.98
-        with 1 and 0.99 with 100 for the same pair of fields). Never the range of the single frame.
-    dim, member_dim, weights, keep_attrs
+        Range of possible values, the same for all fields that are compared: the score depends on it (0.98
+        with 1 and 0.99 with 100 for the same pair of fields). Do not use the range of a single frame.
+    dim, member_dim, weights : optional
         As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
     skipna : bool
         Whether to leave out windows with a missing value; otherwise they give NaN.
+    keep_attrs : optional
+        As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+        Names of dimensions by role, such as ``{"y": "eta", "x": "xi"}``.
 
     Returns
     -------
@@ -75,6 +77,15 @@ def ssim(
         If frames are smaller than the window.
     ValueRangeError
         If `data_range` is not positive.
+
+    See Also
+    --------
+    xdownscale.metrics.lsd : Log-spectral distance.
+    xdownscale.metrics.correlation : Pearson correlation.
+
+    References
+    ----------
+    Wang et al. (2004), image quality assessment, doi:10.1109/TIP.2003.819861.
 
     Examples
     --------
@@ -123,33 +134,44 @@ def fss(
 ) -> xr.DataArray:
     """Fractions skill score: 1 − Σ (F − O)² / (Σ F² + Σ O²) over all whole windows of the sample.
 
-    O is the share of a window in which the observations reach the threshold, F that of the forecasts: of an
-    ensemble the mean over its members, so the score is that of the neighbourhood probability.
+    O is the share of a window in which the observations reach the threshold, F that of the forecasts. For an
+    ensemble, F is the mean over its members, so the score is that of the neighbourhood probability.
 
     Parameters
     ----------
     observations, forecasts : DataArray
-        With two space dimensions; these are always used up.
+        With two space dimensions, which are always reduced.
     thresholds : float or sequence of float
-        An event is a value of at least this.
+        An event is a value at or above the threshold.
     scales : int or sequence of int
         Side of the square windows in cells.
-    dim, member_dim, weights, keep_attrs
+    dim, member_dim, weights : optional
         As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
     skipna : bool
-        Whether to take shares of the cells that are complete; otherwise a missing value gives NaN.
+        Whether shares are of the complete cells; otherwise a missing value gives NaN.
+    keep_attrs : optional
+        As in :func:`~xdownscale.metrics.mse`; weights along space are averaged.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"y": "eta", "x": "xi"}``.
+        Names of dimensions by role, such as ``{"y": "eta", "x": "xi"}``.
 
     Returns
     -------
     DataArray
-        Without units, with the dimensions ``threshold`` and ``scale``; NaN without any event.
+        Without units, with the dimensions ``threshold`` and ``scale``; NaN without events.
 
     Raises
     ------
     DimensionError
-        If a window does not fit into a frame.
+        If a window is larger than a frame.
+
+    See Also
+    --------
+    xdownscale.metrics.crps_pooled : CRPS of means or maxima over windows.
+    xdownscale.metrics.brier_score : Squared error of the probability of an event.
+
+    References
+    ----------
+    Roberts and Lean (2008), scale-selective verification of rainfall accumulations, doi:10.1175/2007MWR2123.1.
 
     Examples
     --------
@@ -187,7 +209,7 @@ def fss(
 def _similarity(ours: Array, theirs: Array, data_range: Array, *, skipna: bool) -> Array:
     """Mean structural similarity of frames on the last two axes, leading axes broadcast.
 
-    Frame by frame: a frame stays in the cache.
+    Computed frame by frame, since a frame fits in the cache.
     """
     lead = np.broadcast_shapes(ours.shape[:-2], theirs.shape[:-2], np.shape(data_range))
     x, y = (np.broadcast_to(v, lead + v.shape[-2:]) for v in (ours, theirs))
@@ -213,7 +235,7 @@ def _similarity_map(x: Array, y: Array, span: float) -> Array:
 
 
 def _smooth(values: Array) -> Array:
-    """Gaussian mean over whole windows; a missing value makes the windows that hold it NaN, and no others."""
+    """Gaussian mean over whole windows; only windows with a missing value are NaN."""
     from scipy.ndimage import correlate1d
 
     weights = np.exp(-0.5 * (np.arange(-_RADIUS, _RADIUS + 1) / _SIGMA) ** 2)
@@ -243,7 +265,7 @@ def _fraction_skill(frames: Cases, axes: Axes, threshold: float, scale: int) -> 
 
 
 def _fraction_sums(ours: Array, theirs: Array, *, scale: int, skipna: bool) -> Array:
-    """Add up (F − O)² and F² + O² over the windows of every frame; NaN marks cells that are not complete."""
+    """Sum (F − O)² and F² + O² over the windows of every frame; NaN marks incomplete cells."""
     known = ~np.isnan(ours)
     count = _window_sum(known, scale)
     before, after = (
@@ -261,7 +283,7 @@ def _fraction_sums(ours: Array, theirs: Array, *, scale: int, skipna: bool) -> A
 
 
 def _window_sum(values: Array, scale: int) -> Array:
-    """Add up all whole windows, from a summed-area table."""
+    """Sums of all whole windows, from a summed-area table."""
     table = np.cumsum(np.cumsum(values, axis=-2, dtype=np.float64), axis=-1)
     table = np.pad(table, [(0, 0)] * (values.ndim - 2) + [(1, 0), (1, 0)])
     total: Array = (

@@ -1,4 +1,4 @@
-"""Power by frequency in time, and how far that of forecasts is from that of observations."""
+"""Power by frequency in time, and its distance between forecasts and observations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _REGULAR = 1e-3
-"""Share of the step by which steps of time may differ."""
+"""Tolerance of the time steps, as a share of the step."""
 
 
 def temporal_spectrum(
@@ -32,15 +32,16 @@ def temporal_spectrum(
     skipna: bool = False,
     dims: Mapping[str, str] | None = None,
 ) -> xr.DataArray:
-    """Power by frequency of the series at every place.
+    """Power by frequency of the time series at every place.
 
-    |F|²/N² of the Fourier transform without the mean over the N steps, both signs of a frequency together: the
-    sum over frequencies is the variance in time. Means over places are taken of the power.
+    |F|²/N² of the Fourier transform without the mean over the N steps, with both signs of a frequency
+    added: the sum over frequencies is the variance in time. Averages over places are averages of the power.
 
     Parameters
     ----------
     field : DataArray
-        With time, evenly spaced; it is always used up. A lazy field is brought into one chunk along time.
+        With an evenly spaced time dimension, which is always reduced. A lazy field is rechunked to one chunk along
+        time.
     dim : str or iterable of str, optional
         Other dimensions to average the power over; None for all.
     weights : DataArray, "area" or None
@@ -48,7 +49,7 @@ def temporal_spectrum(
     skipna : bool
         Whether to leave out series with missing values; otherwise they give NaN.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"time": "step"}``.
+        Names of dimensions by role, such as ``{"time": "step"}``.
 
     Returns
     -------
@@ -58,7 +59,12 @@ def temporal_spectrum(
     Raises
     ------
     TimeAxisError
-        If there are fewer than two steps, or they are not even.
+        If there are fewer than two steps, or they are not evenly spaced.
+
+    See Also
+    --------
+    xdownscale.metrics.temporal_lsd : Log-spectral distance in time.
+    xdownscale.metrics.power_spectrum : Power by wavenumber.
 
     Examples
     --------
@@ -94,18 +100,30 @@ def temporal_lsd(
     Parameters
     ----------
     observations, forecasts : DataArray
-        With time, evenly spaced; it is always used up.
-    dim, member_dim, weights, keep_attrs
+        With an evenly spaced time dimension, which is always reduced.
+    dim, member_dim, weights : optional
         As in :func:`~xdownscale.metrics.mse`; weights along time are averaged.
     skipna : bool
         Whether to leave out series with a missing value in observation or any member; otherwise they give NaN.
+    keep_attrs : optional
+        As in :func:`~xdownscale.metrics.mse`; weights along time are averaged.
     dims : mapping, optional
-        Names of dimensions by role, as ``{"time": "step"}``.
+        Names of dimensions by role, such as ``{"time": "step"}``.
 
     Returns
     -------
     DataArray
-        In dB. NaN where the observations have no power at all.
+        In dB. NaN where the observations have no power.
+
+    Raises
+    ------
+    DimensionError, UnitsError, ValueRangeError
+        As :func:`~xdownscale.metrics.mse`.
+
+    See Also
+    --------
+    xdownscale.metrics.lsd : Log-spectral distance.
+    xdownscale.metrics.temporal_spectrum : Power by frequency.
 
     Examples
     --------
@@ -163,7 +181,7 @@ def _power(field: xr.DataArray, source: xr.DataArray, time: str) -> xr.DataArray
 
 
 def _step_of(field: xr.DataArray, time: str) -> tuple[float, str]:
-    """Length of a step, and the units of frequencies that go with it."""
+    """Length of a step, and the units of the frequencies."""
     if field.sizes[time] < 2:
         msg = "a spectrum in time needs at least 2 steps, found 1. Give a longer field."
         raise TimeAxisError(msg)

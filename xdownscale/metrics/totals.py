@@ -1,4 +1,4 @@
-"""Weighted sums over cases that do not depend on how the cases are cut."""
+"""Weighted sums over cases that do not depend on how the cases are split."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class Total:
-    """A weighted sum and the sum of its weights, each with what rounding took from it."""
+    """A weighted sum and the sum of its weights, each with its rounding error."""
 
     values: tuple[xr.DataArray, xr.DataArray]
     weights: tuple[xr.DataArray, xr.DataArray]
@@ -33,7 +33,7 @@ class Total:
         return Total(add(self.values, other.values), add(self.weights, other.weights))
 
     def mean(self) -> xr.DataArray:
-        """Weighted mean; NaN where nothing was counted."""
+        """Weighted mean; NaN without any case."""
         return self.values[0] / self.weights[0].where(self.weights[0] > 0)
 
 
@@ -49,7 +49,7 @@ def sum_up(
 
 
 def _long(values: xr.DataArray, dims: tuple[str, ...]) -> tuple[xr.DataArray, xr.DataArray]:
-    """Sum over dimensions, with what rounding took from it."""
+    """Sum over dimensions, with its rounding error."""
 
     def kernel(part: Array) -> tuple[Array, Array]:
         return long_sum(part.reshape(*part.shape[: part.ndim - len(dims)], -1))

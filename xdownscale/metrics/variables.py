@@ -1,4 +1,4 @@
-"""Which variables of two Datasets are fields that belong together: bounds, grid mappings and coordinates are none."""
+"""Matching fields of two Datasets, without bounds, grid mappings and coordinates."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from xdownscale.field.labels import is_latitude, is_longitude
 Source: TypeAlias = xr.DataArray | xr.Dataset
 
 _POINTING = ("cell_measures", "ancillary_variables", "coordinates", "climatology")
-"""Attributes, besides bounds and grid mappings, that name variables which describe a field."""
+"""Attributes, besides bounds and grid mappings, that name variables describing a field."""
 
 _VERTICES = {"bnds", "bounds", "bound", "nbnd", "nbnds", "tbnds", "nv", "nvertex", "vertex", "vertices"}
 """Dimensions that count the edges or corners of a cell."""
 
 
 def scored_fields(source: Source) -> dict[Hashable, xr.DataArray]:
-    """The fields of a Dataset that can be scored, by name; a DataArray is one.
+    """The fields of a Dataset that can be scored, by name; a DataArray is one field.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def scored_fields(source: Source) -> dict[Hashable, xr.DataArray]:
 def shared_fields(observations: Source, forecasts: Iterable[Source]) -> list[Hashable]:
     """Names of the fields that observations and all forecasts have.
 
-    Where forecasts are single fields of another name it is the only one of the observations.
+    If forecasts are single fields of another name, this is the only field of the observations.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def shared_fields(observations: Source, forecasts: Iterable[Source]) -> list[Has
         names = [str(next(iter(fields), "rain")) for fields in (first, ours)]
         msg = (
             f"no variable is in both: observations have {list(map(str, ours))}, forecasts {list(map(str, first))}. "
-            f'Choose them: evaluate(forecasts["{names[0]}"], observations["{names[1]}"]), or rename: '
+            f'Choose them: evaluate(observations["{names[1]}"], forecasts["{names[0]}"]), or rename: '
             f'forecasts.rename({{"{names[0]}": "{names[1]}"}}).'
         )
         raise DimensionError(msg)
@@ -73,7 +73,7 @@ def shared_fields(observations: Source, forecasts: Iterable[Source]) -> list[Has
 
 
 def field_of(source: Source, name: Hashable) -> xr.DataArray:
-    """The field of this name of a Dataset, with its grid mapping; a DataArray as it is."""
+    """The field of a Dataset with this name, with its grid mapping; a DataArray is returned unchanged."""
     return source if isinstance(source, xr.DataArray) else scored_fields(source)[name]
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-FORMAT = 2
+FORMAT = 3
 """Version of the document. Every version must load for ever. In the first one the hash is over the tensors alone."""
 
 HEADER = 2**24

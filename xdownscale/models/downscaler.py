@@ -3,80 +3,36 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass, field, replace
+import importlib
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xdownscale.diffusion.sample import named_sampler
-from xdownscale.errors import FactorError, ModelFileError
+from xdownscale.errors import ArgumentError, ModelFileError
 from xdownscale.field.arguments import whole_number
-from xdownscale.field.quantity import Quantity, read_quantity
+from xdownscale.field.html import html_tables
+from xdownscale.field.quantity import Quantity
 from xdownscale.field.warn import warn_user
 from xdownscale.models.artefact import ModelFile, fingerprint, open_model, plain, write_model
-from xdownscale.models.kinds import outline, read_settings
+from xdownscale.models.document import Document, Provenance, Variable, read_document
+from xdownscale.models.kinds import outline
 from xdownscale.models.method import Method
-from xdownscale.models.schema import parsed
+from xdownscale.models.scale import Scale
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
+
+    from xdownscale.models.prior import GuidanceSettings
+    from xdownscale.models.transform import Transform
 
 
-@dataclass(frozen=True)
-class Variable:
-    """What the values are.
-
-    Parameters
-    ----------
-    name : str
-        Name of the training field.
-    units : str or None
-        Units in which the networks work; None for a field without units.
-    standard_name : str or None
-        CF standard name.
-    cell_methods : str or None
-        Such as "time: sum", where the training field said so.
-    """
-
-    name: str
-    units: str | None = None
-    standard_name: str | None = None
-    cell_methods: str | None = None
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a model comes from.
-
-    Parameters
-    ----------
-    data : tuple of str
-        One line per training field: what, where, when, licence.
-    spacing : float or None
-        Width of a fine cell of the training field, in `spacing_units`.
-    spacing_units : str or None
-    step : float or None
-        Fine time step in seconds.
-    recipe : dict
-        The recipe, as plain values.
-    steps : int
-        Optimiser steps that were taken.
-    seed : int
-    scores : dict
-        Scores on held-out data, as :func:`xdownscale.heldout.scores_of` names them.
-    versions : dict
-        Versions of the libraries that trained it.
-    """
-
-    data: tuple[str, ...] = ()
-    spacing: float | None = None
-    spacing_units: str | None = None
-    step: float | None = None
-    recipe: dict[str, Any] = field(default_factory=dict)
-    steps: int = 0
-    seed: int = 0
-    scores: dict[str, float] = field(default_factory=dict)
-    versions: dict[str, str] = field(default_factory=dict)
+AS_RAIN = "as rain: two units, shapes of level sets, windows drawn by their rain"
+AS_SMOOTH = "as a smooth field: one unit, of what interpolation leaves"
+"""How a recipe treats a variable (:attr:`xdownscale.models.recipe.ScoreWeights.smooth`)."""
 
 
 class Downscaler:
@@ -88,19 +44,41 @@ class Downscaler:
     ----------
     method : Method
         The trained method.
-    variable : Variable
-        What its values are.
+    variables : sequence of Variable
+        Its targets: what its values are.
     provenance : Provenance
         Where it comes from.
+    predictors : sequence of Variable
+        The coarse fields that it needs besides its targets.
     name : str
         Shown in the attributes of results.
+
+    See Also
+    --------
+    xdownscale.train : Makes one from fine fields.
+    xdownscale.zoo.load : A pretrained one by name.
+    xdownscale.downscale : Uses it.
+
+    Examples
+    --------
+    >>> import xdownscale
+    >>> model = xdownscale.zoo.load("rain-10x3")
+    >>> model.targets, model.stochastic
+    (('rainfall_rate',), True)
     """
 
     def __init__(
-        self, method: Method, *, variable: Variable, provenance: Provenance, name: str = "user"
+        self,
+        method: Method,
+        *,
+        variables: Sequence[Variable],
+        provenance: Provenance,
+        predictors: Sequence[Variable] = (),
+        name: str = "user",
     ) -> None:
         self.method = method
-        self.variable = variable
+        self.variables = tuple(variables)
+        self.predictors = tuple(predictors)
         self.provenance = provenance
         self.name = name
 
@@ -110,10 +88,14 @@ class Downscaler:
         return self.method.factors
 
     @property
-    def quantity(self) -> Quantity:
-        """What its values measure: fields must measure the same."""
-        said = {key: value for key, value in asdict(self.variable).items() if value is not None}
-        return read_quantity(said.pop("name"), said)
+    def targets(self) -> tuple[str, ...]:
+        """Names of the variables that it refines."""
+        return tuple(each.name for each in self.variables)
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What its targets measure: fields must measure the same."""
+        return tuple(each.quantity for each in self.variables)
 
     @property
     def stochastic(self) -> bool:
@@ -148,41 +130,90 @@ class Downscaler:
         style : str or None
             One of :attr:`styles`, or None for the mean of all.
 
+        Returns
+        -------
+        Downscaler
+            A copy that shares the weights.
+
         Raises
         ------
-        FactorError
+        ArgumentError
             For a product that it does not know.
         """
         if style is not None and style not in self.styles:
             msg = (
                 f"style={style!r} is not known to the model {self.name!r}; it knows {', '.join(self.styles)}"
             )
-            raise FactorError(msg)
+            raise ArgumentError(msg)
         method = copy.copy(self.method)
         method.settings = replace(self.method.settings, default=style)
-        return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
+        return self.with_method(method)
+
+    def with_method(self, method: Method) -> Downscaler:
+        """The same downscaler with another method.
+
+        Parameters
+        ----------
+        method : Method
+            Trained, for the same variables.
+
+        Returns
+        -------
+        Downscaler
+            A copy with this method.
+        """
+        made = copy.copy(self)
+        made.method = method
+        return made
+
+    def with_scale(self, km: float | None = None, minutes: float | None = None) -> Downscaler:
+        """The same downscaler for fields whose coordinates do not tell the size of cells and the length of steps.
+
+        What coordinates tell goes first. A model for a single scale does not ask, and stays as it is.
+
+        Parameters
+        ----------
+        km : float, optional
+            Side of a *fine* cell, km. None leaves it to the coordinates.
+        minutes : float, optional
+            Length of a *fine* step, minutes.
+
+        Returns
+        -------
+        Downscaler
+            A copy that shares the weights.
+
+        Raises
+        ------
+        ArgumentError
+            For a value that is not above zero.
+        """
+        return self.with_method(self.method.at(Scale(km, minutes)))
 
     def with_conservation(self, conserve: str) -> Downscaler:
         """The same downscaler with block means conserved or not, whatever it was trained for.
 
         Parameters
         ----------
-        conserve : {"auto", "cell", "none"}
-            "auto" leaves it as it is.
+        conserve : {"auto", "cell", "frame", "none"}
+            "auto" leaves it as it is. A model file says what a method was trained for; of others "frame" is not kept.
+
+        Returns
+        -------
+        Downscaler
+            A copy that shares the weights.
 
         Raises
         ------
-        FactorError
+        ArgumentError
             For any other word.
         """
-        if conserve not in ("auto", "cell", "none"):
-            msg = f'conserve={conserve!r} is not accepted: conserve is "auto", "cell" or "none"'
-            raise FactorError(msg)
-        if conserve == "auto" or self.method.settings.conserving == (conserve == "cell"):
+        if conserve not in ("auto", "cell", "frame", "none"):
+            msg = f'conserve={conserve!r} is not accepted: conserve is "auto", "cell", "frame" or "none"'
+            raise ArgumentError(msg)
+        if conserve in ("auto", self.method.conserves):
             return self
-        method = copy.copy(self.method)
-        method.settings = replace(self.method.settings, conserving=conserve == "cell")
-        return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
+        return self.with_method(self.method.conserved(conserve))
 
     def with_sampler(self, sampler: str | None = None, steps: int | None = None) -> Downscaler:
         """The same diffused residual drawn by another sampler, or in more or fewer steps.
@@ -194,16 +225,42 @@ class Downscaler:
         steps : int, optional
             None takes the sampler's default. The reach, and with it the halo of tiles, grows with them.
 
+        Returns
+        -------
+        Downscaler
+            A copy that shares the weights.
+
         Raises
         ------
-        FactorError
+        ArgumentError
             For a model that draws its members in one pass, another name, or no step at all.
         """
-        if sampler is not None:
+        if sampler is not None and sampler not in self.method.own_samplers:
             named_sampler(sampler)
         taken = None if steps is None else whole_number(steps, "steps", least=1)
         method = self.method.sampled(sampler, taken)
-        return Downscaler(method, variable=self.variable, provenance=self.provenance, name=self.name)
+        return self.with_method(method)
+
+    def with_guidance(self, guidance: str | GuidanceSettings) -> Downscaler:
+        """The same generative prior guided in another way by what is seen.
+
+        Parameters
+        ----------
+        guidance : {"moments", "sda", "sda-free", "climate2weather"} or GuidanceSettings
+            Moment matching; the guidance of SDA, with gradients of the network or without; or all that Schmidt et al.
+            (2025) published: γ, the errors of their four variables, 256 steps.
+
+        Returns
+        -------
+        Downscaler
+            A copy that shares the weights.
+
+        Raises
+        ------
+        ArgumentError
+            For a model that is no prior, or another name.
+        """
+        return self.with_method(self.method.guided(guidance, self.targets))
 
     @property
     def sha256(self) -> str:
@@ -231,7 +288,7 @@ class Downscaler:
             If a file of this model could not be loaded again.
         """
         document = self._document()
-        _parts(plain(document))
+        read_document(plain(document))
         return write_model(Path(path), self.method.state_dict(), document)
 
     def _document(self) -> dict[str, Any]:
@@ -240,36 +297,132 @@ class Downscaler:
             "kind": self.method.kind,
             "name": self.name,
             "settings": self.method.settings.to_json(),
-            "variable": asdict(self.variable),
+            "variables": [asdict(each) for each in self.variables],
+            "predictors": [asdict(each) for each in self.predictors],
             "provenance": asdict(self.provenance),
         }
 
-    def __repr__(self) -> str:
-        """A few lines that say what this model does."""
+    def _rows(self) -> list[tuple[str, str]]:
+        """What this model does, by name; names of rows for several targets come again."""
         number = sum(p.numel() for p in self.method.parameters())
         cells, frames = self.method.halo()
-        scores = _in_short(self.provenance.scores) or "n/a"
         spacing = (
             f"{self.provenance.spacing:g} {self.provenance.spacing_units or ''}"
             if self.provenance.spacing
             else "n/a"
         )
         step = f"{self.provenance.step:g} s" if self.provenance.step else "n/a"
+        return [
+            ("factors", str(self.factors)),
+            *self._targets(),
+            ("method", f"{self.method.described()}, {number:,} weights"),
+            ("reach", f"{cells} coarse cells, {frames} coarse steps"),
+            ("fine grid", f"{spacing}, {step}"),
+            ("predictors", ", ".join(map(str, self.predictors)) or "none"),
+            ("static", ", ".join(self.static) or "none"),
+            ("style", f"{self.style or 'mean'} of {', '.join(self.styles)}"),
+            *self._held_out(),
+        ]
+
+    def __repr__(self) -> str:
+        """A few lines that say what this model does."""
         return "\n".join(
             [
                 f"<xdownscale.Downscaler {self.name!r}>",
-                f"  factors     {self.factors}",
-                f"  variable    {self.variable.name} [{self.variable.units or 'n/a'}]",
-                f"  quantity    {self.quantity.told()}",
-                f"  values      {self.method.settings.transform.told()}",
-                f"  method      {self.method.described()}, {number:,} weights",
-                f"  reach       {cells} coarse cells, {frames} coarse steps",
-                f"  fine grid   {spacing}, {step}",
-                f"  static      {', '.join(self.static) or 'none'}",
-                f"  style       {self.style or 'mean'} of {', '.join(self.styles)}",
-                f"  held out    {scores}",
+                *(f"  {name:<11} {value}" for name, value in self._rows()),
             ]
         )
+
+    def _repr_html_(self) -> str:
+        """The same, and the data that it was trained on, for notebooks."""
+        rows: dict[str, str] = {}
+        for name, value in [*self._rows(), *(("trained on", line) for line in self.provenance.data)]:
+            rows[name] = f"{rows[name]}\n{value}" if name in rows else value
+        return html_tables(f"xdownscale.Downscaler {self.name!r}", {None: rows})
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draw the scores on held-out data beside those of bicubic interpolation: :func:`xdownscale.plot.model`.
+
+        Parameters
+        ----------
+        path : path, optional
+            File to write, in the format of its ending.
+
+        Returns
+        -------
+        Figure
+            Belongs to no window; a notebook shows it.
+
+        Raises
+        ------
+        EmptyFieldError
+            If the model has no scores, because nothing was held out.
+        OptionalDependencyError
+            Without matplotlib.
+
+        See Also
+        --------
+        xdownscale.plot.model : The same as a function.
+        """
+        # Pictures are made above models, which import nothing of them: the function is found by its name.
+        draw = importlib.import_module("xdownscale.plot").model
+        figure: Figure = draw(self, path=path)
+        return figure
+
+    def scores(self, target: str | None = None) -> dict[str, float]:
+        """Scores on held-out data, by the names of :func:`xdownscale.heldout.scores_of`.
+
+        Parameters
+        ----------
+        target : str, optional
+            One of :attr:`targets`; needed where there are several.
+
+        Returns
+        -------
+        dict of float
+            Empty where nothing was held out.
+
+        Raises
+        ------
+        ArgumentError
+            For any other name, or none where there are several.
+        """
+        if len(self.targets) == 1 and target in (None, *self.targets):
+            return self.provenance.scores
+        if target not in self.targets:
+            msg = f"target={target!r}: the model {self.name!r} has the targets {', '.join(self.targets)}; name one"
+            raise ArgumentError(msg)
+        head = f"{target}."
+        return {name[len(head) :]: v for name, v in self.provenance.scores.items() if name.startswith(head)}
+
+    def _held_out(self) -> list[tuple[str, str]]:
+        """A row on the scores of every target."""
+        names = [f"{each}: " if len(self.targets) > 1 else "" for each in self.targets]
+        return [
+            ("held out", f"{name}{_in_short(self.scores(each)) or 'n/a'}")
+            for name, each in zip(names, self.targets, strict=True)
+        ]
+
+    def _targets(self) -> list[tuple[str, str]]:
+        """A few rows on every target."""
+        method = self.method
+        pairs = zip(self.variables, method.settings.transforms, method.values_told(), strict=True)
+        return [
+            row
+            for each, transform, values in pairs
+            for row in (
+                ("variable", str(each)),
+                ("quantity", each.quantity.told()),
+                ("values", values),
+                *self._learned(transform),
+            )
+        ]
+
+    def _learned(self, transform: Transform) -> list[tuple[str, str]]:
+        """How the recipe of a generator treats a variable; other methods make no difference."""
+        if not (self.method.calibrated and self.stochastic):
+            return []
+        return [("learned", AS_RAIN if transform.nonnegative else AS_SMOOTH)]
 
 
 def _in_short(scores: Mapping[str, float]) -> str:
@@ -296,15 +449,27 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
     Returns
     -------
     Downscaler
+        The model, its weights loaded.
 
     Raises
     ------
     ModelFileError
         If the file is missing, damaged, altered, of a newer version, or no model file. Nothing in it is executed, and
         no memory is taken for weights before they are known to be what the file says.
+
+    See Also
+    --------
+    xdownscale.train : Learn to downscale from fine fields.
+    xdownscale.zoo.load : A pretrained model by name.
+
+    Examples
+    --------
+    >>> import xdownscale
+    >>> xdownscale.load(xdownscale.zoo.path("rain-10x3")).name
+    'rain-10x3'
     """
     with open_model(Path(path)) as file:
-        parts = _parts(
+        parts = read_document(
             {key: value for key, value in file.document.items() if key not in ("format", "sha256")}
         )
         method = _outlined(parts, file)
@@ -315,27 +480,16 @@ def load(path: str | os.PathLike[str]) -> Downscaler:
             f"{str(path)!r} is of the first format, whose hash does not cover what the file says beside its weights. "
             "Write it again: xdownscale.load(path).save(path)."
         )
-    return Downscaler(method.eval(), variable=parts.variable, provenance=parts.provenance, name=parts.name)
+    return Downscaler(
+        method.eval(),
+        variables=parts.variables,
+        provenance=parts.provenance,
+        predictors=parts.predictors,
+        name=parts.name,
+    )
 
 
-@dataclass(frozen=True)
-class _Document:
-    """What a model file holds beside the weights."""
-
-    kind: str
-    name: str
-    settings: Any
-    variable: Variable
-    provenance: Provenance
-
-
-def _parts(document: dict[str, Any]) -> _Document:
-    """A document of plain values, checked."""
-    parts = parsed(_Document, document, "document")
-    return replace(parts, settings=read_settings(parts.kind, parts.settings))
-
-
-def _outlined(parts: _Document, file: ModelFile) -> Method:
+def _outlined(parts: Document, file: ModelFile) -> Method:
     """The network that a document describes, without memory for its weights."""
     try:
         return outline(parts.kind, parts.settings)

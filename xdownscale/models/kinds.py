@@ -8,10 +8,16 @@ from typing import Any
 
 import torch
 
-from xdownscale.errors import FactorError, ModelFileError
+from xdownscale.errors import ArgumentError, ModelFileError
+from xdownscale.models.adaptive import Adaptive
+from xdownscale.models.adaptive_settings import AdaptiveSettings
+from xdownscale.models.edsr import Edsr
 from xdownscale.models.generator import Generator, GeneratorSettings
+from xdownscale.models.multiscale import Multiscale, MultiscaleSettings
+from xdownscale.models.prior import Prior, PriorSettings
 from xdownscale.models.residual import Residual, ResidualSettings
 from xdownscale.models.schema import parsed
+from xdownscale.models.video import Video, VideoSettings
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,12 @@ class Kind:
 KINDS: dict[str, Kind] = {
     "generator": Kind(GeneratorSettings, Generator),
     "median": Kind(GeneratorSettings, Generator),
+    "edsr": Kind(GeneratorSettings, Edsr),
+    "multiscale": Kind(MultiscaleSettings, Multiscale),
     "residual": Kind(ResidualSettings, Residual),
+    "video": Kind(VideoSettings, Video),
+    "scale-adaptive": Kind(AdaptiveSettings, Adaptive),
+    "prior": Kind(PriorSettings, Prior),
 }
 """By the name that a model file says. Files of the first versions call a median net a generator without noise."""
 
@@ -103,10 +114,10 @@ def register(name: str, kind: Kind) -> None:
 
     Raises
     ------
-    FactorError
+    ArgumentError
         If the name is taken.
     """
     if name in KINDS:
         msg = f"there is a kind of method {name!r} already: {KINDS[name].settings.__name__}. Give it another name."
-        raise FactorError(msg)
+        raise ArgumentError(msg)
     KINDS[name] = kind

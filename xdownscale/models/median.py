@@ -21,6 +21,6 @@ def median_settings(settings: GeneratorSettings) -> GeneratorSettings:
 
 
 def median_recipe(recipe: Recipe) -> Recipe:
-    """The recipe whose loss is the absolute error: one member, single cells, physical units."""
-    weights = recipe.weights.only(cell=1.0, physical=1.0, latent=0.0)
+    """The recipe whose loss is the absolute error, or the squared one if wanted: one member, single cells."""
+    weights = recipe.weights.only(cell=0.0 if recipe.squared else 1.0, physical=1.0, latent=0.0)
     return replace(recipe, weights=weights, schedule=replace(recipe.schedule, members=1))

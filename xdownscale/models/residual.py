@@ -11,24 +11,23 @@ in every other cell. −0.4 lies as far below the edge as the detection limit of
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
-from math import ceil
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from math import ceil, prod
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
 
 from xdownscale.diffusion.denoise import Denoiser, Velocity
 from xdownscale.diffusion.sample import named_sampler
-from xdownscale.errors import FactorError
+from xdownscale.errors import ArgumentError
 from xdownscale.models.conserve import PASSES
 from xdownscale.models.generator import Generator, GeneratorSettings, Window
 from xdownscale.models.median import median_settings
-from xdownscale.models.method import Method
+from xdownscale.models.method import by_target
 from xdownscale.models.recipe import Attention
-from xdownscale.nn.advected_noise import NoiseMaps
+from xdownscale.models.sampled import Sampled, SampledSettings
 from xdownscale.nn.blocks import repeated
 from xdownscale.nn.denoiser import LocalDenoiser
 
@@ -37,9 +36,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from xdownscale.diffusion.sample import Sampler
     from xdownscale.kernels.blocks import Blocks
+    from xdownscale.models.spans import Spans
     from xdownscale.models.transform import Transform
+
+DENOISED = 8
+"""Fields of as many channels as the denoiser is wide that live at the same time where most memory is taken."""
 
 DRY = -0.4
 """Latent value of zero rain."""
@@ -53,13 +55,13 @@ NO_ATTENTION = Attention(windows=(), frames=0)
 
 
 @dataclass(frozen=True)
-class ResidualSettings(GeneratorSettings):
+class ResidualSettings(SampledSettings):
     """Everything that is needed for a :class:`Residual`: the settings of its median net, and how the rest is drawn.
 
     Parameters
     ----------
-    scale : float
-        σ_r, in latent units.
+    scales : tuple of float
+        σ_r of each target, in latent units.
     dilations : tuple of int
         Of the denoiser's blocks. Its width is that of the generator's decoder.
     attention : Attention, optional
@@ -71,11 +73,11 @@ class ResidualSettings(GeneratorSettings):
 
     Raises
     ------
-    FactorError
+    ArgumentError
         For attention that the denoiser has no place for, a sampler that is not known, or no step.
     """
 
-    scale: float = 1.0
+    scales: tuple[float, ...] = ()
     dilations: tuple[int, ...] = (1, 2, 4, 1)
     attention: Attention | None = None
     sampler: str = SAMPLER
@@ -83,18 +85,17 @@ class ResidualSettings(GeneratorSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not self.scales:
+            object.__setattr__(self, "scales", (1.0,) * len(self.transforms))
+        if len(self.scales) != len(self.transforms):
+            msg = f"scales={self.scales}: one for each of {len(self.transforms)} targets"
+            raise ArgumentError(msg)
         named_sampler(self.sampler)
         if self.steps is not None and self.steps < 1:
             msg = f"steps={self.steps}: a sampler takes at least one step"
-            raise FactorError(msg)
+            raise ArgumentError(msg)
         if self.attention is not None:
             _check(self.attention, blocks=len(self.dilations), width=self.size.stages[0])
-
-    @property
-    def drawn(self) -> tuple[Sampler, int]:
-        """The sampler, and its number of steps."""
-        sampler = named_sampler(self.sampler)
-        return sampler, sampler.steps if self.steps is None else self.steps
 
 
 class ResidualWindow(NamedTuple):
@@ -103,7 +104,7 @@ class ResidualWindow(NamedTuple):
     window: Window
     """What the median net knows."""
     mean: Tensor
-    """v̄, shape (B, T·L, H, W)."""
+    """v̄, shape (B, T·L, targets, H, W)."""
     known: Tensor
     """What the denoiser is shown."""
     style: Tensor
@@ -141,16 +142,13 @@ class ResidualWindow(NamedTuple):
         )
 
 
-class Residual(Method):
+class Residual(Sampled):
     """A median net, and a denoiser of what it leaves.
 
     Parameters
     ----------
     settings : ResidualSettings
     """
-
-    core: ClassVar = (8, 32, 32)
-    """Its features lie on the fine grid."""
 
     def __init__(self, settings: ResidualSettings) -> None:
         super().__init__()
@@ -166,6 +164,7 @@ class Residual(Method):
             windows=attention.windows,
             horizon=attention.frames,
             heads=attention.heads,
+            targets=len(settings.transforms),
         )
         self.styles = nn.Parameter(0.5 * torch.randn(len(settings.styles), settings.size.style))
 
@@ -179,28 +178,11 @@ class Residual(Method):
         """The network whose weights others may start from."""
         return self.mean
 
-    @property
-    def sampler(self) -> str | None:
-        """How members are drawn."""
-        return f"{self.settings.sampler}, {self.settings.drawn[1]} steps"
-
-    def sampled(self, sampler: str | None, steps: int | None) -> Residual:
-        """The same method with another sampler or number of steps; None keeps what it has, or takes the default."""
-        method = copy.copy(self)
-        name = self.settings.sampler if sampler is None else sampler
-        method.settings = replace(self.settings, sampler=name, steps=steps)
-        return method
-
     def described(self) -> str:
         """What it is, in a few words."""
         attention = ", with attention" if self.settings.attention else ""
-        return f"median net + diffused residual (σ_r {self.settings.scale:.3g}{attention})"
-
-    def noise_maps(self, blocks: Blocks | None = None) -> list[NoiseMaps]:
-        """The noise that one member needs: one value for every fine cell and step, or one for each step of sampling."""
-        frames, y, x = self.only(blocks)
-        sampler, steps = self.settings.drawn
-        return [NoiseMaps(steps if sampler.fresh else 1, (y, x), frames, (0, 0))]
+        scales = ", ".join(f"{each:.3g}" for each in self.settings.scales)
+        return f"median net + diffused residual (σ_r {scales}{attention})"
 
     def halo(self, blocks: Blocks | None = None) -> tuple[int, int]:
         """Coarse cells and frames to each side on which a fine value depends.
@@ -213,6 +195,11 @@ class Residual(Method):
         shown, passes = self.mean.halo(blocks), PASSES if self.settings.conserving else 0
         return ceil(asked * cells) + 1 + shown[0] + passes, asked * frames + shown[1] + passes
 
+    def footprint(self, blocks: Blocks | None = None) -> tuple[float, float]:
+        """Bytes per coarse cell: its features lie on the fine grid."""
+        each, fine = self.mean.footprint(blocks)
+        return each, fine + 4.0 * DENOISED * self.settings.size.stages[0] * prod(self.only(blocks))
+
     def prepare(
         self,
         coarse: Tensor,
@@ -220,6 +207,7 @@ class Residual(Method):
         style: str | None = None,
         *,
         blocks: Blocks | None = None,
+        spans: Spans | None = None,  # noqa: ARG002  the denoiser looks at all of the window
     ) -> ResidualWindow:
         """Encode a coarse window; parameters as for the generator."""
         window = self.mean.prepare(coarse, static, style or self.settings.default, blocks=blocks)
@@ -228,26 +216,35 @@ class Residual(Method):
         return ResidualWindow(window, mean, known, self.style(style))
 
     def latent(self, window: ResidualWindow, noise: Sequence[Tensor], *, conserve: bool = True) -> Tensor:  # noqa: ARG002
-        """Latent fine field of one member, shape (B, T·L, S_y·M, S_x·N); the same whether conserved later or not."""
+        """Latent fine fields of one member (B, T·L, targets, H, W), the same whether conserved later or not."""
         sampler, steps = self.settings.drawn
         network = partial(self.denoiser, known=window.known, style=window.style)
-        residual = sampler(Denoiser(network, Velocity()), lambda n: noise[0][:, :, n], steps=steps)
-        return window.mean + self.settings.scale * residual
+        drawn = noise[0].split(len(self.settings.transforms), dim=2)
+        residual = sampler(Denoiser(network, Velocity()), lambda n: drawn[n], steps=steps)
+        return window.mean + self._scales(residual) * residual
 
     def forward(self, window: ResidualWindow, noise: Sequence[Tensor], *, passes: int = PASSES) -> Tensor:
-        """One member, physical units, shape (B, T·L, S_y·M, S_x·N)."""
+        """One member, physical units, shape (B, T·L, targets, S_y·M, S_x·N)."""
         return self.finish(window, self.latent(window, noise), passes=passes)
 
     def remainder(self, window: ResidualWindow, truth: Tensor) -> Tensor:
-        """What the denoiser learns: (v − v̄)/σ_r of a fine field in physical units."""
-        return (latent_truth(self.settings.transform, truth) - window.mean) / self.settings.scale
+        """What the denoiser learns: (v − v̄)/σ_r of fine fields in physical units, (B, T·L, targets, H, W)."""
+        latent = by_target(latent_truth, self.settings.transforms, truth)
+        return (latent - window.mean) / self._scales(latent)
+
+    def _scales(self, like: Tensor) -> Tensor:
+        """σ_r of every target, to multiply fields (B, T·L, targets, H, W) by."""
+        return like.new_tensor(self.settings.scales)[:, None, None]
 
     def _bounded(self, latent: Tensor) -> Tensor:
-        return latent.clamp_min(DRY) if self.settings.transform.nonnegative else latent
+        def bounded(transform: Transform, values: Tensor) -> Tensor:
+            return values.clamp_min(DRY) if transform.nonnegative else values
+
+        return by_target(bounded, self.settings.transforms, latent)
 
 
 def latent_truth(transform: Transform, truth: Tensor) -> Tensor:
-    """Latent values of a fine field, zero rain at :data:`DRY`."""
+    """Latent values of a fine field of one target, zero rain at :data:`DRY`."""
     latent = transform.forward(truth)
     return torch.where(truth > 0, latent, DRY) if transform.nonnegative else latent
 
@@ -266,17 +263,17 @@ def _check(attention: Attention, *, blocks: int, width: int) -> None:
     """Whether a denoiser of so many blocks and channels can have it."""
     if len(attention.windows) > blocks:
         msg = f"windows={attention.windows}: the denoiser has {blocks} blocks; give at most as many radii"
-        raise FactorError(msg)
+        raise ArgumentError(msg)
     if min(attention.windows, default=0) < 0 or attention.frames < 0:
         msg = (
             f"windows={attention.windows}, frames={attention.frames}: a distance is 0 (no attention) or more"
         )
-        raise FactorError(msg)
+        raise ArgumentError(msg)
     if attention.heads < 1 or width % attention.heads:
         msg = (
             f"heads={attention.heads} cannot share {width} channels; take a divisor of size.stages[0]={width}"
         )
-        raise FactorError(msg)
+        raise ArgumentError(msg)
 
 
 def _shared(settings: GeneratorSettings) -> dict[str, Any]:

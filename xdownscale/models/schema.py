@@ -14,6 +14,21 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "blocks": (1, 1000),
     "maps": (0, 64),
     "width": (1, 4096),
+    "mean_widths": (1, 4096),
+    "residual_widths": (1, 4096),
+    "told": (2, 4096),
+    "token": (0, 4096),
+    "length": (1, 1000),
+    "levels": (2, 1e6),
+    "beta": (1e-9, 1),
+    "power": (1e-3, 1e3),
+    "threshold": (0, 1e30),
+    "base": (1, 4096),
+    "multipliers": (1, 256),
+    "head": (1, 4096),
+    "patch": (1, 100_000),
+    "lows": (-1e30, 1e30),
+    "highs": (-1e30, 1e30),
     "encoder_blocks": (0, 256),
     "decoder_blocks": (0, 256),
     "stages": (1, 4096),
@@ -24,13 +39,26 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "heads": (1, 4096),
     "epsilon": (1e-30, 1e30),
     "scale": (1e-30, 1e30),
+    "scales": (1e-30, 1e30),
     "spacing": (1e-30, 1e30),
     "step": (1e-30, 1e30),
     "steps": (0, 1e12),
+    "cells": (1, 1e5),
+    "channels": (1, 4096),
+    "depth": (1, 256),
+    "margin": (0, 1e5),
+    "blanket": (0, 1e5),
+    "overlap": (0, 1e5),
+    "waves": (2, 4096),
+    "centres": (-1e30, 1e30),
+    "spreads": (1e-30, 1e30),
+    "errors": (1e-30, 1e30),
+    "detail": (1e-9, 1e9),
     "mean": (-1e30, 1e30),
     "low": (-1e30, 1e30),
     "high": (-1e30, 1e30),
     "gain": (-1e30, 1e30),
+    "gains": (0, 1e3),
 }
 """Least and largest value of a number by the name of its field. Scores and seeds may be any."""
 
@@ -58,7 +86,7 @@ def parsed(kind: type[T], value: object, where: str) -> T:
     Examples
     --------
     >>> parsed(Standard, {"name": "Standard", "mean": 280.0, "scale": 8.0}, "transform")
-    Standard(mean=280.0, scale=8.0)
+    Standard(mean=280.0, scale=8.0, detail=None)
     >>> parsed(Standard, {"name": "Standard", "mean": "280"}, "transform")
     Traceback (most recent call last):
     xdownscale.errors.ModelFileError: the document of the model file says transform.mean='280', which is not a number

@@ -11,14 +11,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+Task = TypeVar("Task")
 
 SHARE = 2**20
 """Fine cells of a window that are worth one thread."""
@@ -57,6 +60,54 @@ def threads_for(cells: int = 0) -> Iterator[None]:
     finally:
         with _lock:
             torch.set_num_threads(_inside.pop())
+
+
+def workers(tasks: int) -> int:
+    """Threads that share out so many independent tasks: at most the cores of this process, and what torch was set to.
+
+    Parameters
+    ----------
+    tasks : int
+    """
+    with _lock:
+        before = _inside[0] if _inside else torch.get_num_threads()
+    most = before if "OMP_NUM_THREADS" in os.environ else min(before, cores())
+    return max(1, min(tasks, most))
+
+
+def share_out(work: Callable[[Task], None], tasks: Sequence[Task], *, most: int = 0) -> None:
+    """Work on independent tasks, each in one thread of torch, as many at a time as there are cores.
+
+    Threads inside small operations wait for each other, and on a busy machine they wait long; tasks of seconds do not.
+    A task that is alone gets the threads that it is worth.
+
+    Parameters
+    ----------
+    work : callable
+        Of one task.
+    tasks : sequence
+    most : int
+        Fine cells of the largest one.
+    """
+    count = workers(len(tasks))
+    if count == 1:
+        with threads_for(most if len(tasks) == 1 else 0):
+            for task in tasks:
+                work(task)
+        return
+
+    def alone(task: Task) -> None:
+        with threads_for():
+            work(task)
+
+    with ThreadPoolExecutor(count, thread_name_prefix="xdownscale") as pool:
+        running = [pool.submit(alone, task) for task in tasks]
+        try:
+            for each in as_completed(running):
+                each.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _number(cells: int, before: int) -> int:

@@ -8,10 +8,11 @@ gets :class:`LogRain`; a field with limits, such as relative humidity, gets :cla
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
+from torch.nn import functional
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +30,18 @@ class Transform(Protocol):
 
     nonnegative: ClassVar[bool]
     """Whether much of a field is exactly zero, as of rain."""
-    channels: ClassVar[int]
+
+    @property
+    def channels(self) -> int:
+        """How many channels :meth:`features` gives."""
+
+    @property
+    def reach(self) -> int:
+        """Coarse cells to each side that :meth:`features` looks at."""
+
+    @property
+    def correction(self) -> float:
+        """Latent size of what interpolation leaves, in which a network's corrections are counted."""
 
     @property
     def limits(self) -> tuple[float | None, float | None]:
@@ -53,6 +65,9 @@ class Transform(Protocol):
     def told(self) -> str:
         """What becomes of values, in a few words."""
 
+    def graded(self) -> Transform:
+        """The transform in whose latent units scores are taken: of the size of what is to be learned."""
+
 
 @dataclass(frozen=True)
 class LogRain:
@@ -72,6 +87,8 @@ class LogRain:
 
     nonnegative: ClassVar[bool] = True
     channels: ClassVar[int] = 2
+    reach: ClassVar[int] = 0
+    correction: ClassVar[float] = 1.0
     limits: ClassVar[tuple[float | None, float | None]] = (0.0, None)
 
     def forward(self, values: Tensor) -> Tensor:
@@ -104,6 +121,10 @@ class LogRain:
         bounded: Tensor = _Bound.apply(latent)
         return bounded
 
+    def graded(self) -> LogRain:
+        """Itself."""
+        return self
+
 
 class _Bound(torch.autograd.Function):
     """Clamp whose gradient is projected: beyond a bound a step may lead back inside, never further out.
@@ -134,13 +155,33 @@ class Standard:
     ----------
     mean, scale : float
         Mean and standard deviation of the training field, in its units.
+    detail : float, optional
+        Root mean square of what interpolation leaves of the training field, over `scale`. Of a smooth field, such as
+        pressure, that is a few hundredths: a network whose corrections were counted in standard deviations would begin
+        with noise that drowns them, and a loss would not see them beside those of other variables. None counts them so,
+        as models did that were trained before.
     """
 
     mean: float = 0.0
     scale: float = 1.0
+    detail: float | None = field(default=None, kw_only=True)
 
     nonnegative: ClassVar[bool] = False
-    channels: ClassVar[int] = 1
+
+    @property
+    def channels(self) -> int:
+        """Two where the detail is known."""
+        return 1 if self.detail is None else 2
+
+    @property
+    def reach(self) -> int:
+        """One cell where the detail is known."""
+        return self.channels - 1
+
+    @property
+    def correction(self) -> float:
+        """The detail, or one standard deviation."""
+        return 1.0 if self.detail is None else self.detail
 
     @property
     def limits(self) -> tuple[float | None, float | None]:
@@ -156,8 +197,17 @@ class Standard:
         return self.mean + self.scale * latent
 
     def features(self, values: Tensor) -> Tensor:
-        """The standardised value."""
-        return self.forward(values).unsqueeze(-3)
+        """The standardised value, and what sets it apart from the cells around, in units of :attr:`detail`.
+
+        The second is nothing that a convolution could not take from the first; but of a smooth field, such as pressure,
+        it is so small there that hundreds of steps would pass before weights have grown to it.
+        """
+        latent = self.forward(values)
+        if self.detail is None:
+            return latent.unsqueeze(-3)
+        padded = functional.pad(latent.flatten(0, -3).unsqueeze(1), (1, 1, 1, 1), mode="replicate")
+        around = functional.avg_pool2d(padded, 3, stride=1).reshape(latent.shape)
+        return torch.stack([latent, (latent - around) / self.detail], dim=-3)
 
     def offset(self, wanted: Tensor, obtained: Tensor) -> Tensor:
         """(c − m)/scale: exact for a block whose offset is constant."""
@@ -170,6 +220,10 @@ class Standard:
     def told(self) -> str:
         """What becomes of values, in a few words."""
         return f"standardised by {self.mean:.4g} and {self.scale:.3g}"
+
+    def graded(self) -> Standard:
+        """The transform whose latent unit is what interpolation leaves: scores are taken in it."""
+        return Standard(self.mean, self.scale * self.correction)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ memory of P coarse frames a moment τ sees the 2P anchors that are nearer than P
     n_τ(x) = Σ_j k(τ − t_j) a_j(x − (τ − t_j) u(x)),        Σ_j k(τ − t_j)² = 1 for every τ,
 
 so n_τ is as white in space and of the same variance as the a_j, and one who moves along with u sees it change as slowly
-as k does. k(s) = √⅔·cos²(πs/4) for P = 2, and the cosine of an angle from one anchor to the next for P = 1
+as k does. k(s) = √(4/3P)·cos²(πs/2P) for P ≥ 2, and the cosine of an angle from one anchor to the next for P = 1
 (:func:`_angles`). Every frame is then as like the last one, across a border of coarse frames too. A memory of 0 is
 fresh noise for every frame.
 
@@ -45,8 +45,8 @@ class NoiseMaps(NamedTuple):
     """Frames per coarse frame: 1 or T."""
     lead: tuple[int, int] = (1, 1)
     """Frames more at either end."""
-    margin: int = 0
-    """Coarse cells more to each side."""
+    margin: tuple[int, int] = (0, 0)
+    """Coarse cells more to each side, along y and x."""
 
     def shape(self, window: Sequence[int]) -> tuple[int, int, int, int]:
         """Frames, maps, rows and columns for a window of (L, M, N) coarse cells."""
@@ -54,12 +54,18 @@ class NoiseMaps(NamedTuple):
         return (
             self.frames * steps + sum(self.lead),
             self.maps,
-            (rows + 2 * self.margin) * self.pixels[0],
-            (columns + 2 * self.margin) * self.pixels[1],
+            (rows + 2 * self.margin[0]) * self.pixels[0],
+            (columns + 2 * self.margin[1]) * self.pixels[1],
         )
 
 
-def carried_maps(maps: int, pixels: tuple[int, int], frames: int, memory: int) -> NoiseMaps:
+def carried_maps(
+    maps: int,
+    pixels: tuple[int, int],
+    frames: int,
+    memory: int,
+    fastest: tuple[float, float] = (FASTEST, FASTEST),
+) -> NoiseMaps:
     """What must be drawn for noise of a memory.
 
     Parameters
@@ -72,10 +78,58 @@ def carried_maps(maps: int, pixels: tuple[int, int], frames: int, memory: int) -
         Fine frames per coarse frame, T.
     memory : int
         P, in coarse frames.
+    fastest : (float, float)
+        Largest velocity along y and x, in coarse cells per coarse frame.
     """
     if memory == 0:
         return NoiseMaps(maps, pixels, frames, (0, 0))
-    return NoiseMaps(maps, pixels, 1, (memory - 1, memory), ceil(memory * FASTEST))
+    return NoiseMaps(maps, pixels, 1, (memory - 1, memory), margin_of(memory, fastest))
+
+
+def stage_maps(
+    counts: Sequence[int],
+    rungs: Sequence[tuple[int, int]],
+    memories: Sequence[Sequence[int]],
+    frames: int,
+    fastest: tuple[float, float] = (FASTEST, FASTEST),
+) -> list[NoiseMaps]:
+    """The advected noise of all stages, in their order.
+
+    Parameters
+    ----------
+    counts, rungs, memories : sequence
+        Of each stage, its maps, its pixels per coarse cell, and its memories.
+    frames, fastest
+        As in :func:`carried_maps`.
+    """
+    return [
+        carried_maps(count, rung, frames, memory, fastest)
+        for count, rung, some in zip(counts, rungs, memories, strict=True)
+        for memory in some
+    ]
+
+
+def stage_shifts(
+    velocity: Tensor | None,
+    rungs: Sequence[tuple[int, int]],
+    memories: Sequence[Sequence[int]],
+    frames: int,
+    fastest: tuple[float, float] = (FASTEST, FASTEST),
+) -> list[list[Shift]]:
+    """Where the noise of :func:`stage_maps` comes from, the same for all members; nothing without a velocity."""
+    if velocity is None:
+        return []
+    still = velocity.detach()  # what is rounded to whole pixels has no gradient
+    return [
+        shifts(still, rung, frames, memory, fastest)
+        for rung, some in zip(rungs, memories, strict=True)
+        for memory in some
+    ]
+
+
+def margin_of(memory: int, fastest: tuple[float, float]) -> tuple[int, int]:
+    """Coarse cells along y and x over which noise of a memory may have come."""
+    return ceil(memory * fastest[0]), ceil(memory * fastest[1])
 
 
 class Movement(nn.Module):
@@ -99,9 +153,13 @@ class Movement(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Features (B, L, C, M, N) to a velocity (B, L, 2, M, N) in coarse cells per coarse frame, along y and x."""
         guess, trust = self.guess(features).float().split([2, 1], dim=2)
+        return self.averaged(FASTEST * torch.tanh(guess / FASTEST), trust, self.cells)
+
+    def averaged(self, guess: Tensor, trust: Tensor, cells: int) -> Tensor:
+        """Guesses (B, L, 2, M, N) averaged over so many coarse cells to each side, by their trust (B, L, 1, M, N)."""
         trust = 1 / (1 + torch.exp(-trust)) + 1e-3  # torch.sigmoid rounds differently at the end of a field
-        both = torch.cat([FASTEST * torch.tanh(guess / FASTEST) * trust, trust], dim=2)
-        for axis, reach in ((1, self.frames), (-2, self.cells), (-1, self.cells)):
+        both = torch.cat([guess * trust, trust], dim=2)
+        for axis, reach in ((1, self.frames), (-2, cells), (-1, cells)):
             both = _neighbours(both, axis, reach)
         return both[:, :, :2] / both[:, :, 2:]
 
@@ -119,29 +177,37 @@ class Shift(NamedTuple):
         return self._replace(pixel=repeated(self.pixel, members))
 
 
-def shifts(velocity: Tensor, pixels: tuple[int, int], frames: int, memory: int) -> list[Shift]:
+def shifts(
+    velocity: Tensor,
+    pixels: tuple[int, int],
+    frames: int,
+    memory: int,
+    fastest: tuple[float, float] = (FASTEST, FASTEST),
+) -> list[Shift]:
     """Where noise comes from, for each of the 2P anchors; nothing for a memory of 0.
 
     Parameters
     ----------
     velocity : Tensor, shape (B, L, 2, M, N)
-        u, in coarse cells per coarse frame, along y and x; none faster than :data:`FASTEST`.
+        u, in coarse cells per coarse frame, along y and x.
     pixels : tuple of int
         Pixels per coarse cell along y and x.
     frames : int
         T.
     memory : int
         P.
+    fastest : (float, float)
+        No velocity is larger along y and x.
     """
     if memory == 0:
         return []
     size = velocity.shape[-2:]
-    margin = ceil(memory * FASTEST)
-    columns = (size[1] + 2 * margin) * pixels[1]
+    margin = margin_of(memory, fastest)
+    columns = (size[1] + 2 * margin[1]) * pixels[1]
     u_y, u_x = (interpolate_cells(velocity[:, :, axis], (frames, *pixels)) for axis in range(2))
     y, x = (
-        torch.arange(s * p, device=velocity.device, dtype=torch.int32) + margin * p
-        for s, p in zip(size, pixels, strict=True)
+        torch.arange(s * p, device=velocity.device, dtype=torch.int32) + m * p
+        for s, p, m in zip(size, pixels, margin, strict=True)
     )
     here = y[:, None] * columns + x
     found = []
@@ -210,7 +276,9 @@ def _weights(anchor: int, frames: int, memory: int) -> list[float]:
     if memory == 1:
         angles = _angles(frames)
         return [cos(angle) for angle in (angles if anchor == 0 else reversed(angles))]
-    return [sqrt(2 / 3) * cos(pi * ((step + 0.5) / frames - anchor) / 4) ** 2 for step in range(frames)]
+    # the mean of cos⁴ is 3/8, over any three or more equal parts of its period as well
+    gain, period = sqrt(4 / (3 * memory)), 2 * memory
+    return [gain * cos(pi * ((step + 0.5) / frames - anchor) / period) ** 2 for step in range(frames)]
 
 
 def _angles(frames: int) -> list[float]:

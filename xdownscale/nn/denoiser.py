@@ -79,7 +79,7 @@ class LevelBlock(nn.Module):
 
 
 class LocalDenoiser(nn.Module):
-    """One value per fine cell and step, from noisy values and what is known.
+    """One value of each target per fine cell and step, from noisy values and what is known.
 
     Parameters
     ----------
@@ -99,6 +99,8 @@ class LocalDenoiser(nn.Module):
         Frames to each side that meet by attention; 0 for the exchange between neighbours.
     heads : int
         Of every attention.
+    targets : int
+        Variables whose values it gives.
     """
 
     def __init__(
@@ -112,11 +114,12 @@ class LocalDenoiser(nn.Module):
         windows: tuple[int, ...] = (),
         horizon: int = 0,
         heads: int = 4,
+        targets: int = 1,
     ) -> None:
         super().__init__()
         self.blocks = blocks
         self.patch = (_side(blocks[1]), _side(blocks[2]))
-        folded = blocks[0] * self.patch[0] * self.patch[1]
+        folded = targets * blocks[0] * self.patch[0] * self.patch[1]
         self.known = FrameConvolution(features, width, size=1)
         self.show = FrameConvolution(folded, width)
         self.enter = FrameConvolution(folded, width)
@@ -143,7 +146,7 @@ class LocalDenoiser(nn.Module):
         Parameters
         ----------
         features : Tensor, shape (B, L, features, M, N)
-        mean : Tensor, shape (B, T·L, S_y·M, S_x·N)
+        mean : Tensor, shape (B, T·L, targets, S_y·M, S_x·N)
             A best guess, of about unit size.
 
         Returns
@@ -158,7 +161,7 @@ class LocalDenoiser(nn.Module):
 
         Parameters
         ----------
-        x_t : Tensor, shape (B, T·L, S_y·M, S_x·N)
+        x_t : Tensor, shape (B, T·L, targets, S_y·M, S_x·N)
             Noisy values of unit variance.
         angle : Tensor, of B or one value
             0 (signal) to π/2 (noise).
@@ -178,11 +181,11 @@ class LocalDenoiser(nn.Module):
 
     def _folded(self, fine: Tensor) -> Tensor:
         t, (p, q) = self.blocks[0], self.patch
-        return rearrange(fine, "b (l t) (h p) (w q) -> b l (t p q) h w", t=t, p=p, q=q)
+        return rearrange(fine, "b (l t) c (h p) (w q) -> b l (c t p q) h w", t=t, p=p, q=q)
 
     def _unfolded(self, pixels: Tensor) -> Tensor:
         t, (p, q) = self.blocks[0], self.patch
-        return rearrange(pixels, "b l (t p q) h w -> b (l t) (h p) (w q)", t=t, p=p, q=q)
+        return rearrange(pixels, "b l (c t p q) h w -> b (l t) c (h p) (w q)", t=t, p=p, q=q)
 
 
 Block = LevelBlock | WindowAttention | TemporalAttention

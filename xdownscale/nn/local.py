@@ -3,7 +3,7 @@
 Nothing finer than a coarse cell is in the input, so depth belongs on the coarse lattice, where it is cheap::
 
     condition ─ encoder (no noise, shared by members) ─ decoder on coarse cells (noise) ─ frames ×T
-              ─ stage 1: more pixels per cell (noise) ─ stage 2 ─ … ─ stage n: S pixels per cell ─ one value
+              ─ stage 1: more pixels per cell (noise) ─ stage 2 ─ … ─ stage n: S pixels per cell ─ targets
              └ velocity, along which the noise of the stages is carried (``advected_noise.py``)
 
 The same operations act at every cell and frame; the reach in cells and frames is known (:attr:`LocalNetwork.reach`).
@@ -15,28 +15,18 @@ from itertools import pairwise
 from math import ceil, log2
 from typing import TYPE_CHECKING, NamedTuple
 
-import torch
 from torch import nn
 
 from xdownscale.kernels.resize import resize_axis
-from xdownscale.nn.advected_noise import Carried, Movement, NoiseMaps, Shift, carried_maps, shifts
+from xdownscale.nn.advected_noise import Carried, Movement, NoiseMaps, Shift, stage_maps, stage_shifts
 from xdownscale.nn.blocks import FrameConvolution, GrownApart, ResidualBlock
-from xdownscale.nn.stage import Given, Stage, Window
+from xdownscale.nn.climb import Climb
+from xdownscale.nn.stage import Given, Stage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
-
-
-BLOCK = 32
-"""Coarse cells along each side of what passes the last stages at a time when nothing is learned."""
-
-FINEST = 2
-"""Number of stages that are passed block by block."""
-
-RUN, FEW = 3, 128 * 128
-"""Fine frames of so few pixels pass together, so many of them: alone they cost more in calls than in arithmetic."""
 
 
 MEMORIES, FINEST_MEMORIES = (1, 2, 0), (0, 1)
@@ -63,15 +53,8 @@ def ladder(size: int, steps: int) -> list[int]:
     return [max(1, round(size ** (i / steps))) for i in range(1, steps + 1)]
 
 
-def _parts(size: int) -> list[slice]:
-    """Nearly equal parts of an axis, of about `BLOCK` cells."""
-    count = max(1, round(size / BLOCK))
-    edges = [round(size * n / count) for n in range(count + 1)]
-    return [slice(low, high) for low, high in pairwise(edges)]
-
-
 class LocalNetwork(nn.Module):
-    """From a coarse window to one value per fine cell and step.
+    """From a coarse window to one value of each target per fine cell and step.
 
     Parameters
     ----------
@@ -93,6 +76,8 @@ class LocalNetwork(nn.Module):
         Length of the style vector, which tells the products apart whose texture differs.
     apart : bool
         Whether the steps of a coarse frame may differ by more than interpolation in time (:class:`GrownApart`).
+    outputs : int
+        Targets: variables whose values it gives.
     """
 
     def __init__(
@@ -108,6 +93,7 @@ class LocalNetwork(nn.Module):
         stages: tuple[int, int, int, int] = (64, 32, 16, 8),
         style: int = 4,
         apart: bool = False,
+        outputs: int = 1,
     ) -> None:
         super().__init__()
         self.blocks = tuple(blocks)
@@ -139,21 +125,15 @@ class LocalNetwork(nn.Module):
             )
             for level, (below, here) in enumerate(pairwise([stages[0], *channels]))
         )
-        self.leave = FrameConvolution(channels[-1], 1, gain=0.1, even=True)
+        self.leave = FrameConvolution(channels[-1], outputs, gain=0.1, even=True)
         self.style = style
 
     @property
     def noise_maps(self) -> list[NoiseMaps]:
         """The noise that one member needs, in the order of :meth:`decode`."""
         coarse = [NoiseMaps(count, (1, 1), 1) for count in self.maps[: len(self.decoder)] if count]
-        fine = [
-            carried_maps(count, rung, self.blocks[0], memory)
-            for count, rung, memories in zip(
-                self.maps[len(self.decoder) :], self.rungs, self.memories, strict=True
-            )
-            for memory in memories
-        ]
-        return coarse + fine
+        counts = self.maps[len(self.decoder) :]
+        return coarse + stage_maps(counts, self.rungs, self.memories, self.blocks[0])
 
     @property
     def reach(self) -> Reach:
@@ -170,8 +150,20 @@ class LocalNetwork(nn.Module):
         cells = max(2 * trunk, 2 * len(self.encoder) + Movement.cells + 1 if moving else 0)
         frames = max(len(self.decoder), Movement.frames if moving else 0)
         return Reach(
-            cells=1 + cells + ceil(self._pixels(0)),
+            cells=1 + cells + ceil(self._climb.pixels(0)),
             frames=1 + len(self.encoder) + frames + ceil(exchanges / self.blocks[0]),
+        )
+
+    @property
+    def decoder_reach(self) -> Reach:
+        """How far the coarse decoder looks."""
+        return Reach(cells=2 * len(self.decoder), frames=len(self.decoder))
+
+    @property
+    def fine_reach(self) -> Reach:
+        """How far an output looks into what the decoder gives, and into velocity, condition and noise."""
+        return Reach(
+            cells=ceil(self._climb.pixels(0)), frames=1 + ceil((len(self.rungs) - 1) / self.blocks[0])
         )
 
     def encode(self, condition: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -205,14 +197,7 @@ class LocalNetwork(nn.Module):
         list of list of Shift
             For every set of maps of the stages, in the order of :attr:`noise_maps`.
         """
-        if velocity is None:
-            return []
-        still = velocity.detach()  # what is rounded to whole pixels has no gradient
-        return [
-            shifts(still, rung, self.blocks[0], memory)
-            for rung, memories in zip(self.rungs, self.memories, strict=True)
-            for memory in memories
-        ]
+        return stage_shifts(velocity, self.rungs, self.memories, self.blocks[0])
 
     def decode(
         self,
@@ -222,6 +207,8 @@ class LocalNetwork(nn.Module):
         places: Sequence[Sequence[Shift]],
         style: Tensor,
         wanted: Tensor | None = None,
+        *,
+        within: tuple[slice, slice, slice] | None = None,
     ) -> Tensor:
         """One member of the fine field.
 
@@ -240,15 +227,20 @@ class LocalNetwork(nn.Module):
         wanted : Tensor, shape (M, N), optional
             Cells whose values will be looked at. Without gradients the last stages leave out blocks without any, and
             give 0 there.
+        within : tuple of slice, optional
+            Coarse frames, rows and columns of the features that are made fine; all other arguments but the noise of the
+            decoder are of these alone. None for all.
 
         Returns
         -------
-        Tensor, shape (B, T·L, S_y·M, S_x·N)
+        Tensor, shape (B, T·L, outputs, S_y·M, S_x·N)
         """
         supply, moved = iter(noise), iter(places)
         x = features
         for block in self.decoder:
             x = block(x, next(supply, None), style)
+        if within is not None:
+            x = x[:, within[0], :, within[1], within[2]].contiguous()
         grown = resize_axis(x, 1, self.blocks[0], dim=1)
         x = grown if self.apart is None else grown + self.apart(x)
         given = [
@@ -265,58 +257,9 @@ class LocalNetwork(nn.Module):
                 conditions, self.memories, pairwise([(1, 1), *self.rungs]), strict=True
             )
         ]
-        if torch.is_grad_enabled():
-            for stage, each in zip(self._stages, given, strict=True):
-                x = stage(x, each)
-            return self.leave(x).squeeze(2)
-        few = given[-1].condition.shape[-2] * given[-1].condition.shape[-1] <= FEW
-        runs: Iterator[Tensor] = iter(x.split(RUN if few else 1, dim=1))
-        coarser = len(given) - FINEST
-        for stage, each in zip(self._stages[:coarser], given[:coarser], strict=True):
-            runs = stage.run_by_run(runs, each)
-        return self._finest(list(runs), given[max(0, coarser) :], wanted)
-
-    def _finest(self, runs: list[Tensor], given: Sequence[Given], wanted: Tensor | None) -> Tensor:
-        """The last stages without gradients, block by block and run by run: what passes lies in the cache.
-
-        Blocks and frames never as many as would fit: results must not depend on the size of the field, and the order of
-        sums in a convolution may on its batch.
-        """
-        before, after = given[0].before, given[-1].after
-        batch, rows, columns = (
-            runs[0].shape[0],
-            runs[0].shape[3] // before[0],
-            runs[0].shape[4] // before[1],
-        )
-        count = sum(run.shape[1] for run in runs)
-        fine = runs[0].new_zeros(batch, count, rows * after[0], columns * after[1])
-        stages = self._stages[-len(given) :]
-        halo = ceil(self._pixels(len(self.rungs) - len(given)))
-        for core in (Window(y, x) for y in _parts(rows) for x in _parts(columns)):
-            if wanted is not None and not bool(wanted[core.y, core.x].any()):
-                continue
-            window = core.widened(halo, (rows, columns))
-            inside, place = core.within(window).of(after), core.of(after)
-            stream: Iterator[Tensor] = (run[(..., *window.of(before))] for run in runs)
-            for stage, each in zip(stages, given, strict=True):
-                stream = stage.run_by_run(stream, each.part(window))
-            start = 0
-            for run in stream:
-                stop = start + run.shape[1]
-                fine[:, start:stop, place[0], place[1]] = self.leave(run)[:, :, 0, inside[0], inside[1]]
-                start = stop
-        return fine
-
-    def _pixels(self, first: int) -> float:
-        """How far the stages from the first given one on look, in cells."""
-        sides = [1, *(min(rung) for rung in self.rungs)]
-        last = len(self.rungs) - 1
-        grown = sum(
-            1 / sides[level] + (2 if level < last else 1) / sides[level + 1]
-            for level in range(first, last + 1)
-        )
-        return grown + 1 / sides[-1]
+        return self._climb.up(x, given, wanted)
 
     @property
-    def _stages(self) -> list[Stage]:
-        return [stage for stage in self.stages if isinstance(stage, Stage)]
+    def _climb(self) -> Climb:
+        """The stages from decoder features to fine values."""
+        return Climb([stage for stage in self.stages if isinstance(stage, Stage)], self.leave, self.rungs)

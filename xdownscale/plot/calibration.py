@@ -1,18 +1,20 @@
-"""Is the ensemble calibrated: rank histogram with its noise, reliability of probabilities, spread against error."""
+"""Calibration of an ensemble: rank histogram with sampling noise, reliability, spread against error."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import xarray as xr
 
 from xdownscale.errors import DimensionError
+from xdownscale.field.quantity import quantity_of
 from xdownscale.metrics.cases import Cases, pair
 from xdownscale.metrics.labels import real_numbers
 from xdownscale.plot.style import (
     BAND,
     INK,
+    RATE,
     finished,
     graph,
     in_shown_units,
@@ -31,45 +33,58 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _NORMAL = 1.96
-"""Standard deviations that hold the central 95 % of a normal distribution."""
+"""Number of standard deviations of the central 95 % of a normal distribution."""
 
 _BINS = 10
 """Bins of probability, and of spread."""
 
+WET = 0.1
+"""Rain rate in mm/h at or above which a cell is wet, the detection limit of radars."""
+
 _LEAST = 20
-"""Cases that a bin needs to be drawn."""
+"""Minimum number of cases of a plotted bin."""
 
 
 def rank_histogram(
     observations: xr.DataArray,
     forecasts: xr.DataArray | Mapping[str, xr.DataArray],
     *,
+    threshold: float | Literal["auto"] | None = "auto",
     independent: str | None = "time",
     member_dim: str = "member",
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw how often the observation has each rank among the members, with the band of chance around flat.
+    """Plot how often the observation has each rank among the members, with a band of sampling noise.
 
-    A hollow histogram: members too alike; a hump: too different; a slope: too wet or too dry.
+    A U-shaped histogram means an underdispersive ensemble, a hump an overdispersive one, and a slope a bias. If
+    observation and members are all dry, every rank is equally likely, so dry cells flatten the histogram of any
+    ensemble. For precipitation, only cases count in which the observation or a member is wet. This selection treats the
+    observation like a member, so that the histogram of a calibrated ensemble stays flat; a selection by the observation
+    alone would not.
 
     Parameters
     ----------
     observations : DataArray
-        What happened.
+        The observed field.
     forecasts : DataArray, or mapping of str to DataArray
-        Ensembles, one panel each.
+        Ensembles, with one panel each.
+    threshold : float, "auto" or None
+        Only cases count in which the observation or a member reaches it (for 0: exceeds it), in the units of the
+        observations; for rain rates in mm/h. "auto" is 0.1 for rain rates, 0 for other precipitation, and None for
+        all other variables. None uses all cases.
     independent : str or None
-        The dimension along which cases may be taken as independent: the band is the central 95 % of chance for so many
-        of its steps, with the scatter that they show. None takes every case as independent, which gives too narrow a
-        band for neighbouring cells.
+        The dimension along which cases are independent: the band is the central 95 % interval of sampling noise for the
+        number of its steps, estimated from their scatter. None treats every case as independent, which gives a band
+        that is too narrow for neighbouring cells.
     member_dim : str
         Member dimension of the forecasts.
     path : path, optional
-        File to write, in the format of its ending.
+        File to write, in the format of its extension.
 
     Returns
     -------
     Figure
+        A matplotlib figure without a window, which notebooks display.
 
     Raises
     ------
@@ -77,6 +92,16 @@ def rank_histogram(
         If a forecast has no members, or does not match the observations.
     OptionalDependencyError
         Without matplotlib.
+
+    See Also
+    --------
+    xdownscale.plot.spread_skill : Error against spread.
+    xdownscale.plot.reliability : Observed frequency of an event by its probability.
+    xdownscale.metrics.rank_histogram : The values of the plot.
+
+    References
+    ----------
+    Hamill (2001), interpretation of rank histograms, doi:10.1175/1520-0493(2001)129<0550:IORHFV>2.0.CO;2.
 
     Examples
     --------
@@ -91,7 +116,7 @@ def rank_histogram(
 
     models = {
         name: model
-        for name, model in models_of(forecasts, observations, member_dim).items()
+        for name, model in models_of(observations, forecasts, member_dim).items()
         if model.sizes.get(member_dim, 1) > 1
     }
     if not models:
@@ -100,37 +125,62 @@ def rank_histogram(
     figure = new_figure(3.1 * len(models) + 0.2, 2.5)
     grid = figure.add_gridspec(1, len(models))
     for place, ((name, model), look) in enumerate(zip(models.items(), looks(), strict=False)):
-        whole = ranks(observations, model, member_dim=member_dim, skipna=True).compute()
+        counted, least = _wet(observations, model, threshold, member_dim)
+        whole = ranks(counted, model, member_dim=member_dim, skipna=True).compute()
         size = whole.sizes["rank"]
-        band = _band(observations, model, independent, member_dim)
+        band = _band(counted, model, independent, member_dim)
         panel = graph(figure, grid[place])
         panel.grid(visible=False, axis="x")
         panel.axhspan(1 - band, 1 + band, color=BAND, zorder=0, label="95 % of chance")
         panel.bar(np.arange(size), whole.values * size, width=0.85, color=look["color"])
         panel.axhline(1, color=INK, linewidth=0.8)
-        label(panel, x="rank of the observation", y="cases, 1 = flat" if place == 0 else "", title=name)
+        label(
+            panel, x="rank of the observation", y="cases, 1 = flat" if place == 0 else "", title=name + least
+        )
         panel.set_xticks(range(0, size, max(1, round(size / 6))))
         legend(panel, loc="best")
     return finished(figure, path)
 
 
-def _band(observations: xr.DataArray, model: xr.DataArray, independent: str | None, member_dim: str) -> float:
-    """Half the width of the band of chance around a flat histogram of mean 1.
+def _wet(
+    observations: xr.DataArray,
+    model: xr.DataArray,
+    threshold: float | Literal["auto"] | None,
+    member_dim: str,
+) -> tuple[xr.DataArray, str]:
+    """Observations set missing where they and all members are below a threshold, and a description of this."""
+    quantity, units = quantity_of(observations), str(in_shown_units(observations).attrs.get("units", ""))
+    if threshold == "auto":
+        threshold = (WET if units == RATE else 0.0) if quantity.precipitation else None
+    if threshold is None:
+        return observations, ""
+    least = float(real_numbers(threshold, "threshold", "0.1")[0])
+    cases = _cases(observations, model, member_dim)
+    largest = np.maximum(cases.observations, cases.forecasts.max(member_dim))
+    if least == 0:
+        return observations.where(largest > 0), ", above zero"
+    return observations.where(largest >= least), f", at least {least:g} {pretty(units)}".rstrip()
 
-    For n independent cases the count of a rank scatters by √(n M)/(M + 1), relative to n/(M + 1): √(M/n). For n
-    independent frames their own scatter takes the place of that of cases.
+
+def _band(observations: xr.DataArray, model: xr.DataArray, independent: str | None, member_dim: str) -> float:
+    """Half the width of the band of sampling noise around a flat histogram of mean 1.
+
+    For n independent cases the count of a rank scatters by √(n M)/(M + 1), relative to n/(M + 1): √(M/n). For F
+    independent frames with n_f cases, their own scatter replaces that of cases: the variance of the ratio
+    Σ n_f h_f / Σ n_f is F/(F − 1) Σ n_f² (h_f − h)² / (Σ n_f)².
     """
     from xdownscale.metrics import rank_histogram as ranks
 
     members = model.sizes[member_dim]
     others = [d for d in observations.dims if d != independent]
+    complete = observations.notnull() & model.notnull().all(member_dim)
     if independent in observations.dims and observations.sizes[independent] > 3 and others:
         frames = ranks(observations, model, dim=others, member_dim=member_dim, skipna=True) * (members + 1)
-        count = frames.notnull().sum(independent)
-        scatter = frames.std(independent, ddof=1, skipna=True) / np.sqrt(count)
-        return _NORMAL * float((scatter**2).mean() ** 0.5)
-    complete = (observations.notnull() & model.notnull().all(member_dim)).sum()
-    return _NORMAL * float(np.sqrt(members / max(int(complete), 1)))
+        cases = complete.sum(others)
+        count = int((cases > 0).sum())
+        parts = cases / cases.sum() * (frames - (frames * cases).sum(independent) / cases.sum())
+        return _NORMAL * float(((parts**2).sum(independent) * count / max(count - 1, 1)).mean() ** 0.5)
+    return _NORMAL * float(np.sqrt(members / max(int(complete.sum()), 1)))
 
 
 def reliability(
@@ -141,25 +191,42 @@ def reliability(
     member_dim: str = "member",
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw how often a threshold is reached where the ensemble says so with some probability.
+    """Plot the observed frequency of reaching a threshold by its forecast probability.
 
-    On the diagonal probabilities are what they say; the flat line is the climate. Below, how many cases each
-    probability has.
+    On the diagonal, probabilities are reliable; the horizontal line is the climatological frequency. The lower panel
+    shows the number of cases of each probability.
 
     Parameters
     ----------
     observations : DataArray
-        What happened.
+        The observed field.
     forecasts : DataArray, or mapping of str to DataArray
         Ensembles; the share of members is the probability.
     threshold : float
-        An event is a value of at least this.
-    member_dim, path
+        An event is a value at or above the threshold.
+    member_dim, path : optional
         As in :func:`rank_histogram`.
 
     Returns
     -------
     Figure
+        A matplotlib figure without a window, which notebooks display.
+
+    Raises
+    ------
+    DimensionError
+        If observations and forecasts do not match.
+    OptionalDependencyError
+        Without matplotlib.
+
+    See Also
+    --------
+    xdownscale.plot.rank_histogram : Ranks of the observations among the members.
+    xdownscale.metrics.reliability : The values of the plot.
+
+    References
+    ----------
+    Bröcker and Smith (2007), increasing the reliability of reliability diagrams, doi:10.1175/WAF993.1.
 
     Examples
     --------
@@ -177,7 +244,7 @@ def reliability(
     panel.plot([0, 1], [0, 1], color=INK, linewidth=0.8)
     climate = np.nan
     for (name, model), look in zip(
-        models_of(forecasts, observations, member_dim).items(), looks(), strict=False
+        models_of(observations, forecasts, member_dim).items(), looks(), strict=False
     ):
         said, happened, count = _reliability(_cases(observations, model, member_dim), threshold)
         panel.plot(said, happened, label=name, markersize=4, **look)
@@ -196,7 +263,7 @@ def reliability(
 
 
 def _reliability(cases: Cases, threshold: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean probability, observed frequency and number of cases of each bin of probability that has any."""
+    """Mean probability, observed frequency and number of cases of each non-empty probability bin."""
     complete = cases.complete
     reaching = (cases.forecasts >= threshold).sum(cases.member_dim).where(complete, -1)
     count, events = (
@@ -218,23 +285,40 @@ def spread_skill(
     member_dim: str = "member",
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw the error of the ensemble mean where the spread is small, and where it is large.
+    """Plot the error of the ensemble mean by the ensemble spread.
 
-    Cases are sorted by spread into ten bins of equal size; on the diagonal the spread says how large the error will be.
-    The spread carries the factor √((M + 1)/M) of a finite ensemble.
+    Cases are sorted by spread into ten bins of equal size; on the diagonal the spread equals the expected error.
+    The spread includes the factor √((M + 1)/M) of a finite ensemble.
 
     Parameters
     ----------
     observations : DataArray
-        What happened.
+        The observed field.
     forecasts : DataArray, or mapping of str to DataArray
-        Ensembles. Their values are brought into memory.
-    member_dim, path
+        Ensembles. They are loaded into memory.
+    member_dim, path : optional
         As in :func:`rank_histogram`.
 
     Returns
     -------
     Figure
+        A matplotlib figure without a window, which notebooks display.
+
+    Raises
+    ------
+    DimensionError
+        If observations and forecasts do not match.
+    OptionalDependencyError
+        Without matplotlib.
+
+    See Also
+    --------
+    xdownscale.plot.rank_histogram : Ranks of the observations among the members.
+    xdownscale.metrics.spread_skill_ratio : The score over all cases.
+
+    References
+    ----------
+    Fortin et al. (2014), why should ensemble spread match the RMSE, doi:10.1175/JHM-D-14-0008.1.
 
     Examples
     --------
@@ -248,7 +332,7 @@ def spread_skill(
     panel = graph(figure)
     largest = 0.0
     for (name, model), look in zip(
-        models_of(forecasts, observations, member_dim).items(), looks(), strict=False
+        models_of(observations, forecasts, member_dim).items(), looks(), strict=False
     ):
         if model.sizes.get(member_dim, 1) < 2:
             continue
@@ -278,7 +362,7 @@ def _spread_error(cases: Cases) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cases(observations: xr.DataArray, model: xr.DataArray, member_dim: str) -> Cases:
-    """Observations beside a forecast, in the units that are shown."""
+    """Observations and a forecast, in the plotted units."""
     return pair(
         in_shown_units(observations), model, dim=None, member_dim=member_dim, weights=None, skipna=True
     )

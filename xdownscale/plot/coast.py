@@ -1,4 +1,4 @@
-"""Coastlines in the coordinates of a panel, where cartopy and its files are installed; nothing is downloaded."""
+"""Coastlines in the coordinates of a panel, if cartopy and its files are installed; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Line: TypeAlias = "NDArray[np.float64]"
 """Points (n, 2): x and y, or longitude and latitude."""
 
 _FINE = 2000.0
-"""Width of a domain in km up to which the finest coastline is taken."""
+"""Width of a domain in km up to which the finest coastline is used."""
 
 
 def coastlines(field: xr.DataArray, axes: Axes, extent: tuple[float, float]) -> tuple[Line, ...]:
-    """Coastlines in a field, in the units of its panel; none where the field does not say where on Earth it lies.
+    """Coastlines in a field, in the units of its panel; none if the field is not georeferenced.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def coastlines(field: xr.DataArray, axes: Axes, extent: tuple[float, float]) -> 
         In degrees, or with a grid mapping.
     axes : Axes
     extent : (float, float)
-        Width and height of the panel, whose origin is the corner of the first column and of the southern row.
+        Width and height of the panel, whose origin is the corner of the first column and the southern row.
     """
     project = _projection(field, axes)
     if project is None:
@@ -80,7 +80,7 @@ def _degrees(line: Line) -> Line:
 
 
 def _grid_mapping(field: xr.DataArray) -> dict[str, Any]:
-    """Attributes of the grid mapping among the coordinates; none where there is none."""
+    """Attributes of the grid mapping among the coordinates, if there is one."""
     names = {"grid_mapping_name", "crs_wkt"}
     return next(
         ({str(k): v for k, v in c.attrs.items()} for c in field.coords.values() if names & set(c.attrs)), {}
@@ -88,7 +88,7 @@ def _grid_mapping(field: xr.DataArray) -> dict[str, Any]:
 
 
 def _world(resolutions: tuple[str, ...]) -> list[Line]:
-    """The coastlines of the world at the first resolution whose files lie on this machine."""
+    """The coastlines of the world at the first resolution whose files are installed."""
     try:
         from cartopy import config
         from cartopy.io.shapereader import NEShpDownloader, Reader
@@ -116,7 +116,7 @@ def _edges(labels: Line) -> tuple[float, float]:
 
 
 def _runs(near: NDArray[np.bool_]) -> list[slice]:
-    """Runs of at least two points that are near, a line each."""
+    """Runs of at least two neighbouring points, one line each."""
     turns = np.flatnonzero(np.diff(near.astype(np.int8), prepend=0, append=0))
     pairs = zip(turns[::2], turns[1::2], strict=True)
     return [slice(int(first), int(last)) for first, last in pairs if last - first > 1]

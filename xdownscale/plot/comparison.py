@@ -1,4 +1,4 @@
-"""A coarse field, members of its ensemble, their mean, and the truth, side by side."""
+"""A coarse field, members of its ensemble, their mean, and the observed field, side by side."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from xdownscale.field.axes import Axes, find_axes
 from xdownscale.metrics.labels import whole_number
 from xdownscale.metrics.mismatch import Labels, tolerance
 from xdownscale.metrics.scorable import scorable
-from xdownscale.plot.maps import Ground, clock, flat, member_axes, upright
+from xdownscale.plot.maps import Ground, clock, flat, member_axes, member_title, upright
 from xdownscale.plot.style import INK, finished, in_shown_units, matplotlib_figures, new_figure
 
 if TYPE_CHECKING:
@@ -34,34 +34,38 @@ def comparison(
     step: int | None = None,
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw one coarse step beside two members, the ensemble mean and the truth at each of its fine steps.
+    """Plot one coarse step beside two members, the ensemble mean and the observed field at each of its fine steps.
 
-    Rain is shown in classes of mm/h, any other field on a continuous scale; all panels share it.
+    Rain is shown in classes of mm/h, any other field on a continuous scale; all panels have the same scale.
 
     Parameters
     ----------
     coarse : DataArray, dims (time, y, x)
-        The coarse field; time may be missing.
+        The coarse field, with or without time.
     ensemble : DataArray, dims (member, time, y, x)
-        The fine fields that :func:`xdownscale.downscale` made of it.
+        The fine fields from :func:`xdownscale.downscale`.
     truth : DataArray, optional
-        The fine field that was coarsened; without it there is one column less.
+        The fine field that was coarsened; without it there is one column fewer.
     step : int, optional
-        Which coarse step, counted from zero; by default the one with the largest mean.
+        Index of the coarse step; by default the one with the largest mean.
     path : path, optional
-        File to write, in the format of its ending.
+        File to write, in the format of its extension.
 
     Returns
     -------
     Figure
-        A figure of matplotlib that belongs to no window; ``figure.savefig`` writes it.
+        A matplotlib figure without a window; ``figure.savefig`` writes it.
 
     Raises
     ------
     DimensionError
-        If the ensemble has no members, or the fields do not belong together.
+        If the ensemble has no members, or the fields do not match.
     OptionalDependencyError
         Without matplotlib.
+
+    See Also
+    --------
+    xdownscale.plot.stamps : Many members of one step.
 
     Examples
     --------
@@ -92,26 +96,26 @@ def comparison(
             if row == 0:
                 panel.set_title(title, fontsize=8, color=INK)
             if column == 1:
-                panel.set_ylabel(view.times[row], fontsize=8, color=INK)
+                panel.set_ylabel(view.times[row].replace(" ", "\n"), fontsize=8, color=INK)
     ground.draw_colour_bar(figure, image)
     return finished(figure, path)
 
 
 @dataclass(frozen=True)
 class _View:
-    """What is drawn: one coarse frame, columns of fine frames, and their words.
+    """Content of the plot: one coarse frame, columns of fine frames, and their labels.
 
     Attributes
     ----------
     coarse : ndarray (y, x)
     columns : mapping of str to sequence of ndarray (y, x)
-        Frames by title of their column; north is the last row.
+        Frames by column title; north is the last row.
     times : sequence of str
-        A label for each row.
+        Labels of the rows.
     title : str
-        Of the coarse panel.
+        Title of the coarse panel.
     ground : Ground
-        What all panels share.
+        Common properties of the panels.
     """
 
     coarse: np.ndarray
@@ -124,14 +128,15 @@ class _View:
     def of(
         cls, coarse: xr.DataArray, ensemble: xr.DataArray, truth: xr.DataArray | None, step: int | None
     ) -> _View:
-        """Choose the frames of a step and bring them to one orientation and one unit."""
+        """Select the frames of a step, in one orientation and one unit."""
         coarse, ensemble = scorable(coarse, "coarse"), scorable(ensemble, "ensemble")
         flat(coarse, "coarse field")
         axes = member_axes(ensemble)
         coarse, ensemble = in_shown_units(coarse), in_shown_units(ensemble)
         frame, fine = _of_step(coarse, ensemble, axes, step)
         member = str(axes.member)
-        columns = {f"member {n + 1}": fine.isel({member: n}) for n in range(min(2, fine.sizes[member]))}
+        first = [fine.isel({member: number}) for number in range(min(2, fine.sizes[member]))]
+        columns = {member_title(each, member, number): each for number, each in enumerate(first)}
         columns[f"mean of {fine.sizes[member]} members"] = fine.mean(member, keep_attrs=True)
         if truth is not None:
             columns["truth"] = _of_truth(in_shown_units(scorable(truth, "truth")), fine, axes)
@@ -170,7 +175,7 @@ def _of_step(
 
 
 def _of_truth(truth: xr.DataArray, fine: xr.DataArray, axes: Axes) -> xr.DataArray:
-    """The truth at the times of the fine frames."""
+    """The observed field at the times of the fine frames."""
     flat(truth, "truth")
     if axes.time is not None and axes.time in fine.coords and axes.time in truth.coords:
         truth = truth.isel({axes.time: _steps_of(truth, fine, axes.time)})
@@ -185,7 +190,7 @@ def _of_truth(truth: xr.DataArray, fine: xr.DataArray, axes: Axes) -> xr.DataArr
 
 
 def _steps_of(truth: xr.DataArray, fine: xr.DataArray, time: str) -> list[int]:
-    """Which steps of the truth have the times of the fine frames."""
+    """Steps of the observed field at the times of the fine frames."""
     labels = Labels(time, "forecasts", truth[time], fine[time])
     numbers = labels.numbers()
     if numbers is None:
@@ -202,7 +207,7 @@ def _steps_of(truth: xr.DataArray, fine: xr.DataArray, time: str) -> list[int]:
 
 
 def _length(field: xr.DataArray, axes: Axes) -> str:
-    """Words for the time that a coarse step covers."""
+    """Description of the length of a coarse step."""
     if axes.time is None or axes.time not in field.coords or field.sizes[axes.time] < 2:
         return ""
     step = field[axes.time].values[1] - field[axes.time].values[0]

@@ -1,4 +1,4 @@
-"""Are the values and their texture right: quantiles against quantiles, power by wavelength."""
+"""Distributions and texture: quantile-quantile plot, power by wavelength."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PERCENTILES = (50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.99, 99.995, 99.999)
-"""Percentiles of the quantile plot, as far as the observations have values beyond them."""
+"""Percentiles of the quantile plot; only those with observations beyond them are plotted."""
 
 _NAMED = (50, 90, 99, 99.9, 99.99, 99.999)
 
@@ -44,24 +44,37 @@ def quantiles(
     member_dim: str = "member",
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw percentiles of the forecasts against those of the observations, members pooled.
+    """Plot percentiles of the forecasts against those of the observations, with members pooled.
 
-    On the diagonal the values have the right distribution, wherever they fall.
+    On the diagonal the values have the right distribution, regardless of place.
 
     Parameters
     ----------
     observations : DataArray
-        What happened.
+        The observed field.
     forecasts : DataArray, or mapping of str to DataArray
-        One forecast or several. Their values are brought into memory.
+        One forecast or several. They are loaded into memory.
     member_dim : str
         Member dimension of the forecasts.
     path : path, optional
-        File to write, in the format of its ending.
+        File to write, in the format of its extension.
 
     Returns
     -------
     Figure
+        A matplotlib figure without a window, which notebooks display.
+
+    Raises
+    ------
+    DimensionError
+        If observations and forecasts do not match.
+    OptionalDependencyError
+        Without matplotlib.
+
+    See Also
+    --------
+    xdownscale.plot.spectra : Plot of power by wavelength.
+    xdownscale.metrics.quantiles : The values of the plot.
 
     Examples
     --------
@@ -78,7 +91,7 @@ def quantiles(
     panel.plot([], [], color=INK, linewidth=0.8)
     largest, ours, wanted = 0.0, np.zeros(0), np.zeros(0)
     for (name, model), look in zip(
-        models_of(forecasts, observations, member_dim).items(), looks(), strict=False
+        models_of(observations, forecasts, member_dim).items(), looks(), strict=False
     ):
         cases = pair(shown, model, dim=None, member_dim=member_dim, weights=None, skipna=True)
         truth = cases.observations.where(cases.complete).values
@@ -108,7 +121,7 @@ def quantiles(
 
 
 def _ticks(values: np.ndarray, wanted: np.ndarray, largest: float) -> tuple[list[float], list[str]]:
-    """Where to write percentiles: those that are far enough from the one before."""
+    """Percentiles to label: those that are far enough from the previous one."""
     places: list[float] = []
     names = []
     for value, q in zip(values, wanted, strict=True):
@@ -125,23 +138,36 @@ def spectra(
     factor: float | None = None,
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw radially averaged power by wavelength, of single members, and its ratio to the truth's in dB.
+    """Plot radially averaged power of single members by wavelength, and its ratio to the observed power in dB.
 
     Parameters
     ----------
     observations : DataArray
-        What happened.
+        The observed field.
     forecasts : DataArray, or mapping of str to DataArray
         One forecast or several.
     factor : float, optional
-        Fine cells per coarse cell: a line marks the shortest wave of the coarse grid, two coarse cells long; what is to
-        its right was made up.
+        Fine cells per coarse cell: a line marks the shortest wavelength of the coarse grid, two coarse cells. Power to
+        its right is not determined by the coarse field.
     path : path, optional
-        File to write, in the format of its ending.
+        File to write, in the format of its extension.
 
     Returns
     -------
     Figure
+        A matplotlib figure without a window, which notebooks display.
+
+    Raises
+    ------
+    DimensionError
+        If observations and forecasts do not match.
+    OptionalDependencyError
+        Without matplotlib.
+
+    See Also
+    --------
+    xdownscale.plot.quantiles : Quantiles of the values.
+    xdownscale.metrics.power_spectrum : The values of the plot.
 
     Examples
     --------
@@ -165,7 +191,7 @@ def spectra(
     length = 1 / truth["wavenumber"].values * scale
     panel.plot(length, truth.values, color=TRUTH, linewidth=1.6, label="truth")
     below.axhline(0, color=TRUTH, linewidth=1.2)
-    for (name, model), look in zip(models_of(forecasts, observations).items(), looks(), strict=False):
+    for (name, model), look in zip(models_of(observations, forecasts).items(), looks(), strict=False):
         power = power_spectrum(_like(model, shown), skipna=True).compute().values
         curve = look | {"marker": ""}
         panel.plot(length, power, label=name, **curve)
@@ -177,8 +203,11 @@ def spectra(
         if factor is not None:
             each.axvline(2 * factor * length.min() / 2, color=INK, linewidth=0.7, linestyle=":")
         _plain_ticks(each)
-    panel.set_yscale("log")
-    _limit(panel, truth.values)
+    if np.isfinite(truth.values).any():
+        panel.set_yscale("log")
+        _limit(panel, truth.values)
+    else:
+        panel.set_title("no frame without missing cells: select a rectangle without gaps", fontsize="small")
     panel.tick_params(labelbottom=False, which="both")
     units = pretty(str(truth.attrs.get("units", "1")))
     label(panel, x="", y=f"power [{units}]")
@@ -190,7 +219,7 @@ def spectra(
 
 
 def _limit(panel: Any, truth: np.ndarray) -> None:
-    """Leave out power far below the least of the truth: interpolated fields fall to rounding."""
+    """Leave out power far below the observed minimum: that of interpolated fields drops to rounding error."""
     positive = truth[truth > 0]
     if positive.size:
         low, high = panel.get_ylim()
@@ -209,13 +238,13 @@ def _plain_ticks(panel: Any) -> None:
 
 
 def _like(model: xr.DataArray, observations: xr.DataArray) -> xr.DataArray:
-    """A forecast on the coordinates, and in the units, of the observations."""
+    """A forecast on the coordinates and in the units of the observations."""
     cases = pair(observations, model, dim=None, member_dim="member", weights=None, skipna=True)
     return cases.forecasts.assign_attrs(observations.attrs)
 
 
 def _wavelength(field: xr.DataArray) -> tuple[float, str]:
-    """From the units of the coordinates to those that are shown."""
+    """Factor from the units of the coordinates to the plotted units."""
     axes = find_axes(field)
     units = str(field[axes.y].attrs.get("units", "")) if axes.y in field.coords else "cells"
     if units in ("m", "metre", "meter"):

@@ -1,4 +1,4 @@
-"""Frames as maps: one colour scale for all panels, north above, a bar that says how long a kilometre is."""
+"""Frames as maps: one colour scale for all panels, north at the top, a scale bar."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from xdownscale.plot.coast import Line
 
 _BOUNDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
-"""Bounds of the classes of rain rate in mm/h; less than the first is dry, more than the last has a class of its own."""
+"""Bounds of the classes of rain rate in mm/h; values below the first are dry, those above the last a separate class."""
 
 _COLOURS = ("#d3e6f5", "#a3cbe6", "#64a8d3", "#2f7cb9", "#174a8c", "#f0b429", "#e0651a", "#b01c3f", "#470b3c")
-"""One colour for each class. Lightness falls from the first to the fifth (moderate rain) and again from amber on (heavy
-rain); blue against amber is told apart under every common kind of colour blindness, and each half also in grey."""
+"""One colour for each class. Lightness decreases from the first to the fifth (moderate rain) and again from amber on
+(heavy rain). Blue and amber are distinguishable under all common kinds of colour blindness, each half also in
+grey."""
 
 _DRY, _MISSING = "#ffffff", "#cfcfcf"
 
@@ -41,17 +42,17 @@ _BAR = {
 """The line of a scale bar."""
 
 _SCALE_BARS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
-"""Lengths in km that a scale bar may have."""
+"""Possible lengths of a scale bar in km."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What the panels of a figure share.
+    """Common properties of the panels of a figure.
 
     Attributes
     ----------
     extent : (float, float)
-        Width and height in km, or in cells where `metric` is false.
+        Width and height in km, or in cells if `metric` is false.
     aspect : float
         Height over width.
     metric : bool
@@ -59,7 +60,7 @@ class Ground:
     rain : bool
         Whether the values are rain rates in mm/h.
     label : str
-        Of the colour scale.
+        Label of the colour scale.
     coast : tuple of array (points, 2)
         Coastlines, in the units of the extent.
     """
@@ -73,13 +74,13 @@ class Ground:
 
     @classmethod
     def of(cls, field: xr.DataArray, axes: Axes) -> Ground:
-        """The ground of a field in the units that are shown."""
+        """The ground of a field in the plotted units."""
         extent, aspect, metric = _extent(field, axes)
         rain = quantity_of(field).precipitation and field.attrs.get("units") == RATE
         return cls(extent, aspect, metric, rain, title_of(field), coastlines(field, axes, extent))
 
     def panel_size(self, longer: float) -> tuple[float, float]:
-        """Width and height of a panel whose longer side is given, in inches."""
+        """Width and height in inches of a panel with a given longer side."""
         return longer * min(1.0, 1 / self.aspect), longer * min(1.0, self.aspect)
 
     def colours(self, frames: Iterable[np.ndarray]) -> dict[str, Any]:
@@ -94,7 +95,7 @@ class Ground:
         return {"cmap": "viridis", "norm": Normalize(low, high if high > low else low + 1)}
 
     def draw(self, panel: Panel, frame: np.ndarray, scale: Mapping[str, Any]) -> AxesImage:
-        """Show one frame, and the coast where it is known."""
+        """Draw one frame, and the coastline if it is known."""
         from matplotlib.collections import LineCollection
 
         width, height = self.extent
@@ -111,7 +112,7 @@ class Ground:
         return image
 
     def draw_scale_bar(self, panel: Panel) -> None:
-        """Say how long a kilometre is, below the panel."""
+        """Draw a scale bar below the panel."""
         width = self.extent[0]
         length = max((bar for bar in _SCALE_BARS if bar <= width / 2), default=None)
         if not self.metric or length is None:
@@ -121,7 +122,7 @@ class Ground:
         panel.set_xlabel(f"{length} km", fontsize=7, color=INK, loc="left", labelpad=9)
 
     def draw_colour_bar(self, figure: Figure, image: AxesImage) -> None:
-        """The colour scale, to the right of all panels."""
+        """Draw the colour scale to the right of all panels."""
         extend = "max" if self.rain else "both"
         bar = figure.colorbar(image, ax=figure.axes, aspect=28, pad=0.015, fraction=0.03, extend=extend)
         bar.set_label(self.label, fontsize=8, color=INK)
@@ -132,7 +133,7 @@ class Ground:
 
 
 def member_axes(ensemble: xr.DataArray) -> Axes:
-    """Axes of an ensemble, which has members."""
+    """Axes of an ensemble; raises an error without members."""
     axes = find_axes(ensemble)
     extra = [str(d) for d in ensemble.dims if d not in (*axes.ordered, axes.member)]
     if extra:
@@ -148,14 +149,14 @@ def member_axes(ensemble: xr.DataArray) -> Axes:
 
 
 def upright(field: xr.DataArray, axes: Axes) -> np.ndarray:
-    """Frames (step, y, x) whose last row is the north."""
+    """Frames (step, y, x) with north in the last row."""
     frames = field.transpose(*axes.ordered).values.reshape(-1, *(field.sizes[d] for d in axes.spatial))
     labels = field[axes.y].values if axes.y in field.coords else np.arange(2)
     return frames[:, ::-1] if labels.size > 1 and labels[-1] < labels[0] else frames
 
 
 def flat(field: xr.DataArray, name: str) -> Axes:
-    """Axes of a field that has time and space alone."""
+    """Axes of a field with only time and space."""
     axes = find_axes(field)
     extra = [str(d) for d in field.dims if d not in axes.ordered]
     if extra:
@@ -164,19 +165,23 @@ def flat(field: xr.DataArray, name: str) -> Axes:
     return axes
 
 
+def member_title(member: xr.DataArray, dim: str, number: int) -> str:
+    """Name of a member: its label, as for ``sel``, or its index."""
+    label = member[dim].item() if dim in member.coords else number
+    return f"member {label}"
+
+
 def clock(field: xr.DataArray, axes: Axes) -> list[str]:
-    """A label for each step: the clock, with the date where steps are days."""
+    """A label for each step: the date, and the time of day unless all steps are at midnight."""
     if axes.time is None or axes.time not in field.coords:
         return [""] * (1 if axes.time is None else field.sizes[axes.time])
-    labels = [str(label).replace("T", " ") for label in np.atleast_1d(field[axes.time].values)]
-    return [
-        label[11:16] if len(labels) == 1 or labels[0][11:16] != labels[-1][11:16] else label[:10]
-        for label in labels
-    ]
+    labels = [str(label).replace("T", " ")[:16] for label in np.atleast_1d(field[axes.time].values)]
+    days = all(label[10:] in ("", " 00:00") for label in labels)
+    return [label[:10] if days and len(labels) > 1 else label for label in labels]
 
 
 def _extent(field: xr.DataArray, axes: Axes) -> tuple[tuple[float, float], float, bool]:
-    """Width and height, height over width, and whether they are kilometres."""
+    """Width and height, aspect, and whether the unit is km."""
     rows, columns = (field.sizes[d] for d in axes.spatial)
     units = str(field[axes.y].attrs.get("units", "")) if axes.y in field.coords else ""
     scale = {"m": 1e-3, "metre": 1e-3, "meter": 1e-3, "km": 1.0}.get(units)

@@ -1,4 +1,4 @@
-"""A figure that notebooks show by themselves. This module imports matplotlib; it is imported when one is made."""
+"""A figure that notebooks display. This module imports matplotlib and is imported only when a figure is made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _DPI = 110
 
 
 class Picture(Figure):
-    """A figure without a window, which Jupyter shows where it is the last line of a cell."""
+    """A figure without a window, which Jupyter displays if it is the last line of a cell."""
 
     def _repr_png_(self) -> bytes:
         buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Scores of :func:`xdownscale.evaluate` as pictures: models beside each other, and along a scale, season or lead."""
+"""Plots of the scores of :func:`xdownscale.evaluate`: by model, and along scale, season or lead time."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _PERFECT = {"spread_skill_ratio": 1.0, "ssim": 1.0, "fss": 1.0, "roc_area": 1.0, "correlation": 1.0}
-"""Where the best value is not zero."""
+"""Perfect values of scores for which it is not zero."""
 
 _ENDS = ("_low", "_high", "_skill")
 
@@ -33,29 +33,34 @@ def along(
     *,
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw a score along one of its dimensions: scale, threshold, season, lead, region.
+    """Plot a score along one of its dimensions: scale, threshold, season, lead, region.
 
     Parameters
     ----------
     scores : Dataset
-        What :func:`xdownscale.evaluate` returns. Bounds of a bootstrap are drawn as bars.
+        The result of :func:`xdownscale.evaluate`. Bootstrap intervals are drawn as bars.
     metric : str
         Name of the score.
     dim : str
-        The dimension along the axis; others besides ``model`` and this get a panel for each label.
+        The dimension of the axis; each label of other dimensions, except ``model``, gets a panel.
     path : path, optional
-        File to write, in the format of its ending.
+        File to write, in the format of its extension.
 
     Returns
     -------
     Figure
+        A matplotlib figure without a window, which notebooks display.
 
     Raises
     ------
     DimensionError
-        If the score is not there, or has no such dimension.
+        If the score does not exist, or has no such dimension.
     OptionalDependencyError
         Without matplotlib.
+
+    See Also
+    --------
+    xdownscale.plot.overview : All scores of all models.
 
     Examples
     --------
@@ -107,25 +112,31 @@ def overview(
     metrics: Sequence[str] | None = None,
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw every score of every model as a dot, with its interval if there is one, beside the perfect value.
+    """Plot every score of every model as a dot, with its interval if there is one, and the perfect value.
 
     Parameters
     ----------
     scores : Dataset
-        What :func:`xdownscale.evaluate` returns. Scores with further dimensions are left out: see :func:`along`.
+        The result of :func:`xdownscale.evaluate`. Scores with other dimensions are left out: see :func:`along`.
     metrics : sequence of str, optional
-        Which scores, in which order; all by default.
+        Scores to plot, in this order; all by default.
     path : path, optional
-        File to write, in the format of its ending.
+        File to write, in the format of its extension.
 
     Returns
     -------
     Figure
+        A matplotlib figure without a window, which notebooks display.
 
     Raises
     ------
     DimensionError
         If no score is a single number for each model.
+
+    See Also
+    --------
+    xdownscale.plot.along : One score along a scale, season or threshold.
+    xdownscale.evaluate : Score forecasts against observations.
 
     Examples
     --------
@@ -155,7 +166,7 @@ def overview(
             if f"{name}_low" in scores:
                 ends = [float(scores[f"{name}{end}"][row]) for end in ("_low", "_high")]
                 panel.plot(ends, [row, row], color=look["color"], linewidth=1.5)
-        panel.axvline(_PERFECT.get(name, 0.0), color=INK, linewidth=0.7, linestyle=":")
+        panel.axvline(_PERFECT.get(name.rpartition(": ")[2], 0.0), color=INK, linewidth=0.7, linestyle=":")
         panel.set_yticks(
             range(len(models)), models if place % columns == 0 else [""] * len(models), fontsize=8
         )
@@ -175,7 +186,7 @@ def _panel_of(scores: xr.Dataset, name: str, others: list[str], place: int) -> x
 
 
 def _lines(panel: Panel, part: dict[str, xr.DataArray | None], metric: str, dim: str) -> None:
-    """A line for each model, with bars where there are bounds."""
+    """A line for each model, with bars if there are bounds."""
     score = part[metric]
     if score is None:
         return
@@ -202,7 +213,7 @@ def _lines(panel: Panel, part: dict[str, xr.DataArray | None], metric: str, dim:
 
 
 def _where(flat: xr.DataArray, others: list[str], place: int) -> str:
-    """Which panel this is."""
+    """Title of the panel."""
     if not others:
         return ""
     found = flat.isel(panel=place)
@@ -210,13 +221,13 @@ def _where(flat: xr.DataArray, others: list[str], place: int) -> str:
 
 
 def _words(coordinate: xr.DataArray, dim: str) -> str:
-    """What is along the axis."""
+    """Label of the axis."""
     units = str(coordinate.attrs.get("units", ""))
     name = str(coordinate.attrs.get("long_name", dim))
     return f"{name} [{pretty(units)}]" if units and units != "1" else name
 
 
 def _unit(score: xr.DataArray) -> str:
-    """Units in brackets, where there are any."""
+    """Units in brackets, if there are any."""
     units = str(score.attrs.get("units", "1"))
     return "" if units == "1" else f" [{pretty(units)}]"

@@ -1,4 +1,4 @@
-"""Members through time, as a bundle of lines."""
+"""Time series of the members."""
 
 from __future__ import annotations
 
@@ -37,23 +37,24 @@ def series(
     at: Mapping[str, float] | None = None,
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw every member through time, their mean and the truth.
+    """Plot time series of every member, their mean and the observed field.
 
     Parameters
     ----------
     ensemble : DataArray, dims (member, time, y, x)
         Fine fields.
     truth : DataArray, optional
-        What happened.
+        The observed field.
     at : mapping of str to float, optional
-        Coordinates of a place, as ``{"y": 47_500, "x": 8_500}``: the nearest cell is drawn. By default the mean over
-        all cells.
+        Coordinates of a place, such as ``{"y": 47_500, "x": 8_500}``: the nearest cell is drawn. By default the mean
+        over all cells.
     path : path, optional
-        File to write, in the format of its ending.
+        File to write, in the format of its extension.
 
     Returns
     -------
     Figure
+        A matplotlib figure without a window, which notebooks display.
 
     Raises
     ------
@@ -61,6 +62,10 @@ def series(
         Without members or time.
     OptionalDependencyError
         Without matplotlib.
+
+    See Also
+    --------
+    xdownscale.plot.stamps : Many members of one step.
 
     Examples
     --------
@@ -95,12 +100,12 @@ def series(
 
 
 def _of_truth(truth: xr.DataArray, time: str, at: Mapping[str, float] | None) -> xr.DataArray:
-    """The truth at a place, or its mean: a value for each step."""
+    """The observed field at a place, or its mean: a value for each step."""
     return _at(in_shown_units(scorable(truth, "truth")), at, (time,))
 
 
 def _at(field: xr.DataArray, at: Mapping[str, float] | None, kept: tuple[str, ...]) -> xr.DataArray:
-    """The field at a place, or its mean by area, along the dimensions that are kept."""
+    """The field at a place, or its area-weighted mean, along the dimensions that are kept."""
     if at is None:
         space = find_axes(field).spatial
         line = average(field, space, weights_of("area", field), skipna=True)

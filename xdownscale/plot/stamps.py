@@ -1,4 +1,4 @@
-"""Members beside each other, and one after the other in time."""
+"""Members side by side, and as an animation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from xdownscale.errors import DimensionError, OptionalDependencyError, ValueRang
 from xdownscale.io import write_whole
 from xdownscale.metrics.labels import whole_number
 from xdownscale.metrics.scorable import scorable
-from xdownscale.plot.maps import Ground, clock, flat, member_axes, upright
+from xdownscale.plot.maps import Ground, clock, flat, member_axes, member_title, upright
 from xdownscale.plot.style import INK, finished, in_shown_units, matplotlib_figures, new_figure
 
 if TYPE_CHECKING:
@@ -36,24 +36,25 @@ def stamps(
     most: int = 15,
     path: str | os.PathLike[str] | None = None,
 ) -> Figure:
-    """Draw the members at one step as postage stamps, the truth first.
+    """Plot the members at one step side by side, after the observed field.
 
     Parameters
     ----------
     ensemble : DataArray, dims (member, time, y, x)
-        Fine fields; time may be missing.
+        Fine fields, with or without time.
     truth : DataArray, optional
-        What happened.
+        The observed field.
     step : int, optional
-        Which step, counted from zero; by default the one with the largest mean.
+        Index of the step; by default the one with the largest mean.
     most : int
         Largest number of members to draw.
     path : path, optional
-        File to write, in the format of its ending.
+        File to write, in the format of its extension.
 
     Returns
     -------
     Figure
+        A matplotlib figure without a window, which notebooks display.
 
     Raises
     ------
@@ -62,13 +63,18 @@ def stamps(
     OptionalDependencyError
         Without matplotlib.
 
+    See Also
+    --------
+    xdownscale.plot.comparison : Coarse field, members and observed field side by side.
+    xdownscale.plot.animation : Members as an animation.
+
     Examples
     --------
     >>> import xdownscale
     >>> rain = xdownscale.tutorial.rain((3, 40, 40))
     >>> figure = stamps(rain.expand_dims(member=3), rain)
     >>> [panel.get_title() for panel in figure.axes[:-1]]
-    ['truth', 'member 1', 'member 2', 'member 3']
+    ['truth', 'member 0', 'member 1', 'member 2']
     """
     matplotlib_figures()
     ensemble = scorable(ensemble, "ensemble")
@@ -101,20 +107,20 @@ def animation(
     most: int = 3,
     steps_per_second: int = 3,
 ) -> Path:
-    """Write members, and the truth before them, as a moving picture.
+    """Write an animation of the members, after the observed field.
 
     Parameters
     ----------
     ensemble : DataArray, dims (member, time, y, x)
         Fine fields.
     path : path
-        File to write: ``.gif``, or ``.mp4`` where ffmpeg is installed. It is written whole or not at all.
+        File to write: ``.gif``, or ``.mp4`` if ffmpeg is installed. It is written completely or not at all.
     truth : DataArray, optional
-        What happened.
+        The observed field.
     most : int
         Largest number of members to draw.
     steps_per_second : int
-        How fast it moves.
+        Number of steps per second.
 
     Returns
     -------
@@ -126,9 +132,13 @@ def animation(
     DimensionError
         Without members or time.
     ValueRangeError
-        If the ending is neither ``.gif`` nor ``.mp4``.
+        If the extension is neither ``.gif`` nor ``.mp4``.
     OptionalDependencyError
         Without matplotlib, or for ``.mp4`` without ffmpeg.
+
+    See Also
+    --------
+    xdownscale.plot.stamps : Many members of one step.
 
     Examples
     --------
@@ -172,7 +182,7 @@ def animation(
 
 
 def _writer(path: Path, steps_per_second: int) -> Any:
-    """What writes a file of this ending."""
+    """The writer for this file extension."""
     from matplotlib.animation import FFMpegWriter, PillowWriter
 
     if path.suffix not in (".gif", ".mp4"):
@@ -193,7 +203,7 @@ def _frames(
     steps: Sequence[int] | None,
     most: int,
 ) -> tuple[Mapping[str, np.ndarray], Ground, list[str]]:
-    """Frames (step, y, x) by title, what they share, and a label for each step."""
+    """Frames (step, y, x) by title, their common properties, and a label for each step."""
     at = {} if steps is None else {axes.time: list(steps)}
     member = str(axes.member)
     count = whole_number(most, "most")
@@ -211,7 +221,8 @@ def _frames(
             raise DimensionError(msg)
         frames["truth"] = upright(in_shown_units(truth.isel(at)), axes)
     for number in range(shown.sizes[member]):
-        frames[f"member {number + 1}"] = upright(shown.isel({member: number}), axes)
+        one = shown.isel({member: number})
+        frames[member_title(one, member, number)] = upright(one, axes)
     return frames, Ground.of(shown, axes), clock(shown, axes)
 
 
@@ -222,7 +233,7 @@ def _wettest(ensemble: xr.DataArray, axes: Axes) -> int:
 
 
 def _checked(step: int, size: int) -> int:
-    """A step that is there."""
+    """Check that a step exists."""
     step = whole_number(step, "step", least=-size)
     if not -size <= step < size:
         msg = f"step={step} is outside of the {size} steps. Pass 0 to {size - 1}."

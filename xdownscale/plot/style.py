@@ -1,4 +1,4 @@
-"""What all pictures share: figures without a window, colours that everyone can tell apart, words on axes, files."""
+"""Shared code of the plots: figures without a window, colours, labels, files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xdownscale.errors import OptionalDependencyError, UnitsError, ValueRangeError
+from xdownscale.errors import DimensionError, OptionalDependencyError, UnitsError, ValueRangeError
 from xdownscale.field.checks import name_of
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.units import to_units
@@ -28,16 +28,16 @@ RATE = "mm h-1"
 INK, TRUTH, BAND, GRID = "#333333", "#000000", "#d9d9d9", "#e6e6e6"
 
 _MODELS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Colours of Okabe and Ito, told apart under every common kind of colour blindness (doi:10.1038/nmeth.1618)."""
+"""Colours of Okabe and Ito, distinguishable under all common kinds of colour blindness (doi:10.1038/nmeth.1618)."""
 
 _MARKERS, _DASHES = "osD^vP", ("-", "--", "-.", ":", (0, (5, 1, 1, 1)), (0, (1, 1)))
-"""A second way to tell models apart, in grey too."""
+"""Markers and dashes that distinguish models also in grey."""
 
 _DPI = 160
 
 
 def matplotlib_figures() -> Any:
-    """The module of figures; a clear error without it."""
+    """The module of figures; raises an error without matplotlib."""
     try:
         import matplotlib.figure as figures
     except ImportError as error:
@@ -47,7 +47,7 @@ def matplotlib_figures() -> Any:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """An empty figure of this size in inches, which belongs to no window."""
+    """An empty figure of this size in inches, without a window."""
     matplotlib_figures()
     from xdownscale.plot.picture import Picture
 
@@ -62,7 +62,7 @@ def _layout() -> LayoutEngine:
 
 
 def graph(figure: Figure, place: Any = 111, *, sharey: Panel | None = None) -> Panel:
-    """A panel for curves: light grid, no frame above and to the right."""
+    """A panel for curves: light grid, no frame at the top and right."""
     panel: Panel = figure.add_subplot(place, sharey=sharey)
     panel.grid(visible=True, color=GRID, linewidth=0.6)
     panel.set_axisbelow(True)
@@ -74,7 +74,7 @@ def graph(figure: Figure, place: Any = 111, *, sharey: Panel | None = None) -> P
 
 
 def label(panel: Panel, *, x: str, y: str, title: str = "") -> None:
-    """Words on the axes, all of one size."""
+    """Labels of the axes, all of one size."""
     panel.set_xlabel(x, fontsize=8, color=INK)
     panel.set_ylabel(y, fontsize=8, color=INK)
     if title:
@@ -82,17 +82,23 @@ def label(panel: Panel, *, x: str, y: str, title: str = "") -> None:
 
 
 def legend(panel: Panel, **options: Any) -> None:
-    """Names of the curves, where there are any."""
+    """Names of the curves, if there are any."""
     if panel.get_legend_handles_labels()[1]:
         panel.legend(fontsize=7.5, frameon=False, labelcolor=INK, **options)
 
 
 def models_of(
-    forecasts: xr.DataArray | Mapping[str, xr.DataArray],
     observations: xr.DataArray,
+    forecasts: xr.DataArray | Mapping[str, xr.DataArray],
     member_dim: str = "member",
 ) -> dict[str, xr.DataArray]:
-    """Forecasts by name, their values checked and their members along `member_dim`; a single one is called forecast."""
+    """Checked forecasts by name, with members along `member_dim`; a single one is called forecast."""
+    if member_dim in getattr(observations, "dims", (member_dim,)):
+        msg = (
+            f"the first argument holds forecasts: it has names, or the member dimension {member_dim!r}. Pictures take "
+            f"observations first and forecasts second; swap them."
+        )
+        raise DimensionError(msg)
     named = isinstance(forecasts, Mapping) and not hasattr(forecasts, "dims")
     every = forecasts if named else {"forecast": forecasts}
     ours = scorable(observations, "observations")
@@ -115,7 +121,7 @@ def looks() -> Iterator[dict[str, Any]]:
 
 
 def in_shown_units(field: xr.DataArray) -> xr.DataArray:
-    """Rain rates in mm/h; everything else, and rain that is no rate, as it is."""
+    """Rain rates in mm/h; all other fields unchanged."""
     if not quantity_of(field).precipitation:
         return field
     try:
@@ -125,13 +131,13 @@ def in_shown_units(field: xr.DataArray) -> xr.DataArray:
 
 
 def title_of(field: xr.DataArray) -> str:
-    """What a field is, with its units as they are written in print."""
+    """Name of a field with its units in print notation."""
     name = str(field.attrs.get("long_name", name_of(field))).replace("_", " ")
     return f"{name} [{pretty(str(field.attrs.get('units', '1')))}]"
 
 
 def pretty(units: str) -> str:
-    """Units as they are written in print."""
+    """Units in print notation."""
     return {"mm h-1": "mm/h", "mm/hr": "mm/h", "mm2 h-2": "mm²/h²"}.get(units, units)
 
 
@@ -141,7 +147,7 @@ def finished(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
     Raises
     ------
     ValueRangeError
-        If no picture can have the ending of the path.
+        If the extension of the path is not supported.
     FileError
         If it cannot be written there.
     """

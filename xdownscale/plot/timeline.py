@@ -1,4 +1,4 @@
-"""Times along an axis, of every calendar: matplotlib knows those of datetime64 alone."""
+"""Time axes for every calendar; matplotlib supports only datetime64."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes as Panel
 
 _TICKS = 5
-"""Labels along an axis without dates of matplotlib."""
+"""Number of labels along an axis without matplotlib dates."""
 
 
 @dataclass(frozen=True)
 class Timeline:
-    """Where the steps of a field stand along an axis.
+    """Positions of the steps of a field along an axis.
 
     Attributes
     ----------
     field : DataArray
-        Whose steps make the axis.
+        The field that defines the axis.
     time : str
         Its time dimension.
 
@@ -42,12 +42,12 @@ class Timeline:
     time: str
 
     def places(self, other: xr.DataArray | None = None) -> np.ndarray[Any, Any]:
-        """Places of the steps of the field, or of another one.
+        """Positions of the steps of the field, or of another field.
 
         Raises
         ------
         DimensionError
-            If the times of the other do not compare, or it has none and another number of steps.
+            If the times of the other field are not comparable, or it has none and a different number of steps.
         """
         field = self.field if other is None else other
         alike = field.sizes.get(self.time) == self.field.sizes[self.time]
@@ -76,11 +76,11 @@ class Timeline:
 
     @property
     def _civil(self) -> bool:
-        """Whether matplotlib knows these times."""
+        """Whether matplotlib supports these times."""
         return self.time in self.field.coords and self.field[self.time].dtype.kind == "M"
 
     def dress(self, panel: Panel) -> None:
-        """Dates no longer than they need to be."""
+        """Set short date labels."""
         if self._civil:
             from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 

@@ -27,9 +27,14 @@ _DISTANCES = (1, 2, 5, 10)
 _SIDES = (1, 4, 16)
 """Sides of the blocks of the pooled CRPS, where they fit."""
 
+_PERCENTILES = (90.0, 99.0, 99.9, 99.999)
+"""Percentiles whose error is computed, where there are observations beyond them."""
+
 _BY_THRESHOLD = (
     "brier_score",
     "fss",
+    "minkowski_crps",
+    "minkowski_distance",
     "minkowski_error",
     "reliability",
     "roc",
@@ -56,6 +61,10 @@ def choose(
     span = observations.max() - observations.min()
     side = _side(observations)
     ready: dict[str, Metric] = {
+        "percentile_error": partial(
+            known.percentile_error,
+            q=[q for q in _PERCENTILES if observations.size * (100 - q) >= 100] or [50.0],
+        ),
         "ssim": partial(known.ssim, data_range=span),
         "spatial_autocorrelation_error": partial(
             known.spatial_autocorrelation_error, lags=tuple(n for n in _DISTANCES if n < max(side, 2))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,21 +22,29 @@ def origin(
     >>> origin({"net": field}, field, {"bootstrap": 100, "by": None})["evaluation"]
     '{"bootstrap": 100}'
     """
-    told = ("title", "source", "institution", "long_name", "units")
-
-    def of(field: xr.DataArray) -> dict[str, str]:
-        sizes = ", ".join(f"{dim}: {size}" for dim, size in field.sizes.items())
-        said = {
-            key: str(v) for key, v in field.attrs.items() if key in told or str(key).startswith("xdownscale_")
-        }
-        return {"sizes": sizes, **said}
-
     asked = {key: _in_words(value) for key, value in options.items() if value is not None}
     return {
         "evaluation": json.dumps(asked),
-        "forecasts": json.dumps({name or "forecast": of(model) for name, model in models.items()}),
-        "observations": json.dumps(of(observations)),
+        "forecasts": json.dumps({name or "forecast": _of(model) for name, model in models.items()}),
+        "observations": json.dumps(_of(observations)),
     }
+
+
+def _of(field: xr.DataArray) -> dict[str, str]:
+    """What a field says of itself.
+
+    A field that the package made has the attributes of what it was made from: a baseline that was interpolated from the
+    observations is no observation, so these come as "made from", behind the call that made it.
+    """
+    told = {"sizes": ", ".join(f"{dim}: {size}" for dim, size in field.sizes.items())}
+    told |= {key: str(field.attrs[key]) for key in ("long_name", "units") if key in field.attrs}
+    told |= {str(key): str(v) for key, v in field.attrs.items() if str(key).startswith("xdownscale_")}
+    source = {key: str(field.attrs[key]) for key in ("title", "source", "institution") if key in field.attrs}
+    newest = str(field.attrs.get("history", "")).partition("\n")[0]
+    made = re.fullmatch(r"\S+: (.+ \(xdownscale \S+\))", newest)
+    if made is None:
+        return told | source
+    return told | {"made by": made[1]} | {f"made from: {key}": value for key, value in source.items()}
 
 
 def _in_words(option: Any) -> Any:
@@ -49,5 +58,8 @@ def _in_words(option: Any) -> Any:
     if isinstance(option, str | int | float):
         return option
     if callable(option):
-        return getattr(option, "__name__", str(option))
+        named = getattr(
+            option, "func", option
+        )  # of functools.partial, whose words would be those of a whole field
+        return getattr(named, "__name__", type(named).__name__)
     return [_in_words(each) for each in option] if isinstance(option, Iterable) else str(option)

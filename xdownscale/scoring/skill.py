@@ -22,6 +22,28 @@ _LEAST = (
 _PERFECT = dict.fromkeys(_LEAST, 0.0) | dict.fromkeys(("correlation", "fss", "roc_area", "ssim"), 1.0)
 """The value of a perfect forecast, for scores that grow or shrink steadily towards it."""
 
+_POSITIVE = (
+    "emd",
+    "energy_log_ratio",
+    "lsd",
+    "mae",
+    "minkowski_distance",
+    "mse",
+    "pit_deviation",
+    "pooled_pit_deviation",
+    "rmse",
+    "sliced_wasserstein",
+    "spread_skill_ratio",
+    "temporal_lsd",
+)
+_RANGES = (
+    dict.fromkeys(_POSITIVE, (0.0, None))
+    | dict.fromkeys(("fss", "interval_coverage", "roc_area"), (0.0, 1.0))
+    | dict.fromkeys(("correlation", "ssim"), (-1.0, 1.0))
+    | {"brier_score": (None, 1.0)}
+)
+"""Values that scores can have; fair scores, such as the CRPS, have no lower bound for a finite sample."""
+
 _INTERVAL = (0.025, 0.975)
 """Quantiles that bound the central 95 %."""
 
@@ -42,7 +64,7 @@ def skill(scores: xr.Dataset, reference: str) -> xr.Dataset:
 
 
 def bounds_of(blocks: xr.Dataset, scores: xr.Dataset, resamples: int) -> xr.Dataset:
-    """Quantiles of the mean over drawn blocks, around the score of the whole."""
+    """Quantiles of the mean over drawn blocks, around the score of the whole, within the range of the score."""
     count = blocks.sizes["block"]
     drawn = np.random.default_rng(0).multinomial(count, np.full(count, 1 / count), size=resamples)
     times = xr.DataArray(drawn.astype(float), dims=("resample", "block"))
@@ -59,5 +81,6 @@ def bounds_of(blocks: xr.Dataset, scores: xr.Dataset, resamples: int) -> xr.Data
         for end, quantile in zip(("low", "high"), _INTERVAL, strict=True):
             title = f"{scores[name].attrs.get('long_name', name)}, {100 * quantile:g} % bound"
             bound = scores[name] + shift.quantile(quantile, "resample", skipna=True).drop_vars("quantile")
+            bound = bound.clip(*_RANGES.get(str(name), (None, None)))
             bounds[f"{name}_{end}"] = bound.assign_attrs(scores[name].attrs | {"long_name": title})
     return xr.Dataset(bounds)

@@ -10,6 +10,8 @@ import numpy as np
 from xdownscale.errors import DimensionError
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     import xarray as xr
 
 _SMALLEST_IS_BEST = ("crps_ensemble", "mae", "rmse", "mse", "emd", "lsd", "brier_score", "pit_deviation")
@@ -43,7 +45,7 @@ def scores_table(scores: xr.Dataset) -> Table:
     ----------
     scores : Dataset
         What :func:`xdownscale.evaluate` returns; further dimensions, as thresholds and scales, give a line for each
-        label. Bounds of a bootstrap stand in a line of their own.
+        label. The interval of a bootstrap stands beside its score.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def scores_table(scores: xr.Dataset) -> Table:
     """
     scores = by_model(scores, "value").load()
     head = ["score", *(str(model) for model in scores["model"].values)]
-    rows = [head] + [row for name in scores.data_vars for row in _rows(scores[name])]
+    rows = [head] + [row for name in _shown(scores) for row in _rows(scores, name)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     widths = [max(widths[0], 13)] + [max(width, 8) for width in widths[1:]]
     lines = [
@@ -97,11 +99,8 @@ def html_table(scores: xr.Dataset) -> str:
     """
     scores = by_model(scores, "value").load()
     head = "".join(f"<th>{escape(str(name))}</th>" for name in ["score", *scores["model"].values])
-    ends = {f"{name}{end}" for name in scores.data_vars for end in ("_low", "_high")}
     rows = []
-    for name in scores.data_vars:
-        if name in ends:
-            continue
+    for name in _shown(scores):
         bounds = [
             _cells(scores[f"{name}{end}"])[1] if f"{name}{end}" in scores else None
             for end in ("_low", "_high")
@@ -157,9 +156,24 @@ def _best(name: str, values: np.ndarray) -> int | None:
     return int(np.nanargmax(values) if name in _LARGEST_IS_BEST else np.nanargmin(values))
 
 
-def _rows(score: xr.DataArray) -> list[list[str]]:
-    """Lines of one metric: one for each value along dimensions besides the models."""
-    return [[title, *(f"{value:.4g}" for value in row)] for title, row in zip(*_cells(score), strict=True)]
+def _rows(scores: xr.Dataset, name: Hashable) -> list[list[str]]:
+    """Lines of one metric: one for each value along dimensions besides the models, its interval beside it."""
+    titles, values = _cells(scores[name])
+    bounds = [_cells(scores[key])[1] for end in ("_low", "_high") if (key := f"{name}{end}") in scores]
+    texts = [[f"{value:.4g}" for value in row] for row in values]
+    if len(bounds) == 2:
+        ends = zip(*bounds, strict=True)
+        texts = [
+            [f"{text} ({low:.3g} … {high:.3g})" for text, low, high in zip(row, *end, strict=True)]
+            for row, end in zip(texts, ends, strict=True)
+        ]
+    return [[title, *row] for title, row in zip(titles, texts, strict=True)]
+
+
+def _shown(scores: xr.Dataset) -> list[Hashable]:
+    """Scores that have a line: all but the ends of intervals, which stand beside their score."""
+    ends = {f"{name}{end}" for name in scores.data_vars for end in ("_low", "_high")}
+    return [name for name in scores.data_vars if name not in ends]
 
 
 def _cells(score: xr.DataArray, *, named: bool = False) -> tuple[list[str], np.ndarray]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xdownscale.training.reading import steps_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -62,4 +64,4 @@ def _parts(
         own = wanted[start : start + len(piece.values)]
         edges = np.flatnonzero(np.diff(np.concatenate([[False], own, [False]]).astype(np.int8)))
         for first, end in edges.reshape(-1, 2):
-            yield replace(piece, values=piece.values[first:end])
+            yield replace(piece, values=steps_of(piece.values, slice(int(first), int(end))))

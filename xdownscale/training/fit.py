@@ -11,7 +11,7 @@ import math
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from xdownscale.training.patches import Batch, PatchSampler
 
 
+Judge: TypeAlias = "Callable[[Any, Batch, Callable[[int], torch.Generator]], dict[str, float]]"
+"""Scores of windows."""
+
 MEMBERS = 6
 """Members by which weights are judged."""
 
@@ -60,13 +63,14 @@ def fit(
     validation: PatchSampler | None,
     *,
     recipe: Recipe,
-    unit: float,
+    units: tuple[float, ...],
     seed: int = 0,
     device: str = "cpu",
     checkpoint: Path | None = None,
     identity: Mapping[str, Any] | None = None,
     progress: bool = True,
     loss: WindowScore | None = None,
+    judge: Judge | None = None,
 ) -> Result:
     """Train a method, by default on the score of its members.
 
@@ -77,8 +81,8 @@ def fit(
     training, validation : PatchSampler
         Windows to learn from and windows to judge by, from different events.
     recipe : Recipe
-    unit : float
-        A typical magnitude of the field.
+    units : tuple of float
+        A typical magnitude of each target.
     seed : int
         Seed of the noise and of the filters.
     device : str
@@ -91,9 +95,13 @@ def fit(
         Say how long it will take, and show a progress bar with loss and validation CRPS.
     loss : callable, optional
         What is minimised, of (method, windows of one product, random source).
+    judge : callable, optional
+        Scores of held-out windows, of (method, windows, random source by number of the window): the less the first one,
+        the better. None takes those of members.
     """
     model.to(device)
-    loop = _Loop(model, loss or WindowLoss(recipe, unit), recipe.schedule, seed, device)
+    loop = _Loop(model, loss or WindowLoss(recipe, units), recipe.schedule, units, seed, device)
+    loop.judged_by = judge
     if checkpoint is not None and checkpoint.exists():
         loop.load(checkpoint, identity or {})
     judged = None if validation is None else validation.spread(recipe.schedule.validation)
@@ -136,9 +144,18 @@ def _run(
 class _Loop:
     """State of a run: everything that a checkpoint holds."""
 
-    def __init__(self, model: Method, loss: WindowScore, schedule: Schedule, seed: int, device: str) -> None:
-        self.model, self.loss, self.schedule = model, loss, schedule
+    def __init__(
+        self,
+        model: Method,
+        loss: WindowScore,
+        schedule: Schedule,
+        units: tuple[float, ...],
+        seed: int,
+        device: str,
+    ) -> None:
+        self.model, self.loss, self.schedule, self.units = model, loss, schedule, units
         self.seed, self.device = seed, device
+        self.judged_by: Judge | None = None
         groups = [
             {"params": [weight], "share": schedule.style_rate if is_style(name) else 1.0}
             for name, weight in model.named_parameters()
@@ -181,11 +198,9 @@ class _Loop:
     def advance(self, batch: Batch, share: float) -> float:
         """One optimiser step; returns the loss."""
         schedule = self.schedule
-        rate = (
-            schedule.rate
-            * min(1.0, (self.step + 1) / schedule.warmup)
-            * 0.5
-            * (1 + math.cos(math.pi * share))
+        fall = schedule.rate - schedule.last
+        rate = schedule.last + (
+            fall * min(1.0, (self.step + 1) / schedule.warmup) * 0.5 * (1 + math.cos(math.pi * share))
         )
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
@@ -229,25 +244,31 @@ class _Loop:
         self.model.load_state_dict(self.average)
         scores = self.scores(batch)
         self.model.load_state_dict(kept)
-        self.latest = crps = scores["crps"]
+        name, self.latest = next(iter(scores.items()))
         self.history.append({"step": float(self.step), "seconds": self.elapsed, **scores})
-        if crps < self.best_scores.get("crps", math.inf):
+        if self.latest < self.best_scores.get(name, math.inf):
             self.best = {name: value.clone() for name, value in self.average.items()}
             self.best_scores, self.since_best = scores, 0
         elif not final:
             self.since_best += 1
 
     def scores(self, batch: Batch) -> dict[str, float]:
-        """Fair CRPS (absolute error for a deterministic net) and spread/skill, by which the best weights are chosen."""
+        """Fair CRPS (absolute error for a deterministic net) and spread/skill, by which the best weights are chosen.
+
+        Means over the targets, the others' values taken times what makes their magnitude that of the first.
+        """
+        if self.judged_by is not None:
+            return self.judged_by(self.model, batch, partial(self._generator, -1))
         count = MEMBERS if self.model.settings.stochastic else 1
-        weight = torch.from_numpy(batch.weights).to(self.device)[:, None, None, None]
+        weight = torch.from_numpy(batch.weights).to(self.device)[:, None, None, None, None]
+        alike = weight.new_tensor([self.units[0] / each for each in self.units])[:, None, None]
         sums = dict.fromkeys(("cells", "crps", "variance", "squared"), 0.0)
         for number in range(len(batch.fine)):
             part, w = batch.part(slice(number, number + 1)), weight[number : number + 1]
             with torch.no_grad():
                 source = self._generator(-1, number)
                 drawn = draw(self.model, part, members=count, passes=PASSES, source=source)
-            ensemble, truth = drawn.members, drawn.truth
+            ensemble, truth = drawn.members * alike, drawn.truth * alike
             sums["cells"] += float((drawn.known * w).sum())
             sums["crps"] += float((crps_ensemble(truth, ensemble) * w).sum())
             sums["squared"] += float(((ensemble.mean(0) - truth).square() * w).sum())

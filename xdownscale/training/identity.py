@@ -11,6 +11,7 @@ import numpy as np
 
 from xdownscale.errors import ModelFileError
 from xdownscale.models.artefact import tensors_hash
+from xdownscale.training.reading import runs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from xdownscale.models.generator import GeneratorSettings
     from xdownscale.models.method import Method
+    from xdownscale.models.multiscale import MultiscaleSettings
     from xdownscale.models.recipe import Recipe
     from xdownscale.training.data import TrainingData
     from xdownscale.training.patches import Source
@@ -27,7 +29,12 @@ LENGTH = ("steps", "seconds", "warmup", "check", "patience")
 
 
 def identity_of(
-    data: TrainingData, plan: Recipe, settings: GeneratorSettings, *, seed: int, start: Method | None
+    data: TrainingData,
+    plan: Recipe,
+    settings: GeneratorSettings | MultiscaleSettings,
+    *,
+    seed: int,
+    start: Method | None,
 ) -> dict[str, Any]:
     """What must be the same for a run to go on from a checkpoint, as plain values by name.
 
@@ -47,8 +54,8 @@ def identity_of(
     found = {
         "fields": _fingerprint(data.sources),
         "validation": _fingerprint(data.held_out),
-        "factors": document.pop("blocks"),
-        "transform": document.pop("transform"),
+        "factors": document.pop("blocks", None),
+        "transforms": document.pop("transforms"),
         "seed": seed,
         "recipe": {**plan.to_json(), "schedule": schedule},
         "method": {"kind": type(settings).__name__, **document},
@@ -108,7 +115,8 @@ def _fingerprint(sources: Sequence[Source]) -> str:
     total = hashlib.sha256()
     for source in sources:
         total.update(f"{source.style} {source.values.shape};".encode())
-        for values in (source.values, source.static):
-            if values is not None:
-                total.update(np.ascontiguousarray(values).data)
+        for values in runs(source.values):
+            total.update(np.ascontiguousarray(values).data)
+        if source.static is not None:
+            total.update(np.ascontiguousarray(source.static).data)
     return total.hexdigest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Self
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from xdownscale.training.clock import in_words
 

@@ -15,7 +15,7 @@ from xdownscale.training.fit import Result, fit, weights_in
 from xdownscale.training.window import opened, product_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -41,7 +41,7 @@ def fit_residual(
     validation: PatchSampler | None,
     *,
     recipe: Recipe,
-    unit: float,
+    units: tuple[float, ...],
     seed: int = 0,
     device: str = "cpu",
     checkpoint: Path | None = None,
@@ -54,18 +54,65 @@ def fit_residual(
     Parameters as in :func:`xdownscale.training.fit.fit`; the median net has a checkpoint of its own beside the other.
     Once the denoiser has one, the median net is the one in it: a run that goes on for longer leaves it as it is.
     """
-    beside = None if checkpoint is None else checkpoint.with_name(checkpoint.name + ".mean")
+    learn = partial(fit, units=units, seed=seed, device=device, identity=identity, progress=progress)
+
+    def mean(plan: Recipe, beside: Path | None) -> None:
+        median = learn(model.mean, training, validation, recipe=median_recipe(plan), checkpoint=beside)
+        model.mean.load_state_dict(median.weights)
+
+    return mean_then_denoiser(
+        model,
+        training,
+        recipe=recipe,
+        mean=mean,
+        left_over=left_over,
+        denoiser=partial(learn, model, training, validation, loss=denoising_loss),
+        device=device,
+        checkpoint=checkpoint,
+        identity=identity,
+    )
+
+
+def mean_then_denoiser(
+    model: Any,
+    training: PatchSampler,
+    *,
+    recipe: Recipe,
+    mean: Callable[[Recipe, Path | None], object],
+    left_over: Callable[[Any, Batch, str], tuple[float, ...]],
+    denoiser: Callable[..., Result],
+    device: str,
+    checkpoint: Path | None,
+    identity: Mapping[str, Any] | None,
+) -> Result:
+    """Train the mean of a method, estimate σ_r, and train the denoiser of what the mean leaves.
+
+    Parameters
+    ----------
+    model : Method
+        Has the mean as `mean`, and `scales` among its settings.
+    training : PatchSampler
+        Windows of it are those on which σ_r is estimated.
+    recipe : Recipe
+        Each network takes its steps; its seconds, if any, are shared out between them.
+    mean : callable
+        Trains the mean by a recipe, with a checkpoint of its own, and leaves the weights in `model`.
+    left_over : callable
+        σ_r of a model on some windows on a device.
+    denoiser : callable
+        Trains the denoiser, of ``recipe=`` and ``checkpoint=``.
+    device, checkpoint, identity
+        As in :func:`xdownscale.training.fit.fit`. Once there is a checkpoint of the denoiser, the mean is that in it.
+    """
     first, second = shared_out(recipe)
-    learn = partial(fit, unit=unit, seed=seed, device=device, identity=identity, progress=progress)
     if checkpoint is not None and checkpoint.exists():
         model.to(device).load_state_dict(weights_in(checkpoint, device, identity or {}))
     else:
-        median = learn(model.mean, training, validation, recipe=median_recipe(first), checkpoint=beside)
-        model.mean.load_state_dict(median.weights)
+        mean(first, None if checkpoint is None else checkpoint.with_name(checkpoint.name + ".mean"))
     model.mean.requires_grad_(requires_grad=False)
-    scale = left_over(model.to(device), training.spread(SURVEY), device)
-    model.settings = replace(model.settings, scale=scale)
-    return learn(model, training, validation, recipe=second, checkpoint=checkpoint, loss=denoising_loss)
+    scales = left_over(model.to(device), training.spread(SURVEY), device)
+    model.settings = replace(model.settings, scales=scales)
+    return denoiser(recipe=second, checkpoint=checkpoint)
 
 
 def shared_out(recipe: Recipe) -> tuple[Recipe, Recipe]:
@@ -78,17 +125,19 @@ def shared_out(recipe: Recipe) -> tuple[Recipe, Recipe]:
     return first, second
 
 
-def left_over(model: Residual, windows: Batch, device: str = "cpu") -> float:
-    """σ_r: the weighted root mean square, in latent units, of what the median net leaves."""
-    squares, weights = 0.0, 0.0
+def left_over(model: Residual, windows: Batch, device: str = "cpu") -> tuple[float, ...]:
+    """σ_r: the weighted root mean square, in latent units, of what the median net leaves of every target."""
+    squares, weights = torch.zeros(len(model.settings.transforms), device=device, dtype=torch.float64), 0.0
     for number in range(len(windows.fine)):
         part = windows.part(slice(number, number + 1))
         with torch.no_grad():
             window, _, truth, known = opened(model, part, torch.device(device))
-            rest = model.remainder(window, truth) * model.settings.scale
-        squares += float(part.weights[0]) * float(rest[known].square().mean())
+            rest = model.remainder(window, truth) * truth.new_tensor(model.settings.scales)[:, None, None]
+        parts = zip(rest.unbind(2), known.unbind(2), strict=True)
+        mean = torch.stack([each[where].square().mean() for each, where in parts])
+        squares += float(part.weights[0]) * mean
         weights += float(part.weights[0])
-    return max((squares / weights) ** 0.5, 1e-6)
+    return tuple(max(float(each / weights) ** 0.5, 1e-6) for each in squares)
 
 
 def denoising_loss(method: Residual, batch: Batch, source: torch.Generator, _share: float) -> Tensor:

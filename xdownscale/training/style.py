@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from xdownscale.models.kinds import kind_named
 from xdownscale.nn.fresh import FreshWeights
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from xdownscale.models.method import Method
     from xdownscale.models.recipe import Recipe
-    from xdownscale.training.patches import PatchSampler
+    from xdownscale.training.patches import Batch, PatchSampler
 
 RATE = 0.1
 """Learning rate of the vector, whose entries are of the order of 1."""
@@ -26,9 +26,10 @@ RATE = 0.1
 def fit_style(
     method: Method,
     windows: PatchSampler,
+    judged: Batch,
     *,
     recipe: Recipe,
-    unit: float,
+    units: tuple[float, ...],
     steps: int,
     seed: int = 0,
     progress: bool = True,
@@ -40,11 +41,13 @@ def fit_style(
     method : Method
         Not changed.
     windows : PatchSampler
-        Windows of the sample.
+        Windows to learn from.
+    judged : Batch
+        Windows to judge by.
     recipe : Recipe
         Gives members, passes and the weights of the loss.
-    unit : float
-        A typical magnitude of the field.
+    units : tuple of float
+        A typical magnitude of each target.
     steps : int
         Windows to learn from, one for each step.
     seed : int
@@ -57,9 +60,9 @@ def fit_style(
     vector : Tensor, shape (style,)
         Mean over the second half of the steps.
     before, after : float
-        Loss on the same windows and noise with the style of the method and with the new one.
+        Loss on the windows to judge by, and the same noise, with the style of the method and with the new one.
     """
-    score = WindowLoss(recipe, unit)
+    score = WindowLoss(recipe, units)
     start = method.style().detach().clone()
     vector = start.clone().requires_grad_()
     optimiser = torch.optim.Adam([vector], lr=RATE)
@@ -71,7 +74,6 @@ def fit_style(
         optimiser.step()
         trail.append(vector.detach().clone())
     found = torch.stack(trail[len(trail) // 2 :]).mean(0)
-    judged = windows.spread(8)
 
     def judge(style: Tensor) -> float:
         parts = [judged.part(slice(n, n + 1)) for n in range(len(judged.fine))]
@@ -92,11 +94,19 @@ def with_vector(method: Method, name: str, vector: Tensor) -> Method:
     table[styles.index(name)] = vector
     with FreshWeights(0):
         calibrated = kind_named(method.kind).build(
-            replace(method.settings, styles=tuple(styles), default=name)
+            replace(method.settings, styles=tuple(styles), default=name, gains=_gains(method, styles, name))
         )
     calibrated.load_state_dict({**method.state_dict(), "styles": table})
     made: Method = calibrated.eval()
     return made
+
+
+def _gains(method: Method, styles: list[str], name: str) -> tuple[float, ...]:
+    """Gains of old styles, and 1 for the new one; none where all are 1."""
+    settings = method.settings
+    known = dict(zip(settings.styles, settings.gains or (1.0,) * len(settings.styles), strict=True))
+    gains = tuple(1.0 if each == name else known[each] for each in styles)
+    return () if set(gains) == {1.0} else gains
 
 
 def _source(seed: int) -> torch.Generator:

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from xdownscale.errors import FactorError
+from xdownscale.errors import ArgumentError
 from xdownscale.models.kinds import kind_named
 from xdownscale.models.median import median_recipe, median_settings
 from xdownscale.models.residual import residual_settings
 from xdownscale.nn.fresh import FreshWeights
+from xdownscale.training.adaptive import adaptive_settings, fit_adaptive
+from xdownscale.training.adaptive import planned as planned_adaptive
 from xdownscale.training.fit import fit
 from xdownscale.training.residual import fit_residual
+from xdownscale.training.video import fit_video, planned, video_settings
 from xdownscale.training.warm_start import start_from
 
 if TYPE_CHECKING:
@@ -62,9 +65,19 @@ TRAINERS: dict[str, Trainer] = {
         fit_residual,
         attends=True,
     ),
+    "video": Trainer("video", video_settings, lambda plan: plan, fit_video),
+    "scale-adaptive": Trainer("scale-adaptive", adaptive_settings, lambda plan: plan, fit_adaptive),
     "median": Trainer("median", lambda settings, _: median_settings(settings), median_recipe, fit),
+    "edsr": Trainer("edsr", lambda settings, _: median_settings(settings), median_recipe, fit),
 }
 """By the word that ``train(method=...)`` takes."""
+
+RECIPES: dict[str | None, str] = {
+    "video": "stvd-small",
+    "scale-adaptive": "scale-adaptive-small",
+    "edsr": "edsr",
+}
+"""The recipe of a method where none is given, if it is not "standard"."""
 
 
 def trainer_named(name: str | None, plan: Recipe) -> Trainer:
@@ -73,23 +86,32 @@ def trainer_named(name: str | None, plan: Recipe) -> Trainer:
     Parameters
     ----------
     name : str or None
-        As the user typed it; None takes the generator.
+        As the user typed it; None takes the one that the recipe is for, if there is only one, else the generator.
     plan : Recipe
 
     Raises
     ------
-    FactorError
-        If there is none, or the recipe has attention, which the method has no place for.
+    ArgumentError
+        If there is none, or the recipe has what the method has no place for, or lacks what it needs.
     """
-    chosen = "generator" if name is None else name
+    chosen = name or ("scale-adaptive" if plan.adaptive else "video" if plan.video else "generator")
     if chosen not in TRAINERS:
-        known = ", ".join(f'method="{each}"' for each in TRAINERS)
+        known = ", ".join(f'method="{each}"' for each in (*TRAINERS, "prior"))
         msg = f"method={name!r} is not known; pass one of {known}"
-        raise FactorError(msg)
+        raise ArgumentError(msg)
     if plan.attention is not None and not TRAINERS[chosen].attends:
         msg = (
             f"the recipe has attention, which the method {chosen!r} has no place for. "
             f'Train with method="residual", or with a recipe whose attention is None.'
         )
-        raise FactorError(msg)
+        raise ArgumentError(msg)
+    for own, part, needed, what in (
+        ("video", plan.video, planned, "a video diffusion"),
+        ("scale-adaptive", plan.adaptive, planned_adaptive, "the scale-adaptive framework"),
+    ):
+        if chosen == own:
+            needed(plan)
+        elif part is not None:
+            msg = f'the recipe is of {what}: train with method="{own}", not {chosen!r}, or another recipe'
+            raise ArgumentError(msg)
     return TRAINERS[chosen]

@@ -104,6 +104,11 @@ class Law:
     wind : (float, float)
         Wind (eastward, northward) in m/s that carries all patterns.
 
+    See Also
+    --------
+    xdownscale.tutorial.weather_law : The law for a shape, step and spacing.
+    xdownscale.tutorial.weather : Fields that are drawn from it.
+
     Examples
     --------
     >>> law = weather_law((6, 32, 32))
@@ -131,7 +136,7 @@ class Law:
         names : sequence of str
             Variables of :data:`GAUSSIAN`, or ``"driver"``, the standardised Gaussian field behind rain.
         lag : int
-            τ in time steps, zero or more.
+            Lag τ in time steps, zero or more.
 
         Returns
         -------
@@ -180,7 +185,7 @@ class Law:
 
     @property
     def memory(self) -> NDArray[np.float64]:
-        """φ(k), the correlation of a wave with itself one step later, seen from where it has moved."""
+        """Correlation φ(k) of a wave with itself one step later, seen from where it has moved."""
         k = np.hypot(*self._k)
         wavelength = 2 * np.pi / np.maximum(k, k[0, 1])
         lifetime = _LIFETIME * (wavelength / 100e3) ** _LIFETIME_SLOPE
@@ -245,8 +250,28 @@ def weather_law(
 
     Parameters
     ----------
-    shape, step, spacing, wind
+    shape, step, spacing, wind : optional
         As in :func:`weather`.
+
+    Returns
+    -------
+    Law
+        Whose ``draw`` gives fields, and whose moments are known.
+
+    Raises
+    ------
+    ValueRangeError
+        As :func:`weather`.
+
+    See Also
+    --------
+    xdownscale.tutorial.weather : Simulated temperature, wind and humidity.
+
+    Examples
+    --------
+    >>> law = weather_law((24, 96, 96))
+    >>> law.spacing
+    10000.0
     """
     _, rows, columns = shape
     seconds = check_request(shape, step, spacing, call="weather((24, 96, 96))")
@@ -294,6 +319,11 @@ def weather(
         If a size is below one.
     ValueRangeError
         If the time step or the cell size is not positive, or the wind no pair of numbers.
+
+    See Also
+    --------
+    xdownscale.tutorial.rain : Simulated rain.
+    xdownscale.tutorial.weather_law : The law that the simulation draws from.
 
     Examples
     --------

@@ -80,6 +80,14 @@ def rain(
     ValueRangeError
         If the time step or the cell size is not positive.
 
+    See Also
+    --------
+    xdownscale.tutorial.weather : Simulated temperature, wind and humidity.
+
+    References
+    ----------
+    Bowler, Pierce and Seed (2006), STEPS, doi:10.1256/qj.04.100.
+
     Examples
     --------
     >>> field = rain((3, 60, 80))

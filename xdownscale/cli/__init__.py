@@ -1,0 +1,86 @@
+"""The verbs in a shell: ``xdownscale coarsen IN OUT --spatial 10``.
+
+A command is its Python function: options, choices, defaults and help come from its signature and docstring. IN is the
+data, OUT the file for the result, and every other argument an option of its name. Files are written whole or not at
+all, never over an input, and over another file only with ``--overwrite``.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from cyclopts import App, CycloptsError
+
+import xdownscale
+from xdownscale.cli.info import info
+from xdownscale.cli.verbs import NAMES, Verb
+from xdownscale.cli.zoo import zoo
+from xdownscale.errors import XDownscaleError
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb on files.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Words of the command line; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 for success, 1 for an error that the user can mend, 2 for words that are not understood.
+
+    Examples
+    --------
+    >>> main(["coarsen", "no_such_file.nc", "coarse.nc"])
+    1
+    """
+    words = sys.argv[1:] if arguments is None else [*arguments]
+    verb = words[0] if words and not words[0].startswith("-") else ""
+    name = f"xdownscale {verb}".strip()
+    try:
+        with _warnings_of(name):
+            said = _app()(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        print(f"{name}: {' '.join(str(error).split())} (see {name} --help)", file=sys.stderr)
+        return 2
+    except (XDownscaleError, OSError) as error:
+        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    if said is not None:
+        print(said)
+    return 0
+
+
+def _app() -> App:
+    """All commands."""
+    app = App(
+        name="xdownscale",
+        help="Make climate fields finer in space and time.",
+        version=lambda: f"xdownscale {xdownscale.__version__}",
+        help_format="plaintext",
+        version_flags=["--version"],
+    )
+    for name in NAMES:
+        if hasattr(xdownscale, name):
+            app.command(Verb(name).command(), name=name)
+    app.command(info)
+    app.command(zoo)
+    app.register_install_completion_command()
+    return app
+
+
+@contextmanager
+def _warnings_of(name: str) -> Iterator[None]:
+    """Show warnings as lines of the command, without the place in the code."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_args, **_options: print(
+            f"{name}: warning: {' '.join(str(message).split())}", file=sys.stderr
+        )
+        yield

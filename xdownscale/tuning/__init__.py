@@ -1,0 +1,1 @@
+"""What is tuned for each method, and the log of what was tried."""
