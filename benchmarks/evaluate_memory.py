@@ -97,7 +97,7 @@ def scored(folder: Path, chunk: int, metrics: tuple[str, ...]) -> dict[str, floa
 
     fields = {path.stem: opened(path, chunk) for path in folder.iterdir()}
     start, began = peak(), time.perf_counter()
-    scores = xdownscale.evaluate(fields["forecasts"], fields["observations"], metrics=metrics).compute()
+    scores = xdownscale.evaluate(fields["observations"], fields["forecasts"], metrics=metrics).compute()
     if not all(np.isfinite(score).all() for score in scores.values()):
         sys.exit(f"a score is missing: {scores}")
     return {"start": start, "peak": peak(), "seconds": time.perf_counter() - began}

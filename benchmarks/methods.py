@@ -148,7 +148,7 @@ def write(model: xdownscale.Downscaler, name: str, folder: Path) -> None:
     model.save(folder / f"{name}.safetensors")
     if name == "residual":
         median = xdownscale.Downscaler(
-            model.method.mean, variable=model.variable, provenance=model.provenance, name="median"
+            model.method.mean, variables=model.variables, provenance=model.provenance, name="median"
         )
         median.save(folder / "median.safetensors")
     print(model, model.provenance.steps, model.provenance.scores, flush=True)

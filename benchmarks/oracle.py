@@ -200,7 +200,7 @@ def trained_draw(
 
     def draw(coarse: Array, members: int, seed: int) -> Array:
         job = Job(model.method, (0, 0, 0), seed=seed, members=members)
-        return sample(job, coarse.astype(np.float32)).astype(float)
+        return sample(job, coarse.astype(np.float32)[:, None])[:, :, 0].astype(float)
 
     return draw
 
@@ -210,13 +210,7 @@ def recipe_for(posterior: Posterior, steps: int, minutes: float | None = None) -
 
     * fair scores, α = 1: with α < 1 and M members the best Gaussian ensemble has the spread c/√(2 − c²), where
       c = 1 − (1 − α)/M, and its square in every wave; the default, α = 0.98 and two members, allows 0.980 and 0.961;
-    * waves of windows count twice, level sets half, and both from the first step, since cells and patches hardly see
-      the weak waves. (Without level sets members differ too little: spread 0.906 for factors (4, 1));
-    * one unit: physical and latent values are proportional where nothing is rectified, and twice the same score twice
-      the cost;
-    * hardly a penalty on block means before conservation (the default is 0.1). It anchors a shift that nothing else
-      sees, but waves of about two cells have such means as well, and a penalty on these asks members to differ less
-      than the posterior, where scores hardly object;
+    * waves of windows count twice and from the first step, since cells and patches hardly see the weak waves;
     * as many passes of conservation as in use, so that nothing is learned to make up for missing ones;
     * windows of the size that is shown in use: zeros beyond the border reach as far into them.
     """
@@ -230,11 +224,7 @@ def recipe_for(posterior: Posterior, steps: int, minutes: float | None = None) -
             small.weights,
             alpha=1.0,
             spectral=1.0,
-            levels=1.0,
             late=0.0,
-            physical=0.0,
-            latent=1.5,
-            drift=0.003,
         ),
         schedule=replace(
             small.schedule,

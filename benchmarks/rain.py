@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -114,3 +115,46 @@ def picture(fields: Sequence[xr.DataArray], path: Path) -> None:
     lines[:, ::wide] = lines[::high] = True
     colour[lines] = 0.4
     plt.imsave(path, colour)
+
+
+def coherence(field: xr.DataArray, scale: float = 2.0) -> float:
+    """Coherence of the structure tensor of log(1 + P/0.2), (λ₁ − λ₂)/(λ₁ + λ₂): 0 isotropic, 1 streaks.
+
+    The tensor is averaged over a Gaussian of `scale` cells, the coherence by the energy of gradients.
+    """
+    frames = np.log1p(field.values.reshape(-1, *field.shape[-2:]) / 0.2)
+    along_y, along_x = np.gradient(frames, axis=(1, 2))
+    yy, xx, yx = (
+        ndimage.gaussian_filter(product, (0, scale, scale))
+        for product in (along_y**2, along_x**2, along_y * along_x)
+    )
+    return float(np.hypot(yy - xx, 2 * yx).sum() / (yy + xx).sum())
+
+
+def moving_lag(field: xr.DataArray, farthest: int = 20) -> float:
+    """Correlation of frames of log(1 + P/0.2) with the frame before, moved by the whole cells that fit best.
+
+    What plain lag-1 hides: texture that is made anew while rain moves on.
+    """
+    members = np.log1p(field.values.reshape(-1, *field.shape[-3:]) / 0.2)
+    found = [
+        _best_correlation(before, after, farthest)
+        for frames in members
+        for before, after in itertools.pairwise(frames)
+        if before.std() > 0 and after.std() > 0
+    ]
+    return float(np.mean(found)) if found else float("nan")
+
+
+def _best_correlation(before: np.ndarray, after: np.ndarray, farthest: int) -> float:
+    """Largest correlation over displacements of up to so many cells, of what both frames have."""
+    padded = [2 * size for size in before.shape]
+    one, other = (np.fft.rfft2(frame - frame.mean(), padded) for frame in (before, after))
+    products = np.fft.irfft2(other * one.conj(), padded)
+    reach = np.r_[0 : farthest + 1, -farthest:0]
+    near = products[np.ix_(reach, reach)]
+    y, x = (int(reach[i]) for i in np.unravel_index(np.argmax(near), near.shape))
+    high, wide = before.shape
+    first = before[max(0, -y) : high - max(0, y), max(0, -x) : wide - max(0, x)]
+    second = after[max(0, y) : high - max(0, -y), max(0, x) : wide - max(0, -x)]
+    return float(np.corrcoef(first.ravel(), second.ravel())[0, 1])

@@ -64,7 +64,7 @@ def main() -> None:
 def gates_of(method: Any, path: Path, pixels: int = 64) -> Tensor:
     """Derivatives (pixels, channels) of the last stage's activation at random rainy pixels of an event."""
     coarse = wettest(rain_of(path)).sr.coarsen(spatial=10, temporal=3).values[:2, :12, :12]
-    window = torch.nan_to_num(torch.from_numpy(np.ascontiguousarray(coarse, np.float32)))[None]
+    window = torch.nan_to_num(torch.from_numpy(np.ascontiguousarray(coarse, np.float32)))[None, :, None]
     source = torch.Generator().manual_seed(0)
     entered: list[Tensor] = []
 
@@ -77,7 +77,7 @@ def gates_of(method: Any, path: Path, pixels: int = 64) -> Tensor:
         noise = draw_noise(method.noise_maps(), window.shape, generator=source)
         with mock.patch.object(stages, "sharp_swish", swish):
             latent = method.latent(prepared, noise, conserve=False)
-        rain = method.finish(prepared, latent)[0]
+        rain = method.finish(prepared, latent)[0, :, 0]
     channels = method.network.leave.convolution.weight.shape[1]
     last = torch.cat([x for x in entered if x.shape[2:] == (channels, *rain.shape[1:])], dim=1)[0]
     values = last.movedim(1, -1)[rain > 0.2]

@@ -69,11 +69,12 @@ def main() -> None:
     values = torch.from_numpy(np.asarray(coarse.values, np.float32))[None]
     origin = describe(coarse, find_axes(coarse)).origin
     shape = (values.shape[1], values.shape[2], values.shape[3])
+    windows = values[:, :, None]
     noise = noise_window(method.noise_maps(), seed=0, member=0, start=origin, shape=shape)
 
     def bare() -> None:
         with torch.inference_mode():
-            window = method.prepare(values)
+            window = method.prepare(windows)
             for _ in range(members):
                 method(window, noise)
 
