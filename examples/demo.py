@@ -90,7 +90,7 @@ def run(rain: xr.DataArray, seconds: float, folder: Path) -> None:
     )
 
     print("\n4  scores (best: 1 for the spread/skill ratio and ssim, 0 for all others)\n")
-    print(scores_table(xdownscale.evaluate(forecasts, truth, metrics=METRICS)))
+    print(scores_table(xdownscale.evaluate(truth, forecasts, metrics=METRICS)))
 
     print()
     write(folder / "ensemble.nc", lambda path: save(best, path))

@@ -28,7 +28,7 @@ xdownscale.plot.stamps(ensemble, rain)
 
 # %%
 models = {"ensemble": ensemble, "bicubic": coarse.sr.interpolate(10, 3)}
-scores = xdownscale.evaluate(models, rain, reference="bicubic", thresholds=[0.1, 1, 5], bootstrap=100)
+scores = xdownscale.evaluate(rain, models, reference="bicubic", thresholds=[0.1, 1, 5], bootstrap=100)
 scores_table(scores)
 
 # %%
@@ -64,8 +64,8 @@ xdownscale.plot.quantiles(rain, models)
 
 # %%
 parts = xdownscale.evaluate(
-    models,
     rain,
+    models,
     metrics=["crps_ensemble", "bias"],
     scales=(1, 2, 5, 10),
     by={"lead": 3},
@@ -79,9 +79,9 @@ xdownscale.plot.along(parts.sel(region="west"), "crps_ensemble", "scale")
 # `f(observations, forecasts, dim=...)`; one that does not take `member_dim` gets the ensemble mean.
 
 # %%
-import xskillscore  # noqa: E402
+import xskillscore
 
-scores_table(xdownscale.evaluate(models, rain, metrics=[xskillscore.pearson_r, "mae"]))
+scores_table(xdownscale.evaluate(rain, models, metrics=[xskillscore.pearson_r, "mae"]))
 
 # %% [markdown]
 # ## A page to send
