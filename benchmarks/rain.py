@@ -118,11 +118,16 @@ def picture(fields: Sequence[xr.DataArray], path: Path) -> None:
 
 
 def coherence(field: xr.DataArray, scale: float = 2.0) -> float:
-    """Coherence of the structure tensor of log(1 + P/0.2), (λ₁ − λ₂)/(λ₁ + λ₂): 0 isotropic, 1 streaks.
+    """Coherence of log(1 + P/0.2) of rain."""
+    return tensor_coherence(np.log1p(field.values / 0.2), scale)
+
+
+def tensor_coherence(values: np.ndarray, scale: float = 2.0) -> float:
+    """Coherence of the structure tensor, (λ₁ − λ₂)/(λ₁ + λ₂), over the last two axes: 0 isotropic, 1 streaks.
 
     The tensor is averaged over a Gaussian of `scale` cells, the coherence by the energy of gradients.
     """
-    frames = np.log1p(field.values.reshape(-1, *field.shape[-2:]) / 0.2)
+    frames = values.reshape(-1, *values.shape[-2:])
     along_y, along_x = np.gradient(frames, axis=(1, 2))
     yy, xx, yx = (
         ndimage.gaussian_filter(product, (0, scale, scale))

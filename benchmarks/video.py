@@ -20,13 +20,15 @@ Stand-ins are light networks of the kind that the paper compares with, not those
 networks are scored on the middle of the three MeteoSwiss events instead, which no training sees.
 
 `arome` trains on the first 18 hours of a French weather model at (4, 1), rain alone, with pressure and humidity, and
-with orography too, and scores the middle 64 × 64 cells of the rest: CRPS, and its ratio to rain alone with 95 % by
-bootstrap of hours.
+with orography too, and scores the wettest 96 × 96 cells of the rest: CRPS, and its ratio to rain alone with 95 % by
+bootstrap of hours; and the time mean over the highest and the lowest quarter of the ground, with ``--picture`` as maps
+over topography.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import math
 import time
 from dataclasses import asdict, replace
@@ -75,6 +77,8 @@ def main() -> None:
         part.add_argument("--json", type=Path)
         if name in ("rain", "arome"):
             part.add_argument("folder", type=Path)
+        if name == "arome":
+            part.add_argument("--picture", type=Path, help="maps of time means over topography")
         if name == "rain":
             part.add_argument("--test", action="store_true", help="score on the MeteoSwiss events")
             part.add_argument(
@@ -287,13 +291,19 @@ def swiss(options: argparse.Namespace) -> list[xr.DataArray]:
 
 def arome(options: argparse.Namespace) -> None:
     """Hourly rain of a weather model, with and without what may inform it."""
-    import prior_real
     import variables
 
     problem = variables.PROBLEMS["AROME"]
     past, future = variables.halves(problem, options.folder)
-    future = prior_real.middle(future, 4, side=64)
+    square = wettest(future["pr"], 96)
+    future = future.sel(lat=square.lat, lon=square.lon)
     results: dict[str, dict[str, float]] = {}
+    bicubic = xdownscale.coarsen(future["pr"], spatial=4).sr.interpolate(
+        4, method="bicubic", like=future["pr"]
+    )
+    drawn = {"bicubic": bicubic}
+    results["bicubic"] = time_mean_errors(future, bicubic)
+    show("bicubic", results["bicubic"])
     alone = None
     for label, names, ground in (
         ("rain alone", (), False),
@@ -316,15 +326,35 @@ def arome(options: argparse.Namespace) -> None:
             "crps": float(crps.mean()),
             "spread_skill": float(metrics.spread_skill_ratio(future["pr"], fine)),
             **{f"over rain alone: {key}": value for key, value in variables.ratio(crps, alone).items()},
+            **time_mean_errors(future, fine),
         }
+        drawn[label] = fine
         show(label, results[label])
     common.record(options.json, results=results)
+    if options.picture:
+        xdownscale.plot.time_means(future["pr"], drawn, topography=future["orography"], path=options.picture)
 
 
-def wettest(field: xr.DataArray) -> xr.DataArray:
-    """The wettest square of 32 cells."""
-    places = [(y, x) for y in range(0, 96, 32) for x in range(0, 96, 32)]
-    squares = [field.isel(y=slice(y, y + 32), x=slice(x, x + 32)) for y, x in places]
+def time_mean_errors(truth: xr.Dataset, fine: xr.DataArray) -> dict[str, float]:
+    """Errors of the time mean over the highest and the lowest quarter of the ground, over the mean of the truth."""
+    field, heights = truth["pr"], truth["orography"]
+    error = metrics.bias(field, fine, dim="time", keep_attrs=False)
+    low, high = np.quantile(heights, (0.25, 0.75))
+    mean = float(field.mean())
+    found = {}
+    for name, part in (("highest quarter", heights >= high), ("lowest quarter", heights <= low)):
+        found[f"bias, {name}"] = float(error.where(part).mean()) / mean
+        found[f"RMSE of time mean, {name}"] = float((error.where(part) ** 2).mean()) ** 0.5 / mean
+    return found
+
+
+def wettest(field: xr.DataArray, side: int = 32) -> xr.DataArray:
+    """The wettest square of so many cells a side, on a lattice of 32 cells."""
+    y, x = field.dims[-2:]
+    corners = itertools.product(*(range(0, field.sizes[dim] - side + 1, 32) for dim in (y, x)))
+    squares = [
+        field.isel({y: slice(row, row + side), x: slice(column, column + side)}) for row, column in corners
+    ]
     return max(squares, key=lambda each: float(each.mean()))
 
 

@@ -13,6 +13,7 @@ from xdownscale.plot.scores import along, overview
 from xdownscale.plot.series import series
 from xdownscale.plot.shapes import excursion_sets, gamma_curves, shape_gradients
 from xdownscale.plot.stamps import animation, stamps
+from xdownscale.plot.time_means import time_means
 from xdownscale.plot.trained import model
 from xdownscale.plot.tuning import tuning
 
@@ -32,5 +33,6 @@ __all__ = [
     "spectra",
     "spread_skill",
     "stamps",
+    "time_means",
     "tuning",
 ]
