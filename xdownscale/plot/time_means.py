@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,8 +79,8 @@ def time_means(
     >>> truth = xdownscale.tutorial.rain((6, 40, 40))
     >>> bicubic = truth.sr.coarsen(spatial=10, temporal=3).sr.interpolate(10, 3)
     >>> figure = time_means(truth, {"bicubic": bicubic})
-    >>> [panel.get_title() for panel in figure.axes[:3]]
-    ['observed', 'bicubic', 'bicubic − observed']
+    >>> [panel.get_title() for panel in figure.axes[:2]], figure.axes[2].get_ylabel()
+    (['observed', 'bicubic'], 'forecast − observed')
     """
     matplotlib_figures()
     axes = flat(observations, "observed field")
@@ -108,13 +109,16 @@ def time_means(
     for column, (name, (ours, _)) in enumerate(means.items(), 1):
         above.append(figure.add_subplot(grid[0, column]))
         _map(above[-1], ours, name, ground, scale, heights)
-    for column, (name, difference) in enumerate(zip(means, differences, strict=True), 1):
+    for column, difference in enumerate(differences, 1):
         below.append(figure.add_subplot(grid[1, column]))
-        signs = _map(below[-1], difference, f"{name} − observed", ground, signed, heights)
+        signs = _map(below[-1], difference, "", ground, signed, heights)
+    below[0].set_ylabel("forecast − observed", fontsize=8, color=INK)
     ground.draw_scale_bar(above[0])
-    for panels, drawn, text in ((above, image, ground.label), (below, signs, f"difference, {ground.label}")):
+    if topography is not None and heights is not None:
+        _name_contours(figure.add_subplot(grid[1, 0]), topography, heights)
+    for panels, drawn, text in ((above, image, ground.label), (below, signs, "difference of time means")):
         bar = figure.colorbar(drawn, ax=panels, aspect=18, pad=0.015, fraction=0.04)
-        bar.set_label(text, fontsize=7, color=INK)
+        bar.set_label(fill(text, 30), fontsize=7, color=INK)
         bar.ax.tick_params(labelsize=7, length=2, colors=INK)
     return finished(figure, path)
 
@@ -135,6 +139,21 @@ def _heights(topography: xr.DataArray, frame: xr.DataArray, space: Axes) -> np.n
     return heights
 
 
+def _levels(heights: np.ndarray) -> np.ndarray:
+    """Heights of the contours."""
+    return np.linspace(heights.min(), heights.max(), _CONTOURS + 2)[1:-1]
+
+
+def _name_contours(panel: Panel, topography: xr.DataArray, heights: np.ndarray) -> None:
+    """Heights of the contours as a text in an empty panel."""
+    panel.set_axis_off()
+    text = ", ".join(f"{level:.0f}" for level in _levels(heights))
+    units = topography.attrs.get("units", "")
+    panel.text(
+        0, 0.5, fill(f"contours of the ground at {text} {units}", 24), fontsize=8, color=INK, va="center"
+    )
+
+
 def _map(
     panel: Panel,
     frame: np.ndarray,
@@ -152,6 +171,5 @@ def _map(
             (np.arange(size) + 0.5) * length / size
             for size, length in zip(heights.shape, (height, width), strict=True)
         )
-        levels = np.linspace(heights.min(), heights.max(), _CONTOURS + 2)[1:-1]
-        panel.contour(x, y, heights, levels=levels, colors=INK, linewidths=0.5, alpha=0.7)
+        panel.contour(x, y, heights, levels=_levels(heights), colors=INK, linewidths=0.5, alpha=0.7)
     return image
