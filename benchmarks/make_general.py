@@ -31,6 +31,7 @@ from xdownscale.models.transform import LogRain
 from xdownscale.nn.fresh import FreshWeights
 from xdownscale.training.fit import fit
 from xdownscale.training.patches import Source
+from xdownscale.training.run import Run
 from xdownscale.training.scales import Draws, Mixed, ScaleSampler, windows_of
 from xdownscale.training.warm_multiscale import start_from_general, start_from_pair
 
@@ -139,8 +140,8 @@ def main() -> None:
     windows = ScaleSampler(training, draws=Draws(), transform=LogRain(), seed=options.seed + 1)
     judge = Judge(ScaleSampler(judging, draws=Draws(), transform=LogRain(), seed=0), 2)
     result = fit(
-        method, windows, judge, recipe=recipe, units=(2.0,), seed=options.seed, checkpoint=options.checkpoint,
-        identity={"seed": options.seed},
+        method, windows, judge, recipe=recipe,
+        run=Run(units=(2.0,), seed=options.seed, checkpoint=options.checkpoint, identity={"seed": options.seed}),
     )  # fmt: skip
     method.load_state_dict(result.weights)
     model = Downscaler(

@@ -12,6 +12,7 @@ from xdownscale.errors import ArgumentError
 from xdownscale.field.arguments import is_number, seed_number, whole_number
 from xdownscale.field.compare import check_same
 from xdownscale.field.factors import FactorChoice, Factors
+from xdownscale.training.run import Run
 
 if TYPE_CHECKING:
     import os
@@ -220,12 +221,14 @@ def train(
         task.training,
         task.judging,
         recipe=plan,
-        units=data.magnitudes if plan.unit is None else (plan.unit,) * len(data.transforms),
-        seed=seed,
-        device=where,
-        checkpoint=None if checkpoint is None else Path(checkpoint),
-        identity=checkpoint and identity_of(data, plan, task.settings, seed=seed, start=given),
-        progress=progress,
+        run=Run(
+            units=data.magnitudes if plan.unit is None else (plan.unit,) * len(data.transforms),
+            seed=seed,
+            device=where,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            identity=identity_of(data, plan, task.settings, seed=seed, start=given) if checkpoint else {},
+            progress=progress,
+        ),
     )
     network.load_state_dict(result.weights)
     network.to("cpu").eval()

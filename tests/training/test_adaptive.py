@@ -20,6 +20,7 @@ from xdownscale.training.adaptive import judge, last_of, left_over, mean_loss, r
 from xdownscale.training.caps import gamma_quantile, limits_of
 from xdownscale.training.fit import _Loop, fit
 from xdownscale.training.patches import Batch, PatchSampler, Source
+from xdownscale.training.run import Run
 from xdownscale.training.trainers import TRAINERS, trainer_named
 
 PLAN = AdaptiveRecipe(size=TINY, length=3, beta=0.02, power=1.0, threshold=0.02)
@@ -51,9 +52,7 @@ def test_the_encoder_of_the_context_is_in_the_optimiser_the_state_and_the_gradie
     names = {name for name, _ in made.named_parameters() if name.startswith("context.")}
     assert len(names) > 20
     assert names <= made.state_dict().keys()
-    loop = _Loop(
-        made, lambda *given: residual_loss(PLAN, *given), Schedule(rate=1e-2, warmup=1), (1.0,), 0, "cpu"
-    )
+    loop = _Loop(made, lambda *given: residual_loss(PLAN, *given), Schedule(rate=1e-2, warmup=1), Run((1.0,)))
     held = {id(weight) for group in loop.optimiser.param_groups for weight in group["params"]}
     encoder = dict(made.context.named_parameters())
     assert {id(weight) for weight in encoder.values()} <= held
@@ -240,7 +239,7 @@ def test_a_run_ends_after_its_patience_with_the_best_weights_and_the_rate_of_a_w
         return {"loss": float(next(rising))}  # the first one is the best
 
     result = fit(
-        made, windows, windows, recipe=Recipe(schedule=schedule), units=(1.0,), progress=False,
+        made, windows, windows, recipe=Recipe(schedule=schedule), run=Run((1.0,), progress=False),
         loss=lambda *given: mean_loss(PLAN, *given), judge=judged,
     )  # fmt: skip
     assert result.steps == 9  # eight without improvement

@@ -14,6 +14,7 @@ from xdownscale.models.median import median_recipe, median_settings
 from xdownscale.models.recipe import NetworkSize, Recipe, Schedule
 from xdownscale.training.fit import _Loop, fit
 from xdownscale.training.patches import PatchSampler, Source
+from xdownscale.training.run import Run
 
 SIZE = NetworkSize(maps=(2, 2, 1), width=16, encoder_blocks=1, decoder_blocks=1, stages=(16, 8, 8, 8))
 RECIPE = Recipe(
@@ -34,7 +35,7 @@ def run(windows, recipe=RECIPE, checkpoint=None, median=False):
         settings, recipe = median_settings(settings), median_recipe(recipe)
     torch.manual_seed(0)
     model = Generator(settings)
-    return fit(model, windows, windows, recipe=recipe, units=(2.0,), checkpoint=checkpoint, progress=False)
+    return fit(model, windows, windows, recipe=recipe, run=Run((2.0,), checkpoint=checkpoint, progress=False))
 
 
 def test_the_same_seed_gives_the_same_weights(windows):
@@ -70,7 +71,7 @@ def test_what_is_shown_changes_no_weight(windows, capsys, monkeypatch):
     monkeypatch.setattr("xdownscale.training.fit._place", lambda: (0, 1))
     torch.manual_seed(0)
     model = Generator(GeneratorSettings(blocks=(2, 4, 4), size=SIZE))
-    shown = fit(model, windows, windows, recipe=RECIPE, units=(2.0,), progress=True)
+    shown = fit(model, windows, windows, recipe=RECIPE, run=Run((2.0,)))
     assert all(torch.equal(shown.weights[name], value) for name, value in quiet.weights.items())
     said = capsys.readouterr().err
     assert "8 steps will take about" in said
@@ -140,8 +141,8 @@ def interrupted_share(rank, place, results, checkpoint, kill):
     if kill:
         save = _Loop.save
 
-        def last(loop, path, identity):
-            save(loop, path, identity)
+        def last(loop, path):
+            save(loop, path)
             os.kill(os.getppid(), signal.SIGUSR1)
             time.sleep(60)
 

@@ -14,6 +14,7 @@ from xdownscale.models.transform import Standard
 from xdownscale.training import fit as fitting
 from xdownscale.training.patches import PatchSampler, Source
 from xdownscale.training.residual import denoising_loss, fit_residual, left_over, shared_out
+from xdownscale.training.run import Run
 
 SIZE = NetworkSize(maps=(2, 2, 1), width=8, encoder_blocks=1, decoder_blocks=1, stages=(8, 8, 8, 8))
 SCHEDULE = Schedule(steps=4, batch=2, warmup=1, check=2, validation=2)
@@ -45,7 +46,7 @@ def fresh(**changes):
 def run(rain, checkpoint=None):
     model = fresh()
     result = fit_residual(
-        model, rain, rain, recipe=RECIPE, units=(2.0,), checkpoint=checkpoint, progress=False
+        model, rain, rain, recipe=RECIPE, run=Run((2.0,), checkpoint=checkpoint, progress=False)
     )
     return result, model.settings.scales
 
@@ -82,7 +83,7 @@ def test_a_run_is_repeated_and_resumed_to_the_same_weights(rain, tmp_path, monke
 
 def test_the_median_net_is_left_alone_while_the_denoiser_learns(rain):
     model = fresh()
-    result = fit_residual(model, rain, rain, recipe=RECIPE, units=(2.0,), progress=False)
+    result = fit_residual(model, rain, rain, recipe=RECIPE, run=Run((2.0,), progress=False))
     for name, value in model.mean.state_dict().items():
         torch.testing.assert_close(result.weights[f"mean.{name}"], value)
 
@@ -98,7 +99,7 @@ def test_white_noise_is_learned_down_to_the_loss_of_its_closed_form():
             weight.zero_()
     model.mean.requires_grad_(requires_grad=False)
     recipe = replace(RECIPE, schedule=replace(SCHEDULE, steps=100, rate=3e-2, warmup=5))
-    loop = fitting._Loop(model, denoising_loss, recipe.schedule, (1.0,), 0, "cpu")
+    loop = fitting._Loop(model, denoising_loss, recipe.schedule, Run((1.0,)))
     losses = [loop.advance(noise.batch(step, 2), step / 100) for step in range(100)]
     assert np.mean(losses[:3]) == pytest.approx((1 + deviation**2) / 2, abs=0.12)
     assert deviation - 0.02 < np.mean(losses[-20:]) < 0.28

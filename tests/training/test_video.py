@@ -13,6 +13,7 @@ from xdownscale.models.recipe import Recipe, Schedule
 from xdownscale.models.video import VideoSettings
 from xdownscale.models.video_recipe import VideoRecipe
 from xdownscale.training.patches import Batch
+from xdownscale.training.run import Run
 from xdownscale.training.trainers import TRAINERS, trainer_named
 from xdownscale.training.video import left_over, limits, video_loss, video_settings
 
@@ -197,9 +198,7 @@ def test_the_rate_falls_to_its_last_value():
     from xdownscale.training.fit import _Loop
 
     made = method()
-    loop = _Loop(
-        made, lambda *_: made.log_sigma.sum(), Schedule(rate=1e-4, last=5e-7, warmup=1), (1.0,), 0, "cpu"
-    )
+    loop = _Loop(made, lambda *_: made.log_sigma.sum(), Schedule(rate=1e-4, last=5e-7, warmup=1), Run((1.0,)))
     for share, rate in ((0.0, 1e-4), (0.5, 0.5 * (1e-4 + 5e-7)), (1.0, 5e-7)):
         loop.advance(batch(), share)
         assert loop.optimiser.param_groups[-1]["lr"] == pytest.approx(rate)

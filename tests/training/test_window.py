@@ -13,6 +13,7 @@ from xdownscale.models.recipe import Recipe, Schedule
 from xdownscale.training.fit import _Loop
 from xdownscale.training.movement import movement_error
 from xdownscale.training.patches import Batch
+from xdownscale.training.run import Run
 from xdownscale.training.window import WindowLoss, draw, opened
 
 BLOCKS = (3, 4, 4)
@@ -106,7 +107,7 @@ def test_movement_is_learned_from_known_cells(fine):
 def test_validation_scores_are_means_over_known_cells(fine):
     whole = np.maximum(np.random.default_rng(1).normal(1, 1, fine.shape), 0)
     method = model().method
-    loop = _Loop(method, WindowLoss(RECIPE, (2.0,)), RECIPE.schedule, (2.0,), 0, "cpu")
+    loop = _Loop(method, WindowLoss(RECIPE, (2.0,)), RECIPE.schedule, Run((2.0,)))
     both = batch(np.concatenate([fine, whole]))._replace(weights=np.asarray([1.0, 3.0], np.float32))
     sums = np.zeros(2)
     for number, weight in enumerate(both.weights):

@@ -27,11 +27,11 @@ from xdownscale.models.adaptive_settings import AdaptiveSettings
 from xdownscale.training.caps import limits_of
 from xdownscale.training.fit import Result, fit
 from xdownscale.training.residual import mean_then_denoiser
+from xdownscale.training.run import Run
 from xdownscale.training.window import product_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
 
     from torch import Tensor
 
@@ -89,12 +89,7 @@ def fit_adaptive(
     validation: PatchSampler | None,
     *,
     recipe: Recipe,
-    units: tuple[float, ...],
-    seed: int = 0,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    identity: Mapping[str, Any] | None = None,
-    progress: bool = True,
+    run: Run,
 ) -> Result:
     """Train the mean and the denoiser; limits of values and σ_r become part of the settings.
 
@@ -105,29 +100,26 @@ def fit_adaptive(
     plan = planned(recipe)
     lows, highs = limits_of(training.sources, model.settings.transforms, quantile=plan.quantile)
     model.settings = replace(model.settings, lows=lows, highs=highs)
-    learn = partial(fit, units=units, seed=seed, device=device, identity=identity, progress=progress)
 
-    def mean(plan_of_mean: Recipe, beside: Path | None) -> Result:
-        result = learn(
-            model.deterministic(), training, validation, recipe=plan_of_mean, checkpoint=beside,
+    def mean(plan_of_mean: Recipe, run: Run) -> Result:
+        result = fit(
+            model.deterministic(), training, validation, recipe=plan_of_mean, run=run,
             loss=partial(mean_loss, plan), judge=partial(judge, partial(mean_loss, plan, share=1.0)),
         )  # fmt: skip
         model.load_state_dict(result.weights)
         return result
 
     if not model.settings.stochastic:
-        return mean(recipe, checkpoint)
+        return mean(recipe, run)
     judged = partial(judge, partial(residual_loss, replace(plan, draws=JUDGED)))
     return mean_then_denoiser(
         model,
         training,
         recipe=recipe,
+        run=run,
         mean=mean,
         left_over=left_over,
-        denoiser=partial(learn, model, training, validation, loss=partial(residual_loss, plan), judge=judged),
-        device=device,
-        checkpoint=checkpoint,
-        identity=identity,
+        denoiser=partial(fit, model, training, validation, loss=partial(residual_loss, plan), judge=judged),
     )
 
 

@@ -24,10 +24,11 @@ from xdownscale.models.threads import threads_for
 from xdownscale.training.clock import Clock
 from xdownscale.training.identity import check_same_run
 from xdownscale.training.progress import Progress
+from xdownscale.training.run import Run
 from xdownscale.training.window import WindowLoss, WindowScore, draw
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from torch import Tensor
@@ -63,12 +64,7 @@ def fit(
     validation: PatchSampler | None,
     *,
     recipe: Recipe,
-    units: tuple[float, ...],
-    seed: int = 0,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    identity: Mapping[str, Any] | None = None,
-    progress: bool = True,
+    run: Run,
     loss: WindowScore | None = None,
     judge: Judge | None = None,
 ) -> Result:
@@ -81,33 +77,22 @@ def fit(
     training, validation : PatchSampler
         Windows to learn from and windows to judge by, from different events.
     recipe : Recipe
-    units : tuple of float
-        A typical magnitude of each target.
-    seed : int
-        Seed of the noise and of the filters.
-    device : str
-        A torch device.
-    checkpoint : Path, optional
-        File that is written at every validation and, if it exists, resumed from.
-    identity : mapping, optional
-        Which run this is, as :func:`~xdownscale.training.identity.identity_of` says: that of another is refused.
-    progress : bool
-        Say how long it will take, and show a progress bar with loss and validation CRPS.
+    run : Run
     loss : callable, optional
         What is minimised, of (method, windows of one product, random source).
     judge : callable, optional
         Scores of held-out windows, of (method, windows, random source by number of the window): the less the first one,
         the better. None takes those of members.
     """
-    model.to(device)
-    loop = _Loop(model, loss or WindowLoss(recipe, units), recipe.schedule, units, seed, device)
+    model.to(run.device)
+    loop = _Loop(model, loss or WindowLoss(recipe, run.units), recipe.schedule, run)
     loop.judged_by = judge
-    if checkpoint is not None and checkpoint.exists():
-        loop.load(checkpoint, identity or {})
+    if run.checkpoint is not None and run.checkpoint.exists():
+        loop.load(run.checkpoint)
     judged = None if validation is None else validation.spread(recipe.schedule.validation)
-    keep = partial(loop.save, checkpoint, identity or {}) if checkpoint and _place()[0] == 0 else None
+    keep = partial(loop.save, run.checkpoint) if run.checkpoint and _place()[0] == 0 else None
     with threads_for():  # windows are small, and a step has many operations
-        _run(loop, training, judged, keep, shown=progress and _place()[0] == 0)
+        _run(loop, training, judged, keep, shown=run.progress and _place()[0] == 0)
     return Result(loop.best, loop.best_scores, loop.step, loop.history)
 
 
@@ -149,12 +134,9 @@ class _Loop:
         model: Method,
         loss: WindowScore,
         schedule: Schedule,
-        units: tuple[float, ...],
-        seed: int,
-        device: str,
+        run: Run,
     ) -> None:
-        self.model, self.loss, self.schedule, self.units = model, loss, schedule, units
-        self.seed, self.device = seed, device
+        self.model, self.loss, self.schedule, self.run = model, loss, schedule, run
         self.judged_by: Judge | None = None
         groups = [
             {"params": [weight], "share": schedule.style_rate if is_style(name) else 1.0}
@@ -260,8 +242,8 @@ class _Loop:
         if self.judged_by is not None:
             return self.judged_by(self.model, batch, partial(self._generator, -1))
         count = MEMBERS if self.model.settings.stochastic else 1
-        weight = torch.from_numpy(batch.weights).to(self.device)[:, None, None, None, None]
-        alike = weight.new_tensor([self.units[0] / each for each in self.units])[:, None, None]
+        weight = torch.from_numpy(batch.weights).to(self.run.device)[:, None, None, None, None]
+        alike = weight.new_tensor([self.run.units[0] / each for each in self.run.units])[:, None, None]
         sums = dict.fromkeys(("cells", "crps", "variance", "squared"), 0.0)
         for number in range(len(batch.fine)):
             part, w = batch.part(slice(number, number + 1)), weight[number : number + 1]
@@ -277,7 +259,7 @@ class _Loop:
         spread = math.sqrt((count + 1) / count * sums["variance"] / max(sums["squared"], 1e-12))
         return {"crps": sums["crps"] / sums["cells"], "spread_skill": spread}
 
-    def save(self, path: Path, identity: Mapping[str, Any]) -> None:
+    def save(self, path: Path) -> None:
         """Write a checkpoint: tensors as safetensors, numbers as JSON in its metadata."""
         from safetensors.torch import save
 
@@ -293,14 +275,16 @@ class _Loop:
             "best_scores": self.best_scores, "history": self.history,
         }  # fmt: skip
         tensors = {k: v.contiguous().clone() for k, v in tensors.items()}
-        content = save(tensors, metadata={"numbers": json.dumps(numbers), "run": json.dumps(identity)})
+        content = save(
+            tensors, metadata={"numbers": json.dumps(numbers), "run": json.dumps(dict(self.run.identity))}
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda draft: draft.write_bytes(content))
 
-    def load(self, path: Path, identity: Mapping[str, Any]) -> None:
+    def load(self, path: Path) -> None:
         """Take up a checkpoint of the same run."""
-        groups, numbers, run = _read(path, self.device)
-        check_same_run(run, identity, path)
+        groups, numbers, other = _read(path, self.run.device)
+        check_same_run(other, self.run.identity, path)
         self.model.load_state_dict(groups["model"])
         self.average, self.best = groups["average"], groups["best"]
         state: dict[int, dict[str, Tensor]] = {}
@@ -313,24 +297,21 @@ class _Loop:
 
     def _generator(self, step: int, number: int) -> torch.Generator:
         """The random source of a window of a step: the same however many processes share the work."""
-        seed = ((self.seed + 1) * 1_000_003 + step) * 1009 + number
-        return torch.Generator(self.device).manual_seed(seed % 2**63)
+        seed = ((self.run.seed + 1) * 1_000_003 + step) * 1009 + number
+        return torch.Generator(self.run.device).manual_seed(seed % 2**63)
 
 
-def weights_in(path: Path, device: str, identity: Mapping[str, Any]) -> dict[str, Tensor]:
+def weights_in(path: Path, run: Run) -> dict[str, Tensor]:
     """The weights that a checkpoint of the same run goes on from.
 
     Parameters
     ----------
     path : Path
         The checkpoint.
-    device : str
-        Where the weights are wanted.
-    identity : mapping
-        Which run this is.
+    run : Run
     """
-    groups, _, run = _read(path, device)
-    check_same_run(run, identity, path)
+    groups, _, other = _read(path, run.device)
+    check_same_run(other, run.identity, path)
     return groups["model"]
 
 

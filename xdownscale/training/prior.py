@@ -20,6 +20,7 @@ from xdownscale.nn.wiener import cross_spectra, periodic
 from xdownscale.training.fit import Result, fit
 from xdownscale.training.identity import identity_of
 from xdownscale.training.patches import PatchSampler, Source
+from xdownscale.training.run import Run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,12 +131,14 @@ def learn_prior(
         training,
         _judging(data, windows) if judged else None,
         recipe=recipe,  # type: ignore[arg-type]  # all that is asked of it is its schedule
-        units=(1.0,) * len(data.transforms),
-        seed=seed,
-        device=device,
-        checkpoint=checkpoint,
-        identity=None if checkpoint is None else identity_of(data, recipe, settings, seed=seed, start=None),  # type: ignore[arg-type]
-        progress=progress,
+        run=Run(
+            units=(1.0,) * len(data.transforms),
+            seed=seed,
+            device=device,
+            checkpoint=checkpoint,
+            identity={} if checkpoint is None else identity_of(data, recipe, settings, seed=seed, start=None),  # type: ignore[arg-type]
+            progress=progress,
+        ),
         loss=partial(prior_loss, levels=recipe.levels),
         judge=partial(held_out_error, levels=recipe.levels),
     )

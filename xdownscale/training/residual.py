@@ -12,11 +12,11 @@ from xdownscale.diffusion.denoise import Denoiser, Velocity, denoising_error
 from xdownscale.diffusion.schedule import random_angle
 from xdownscale.models.median import median_recipe
 from xdownscale.training.fit import Result, fit, weights_in
+from xdownscale.training.run import Run
 from xdownscale.training.window import opened, product_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+    from collections.abc import Callable
     from typing import Any
 
     from torch import Tensor
@@ -41,12 +41,7 @@ def fit_residual(
     validation: PatchSampler | None,
     *,
     recipe: Recipe,
-    units: tuple[float, ...],
-    seed: int = 0,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    identity: Mapping[str, Any] | None = None,
-    progress: bool = True,
+    run: Run,
 ) -> Result:
     """Train median net and denoiser; σ_r becomes part of the settings.
 
@@ -54,22 +49,19 @@ def fit_residual(
     Parameters as in :func:`xdownscale.training.fit.fit`; the median net has a checkpoint of its own beside the other.
     Once the denoiser has one, the median net is the one in it: a run that goes on for longer leaves it as it is.
     """
-    learn = partial(fit, units=units, seed=seed, device=device, identity=identity, progress=progress)
 
-    def mean(plan: Recipe, beside: Path | None) -> None:
-        median = learn(model.mean, training, validation, recipe=median_recipe(plan), checkpoint=beside)
+    def mean(plan: Recipe, run: Run) -> None:
+        median = fit(model.mean, training, validation, recipe=median_recipe(plan), run=run)
         model.mean.load_state_dict(median.weights)
 
     return mean_then_denoiser(
         model,
         training,
         recipe=recipe,
+        run=run,
         mean=mean,
         left_over=left_over,
-        denoiser=partial(learn, model, training, validation, loss=denoising_loss),
-        device=device,
-        checkpoint=checkpoint,
-        identity=identity,
+        denoiser=partial(fit, model, training, validation, loss=denoising_loss),
     )
 
 
@@ -78,12 +70,10 @@ def mean_then_denoiser(
     training: PatchSampler,
     *,
     recipe: Recipe,
-    mean: Callable[[Recipe, Path | None], object],
+    run: Run,
+    mean: Callable[[Recipe, Run], object],
     left_over: Callable[[Any, Batch, str], tuple[float, ...]],
     denoiser: Callable[..., Result],
-    device: str,
-    checkpoint: Path | None,
-    identity: Mapping[str, Any] | None,
 ) -> Result:
     """Train the mean of a method, estimate σ_r, and train the denoiser of what the mean leaves.
 
@@ -95,24 +85,24 @@ def mean_then_denoiser(
         Windows of it are those on which σ_r is estimated.
     recipe : Recipe
         Each network takes its steps; its seconds, if any, are shared out between them.
+    run : Run
+        Once there is a checkpoint of the denoiser, the mean is that in it.
     mean : callable
-        Trains the mean by a recipe, with a checkpoint of its own, and leaves the weights in `model`.
+        Trains the mean by a recipe in a run of its own, and leaves the weights in `model`.
     left_over : callable
         σ_r of a model on some windows on a device.
     denoiser : callable
-        Trains the denoiser, of ``recipe=`` and ``checkpoint=``.
-    device, checkpoint, identity
-        As in :func:`xdownscale.training.fit.fit`. Once there is a checkpoint of the denoiser, the mean is that in it.
+        Trains the denoiser, of ``recipe=`` and ``run=``.
     """
     first, second = shared_out(recipe)
-    if checkpoint is not None and checkpoint.exists():
-        model.to(device).load_state_dict(weights_in(checkpoint, device, identity or {}))
+    if run.checkpoint is not None and run.checkpoint.exists():
+        model.to(run.device).load_state_dict(weights_in(run.checkpoint, run))
     else:
-        mean(first, None if checkpoint is None else checkpoint.with_name(checkpoint.name + ".mean"))
+        mean(first, run.beside("mean"))
     model.mean.requires_grad_(requires_grad=False)
-    scales = left_over(model.to(device), training.spread(SURVEY), device)
+    scales = left_over(model.to(run.device), training.spread(SURVEY), run.device)
     model.settings = replace(model.settings, scales=scales)
-    return denoiser(recipe=second, checkpoint=checkpoint)
+    return denoiser(recipe=second, run=run)
 
 
 def shared_out(recipe: Recipe) -> tuple[Recipe, Recipe]:

@@ -25,12 +25,10 @@ from xdownscale.errors import ArgumentError
 from xdownscale.models.transform import LogRain
 from xdownscale.models.video import Video, VideoSettings
 from xdownscale.training.fit import Result, fit
+from xdownscale.training.run import Run
 from xdownscale.training.window import opened, product_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from torch import Tensor
 
     from xdownscale.models.generator import GeneratorSettings
@@ -86,35 +84,25 @@ def fit_video(
     validation: PatchSampler | None,
     *,
     recipe: Recipe,
-    units: tuple[float, ...],
-    seed: int = 0,
-    device: str = "cpu",
-    checkpoint: Path | None = None,
-    identity: Mapping[str, Any] | None = None,
-    progress: bool = True,
+    run: Run,
 ) -> Result:
     """Train downscaler and denoiser together; the limits of values become part of the settings.
 
     Parameters as in :func:`xdownscale.training.fit.fit`.
     """
-    plan, model = planned(recipe), model.to(device)
+    plan, model = planned(recipe), model.to(run.device)
     windows = training.spread(SURVEY)
     lows, highs = limits(model, windows)
     model.settings = replace(model.settings, lows=lows, highs=highs)
     if plan.standardised:
         with torch.no_grad():
-            model.log_sigma.copy_(left_over(model, windows, device).log())
+            model.log_sigma.copy_(left_over(model, windows, run.device).log())
     return fit(
         model,
         training,
         validation,
         recipe=recipe,
-        units=units,
-        seed=seed,
-        device=device,
-        checkpoint=checkpoint,
-        identity=identity,
-        progress=progress,
+        run=run,
         loss=partial(video_loss, plan),
     )
 
