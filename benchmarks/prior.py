@@ -27,7 +27,7 @@ from scipy.stats import norm
 import xdownscale
 from xdownscale.kernels.crps import crps_ensemble
 from xdownscale.models.prior_recipe import PriorRecipe
-from xdownscale.models.recipe import Schedule
+from xdownscale.models.schedule import Schedule
 
 Array = NDArray[np.float64]
 

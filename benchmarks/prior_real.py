@@ -37,7 +37,8 @@ import xarray as xr
 import xdownscale
 from xdownscale import metrics
 from xdownscale.models.prior_recipe import PriorRecipe
-from xdownscale.models.recipe import Recipe, Schedule
+from xdownscale.models.recipe import Recipe
+from xdownscale.models.schedule import Schedule
 
 RADOLAN = "rain_dwd_radolan_yw_germany_1km_5min_20180510-16.nc"
 

@@ -22,7 +22,8 @@ from xdownscale.errors import (
     UnitsError,
     ValueRangeError,
 )
-from xdownscale.models.recipe import Recipe, Schedule
+from xdownscale.models.recipe import Recipe
+from xdownscale.models.schedule import Schedule
 from xdownscale.models.transform import LogRain, Standard
 
 RECIPE = Recipe(cells=3, frames=2, size=SIZE, schedule=Schedule(steps=2, batch=2, validation=2))

@@ -14,7 +14,8 @@ from tests.nn.test_adaptive import TINY
 from xdownscale.diffusion.schedule import linear_beta
 from xdownscale.errors import ArgumentError, EmptyFieldError
 from xdownscale.models.adaptive_recipe import AdaptiveRecipe
-from xdownscale.models.recipe import Recipe, Schedule
+from xdownscale.models.recipe import Recipe
+from xdownscale.models.schedule import Schedule
 from xdownscale.models.transform import LogRain, Standard
 from xdownscale.training.adaptive import judge, last_of, left_over, mean_loss, residual_loss
 from xdownscale.training.caps import gamma_quantile, limits_of

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xdownscale.models.recipe import Schedule
+from xdownscale.models.schedule import Schedule
 from xdownscale.training import clock as module
 from xdownscale.training.clock import Clock, in_words
 

@@ -9,7 +9,8 @@ from tests.small_models import SIZE
 from tests.support import weather
 from xdownscale.errors import ArgumentError, DimensionError, EmptyFieldError, QuantityError
 from xdownscale.field.factors import Factors
-from xdownscale.models.recipe import Recipe, Schedule
+from xdownscale.models.recipe import Recipe
+from xdownscale.models.schedule import Schedule
 from xdownscale.training import patches
 from xdownscale.training.data import gather
 from xdownscale.training.patches import PatchSampler

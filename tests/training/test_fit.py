@@ -11,7 +11,8 @@ import torch
 
 from xdownscale.models.generator import Generator, GeneratorSettings
 from xdownscale.models.median import median_recipe, median_settings
-from xdownscale.models.recipe import NetworkSize, Recipe, Schedule
+from xdownscale.models.recipe import NetworkSize, Recipe
+from xdownscale.models.schedule import Schedule
 from xdownscale.training.fit import _Loop, fit
 from xdownscale.training.patches import PatchSampler, Source
 from xdownscale.training.run import Run

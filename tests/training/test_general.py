@@ -9,7 +9,8 @@ import xdownscale
 from tests.nn.test_multiscale import SMALL
 from xdownscale.errors import ArgumentError, EmptyFieldError
 from xdownscale.field.factors import FactorChoice, FactorRange
-from xdownscale.models.recipe import Recipe, Schedule
+from xdownscale.models.recipe import Recipe
+from xdownscale.models.schedule import Schedule
 
 TINY = Recipe(
     cells=4, frames=2, size=SMALL, schedule=Schedule(steps=2, batch=1, warmup=1, check=1, validation=2)

@@ -8,7 +8,7 @@ import xdownscale
 from xdownscale.diffusion.schedule import cosine_squared
 from xdownscale.errors import ArgumentError, EmptyFieldError, ModelFileError
 from xdownscale.models.prior_recipe import PriorRecipe
-from xdownscale.models.recipe import Schedule
+from xdownscale.models.schedule import Schedule
 from xdownscale.nn.unet import UNetSize
 from xdownscale.training.prior import levels_at, normalised
 

@@ -9,7 +9,8 @@ import pytest
 
 import xdownscale
 from tests.nn.test_multiscale import SMALL
-from xdownscale.models.recipe import Recipe, Schedule
+from xdownscale.models.recipe import Recipe
+from xdownscale.models.schedule import Schedule
 from xdownscale.training.reading import Unread, runs, steps_of
 
 TINY = Recipe(

@@ -8,8 +8,9 @@ import torch
 
 import xdownscale
 from xdownscale.kernels.blocks import block_mean, block_repeat
-from xdownscale.models.recipe import Attention, NetworkSize, Recipe, Schedule
+from xdownscale.models.recipe import Attention, NetworkSize, Recipe
 from xdownscale.models.residual import Residual, ResidualSettings, latent_truth
+from xdownscale.models.schedule import Schedule
 from xdownscale.models.transform import Standard
 from xdownscale.training import fit as fitting
 from xdownscale.training.patches import PatchSampler, Source

@@ -9,7 +9,8 @@ import torch
 import xdownscale
 from tests.models.test_video import TINY, method
 from xdownscale.errors import ArgumentError
-from xdownscale.models.recipe import Recipe, Schedule
+from xdownscale.models.recipe import Recipe
+from xdownscale.models.schedule import Schedule
 from xdownscale.models.video import VideoSettings
 from xdownscale.models.video_recipe import VideoRecipe
 from xdownscale.training.patches import Batch

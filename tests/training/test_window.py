@@ -9,7 +9,8 @@ import torch
 from tests.small_models import SIZE, model
 from xdownscale.kernels.blocks import block_mean, block_repeat
 from xdownscale.kernels.crps import crps_ensemble
-from xdownscale.models.recipe import Recipe, Schedule
+from xdownscale.models.recipe import Recipe
+from xdownscale.models.schedule import Schedule
 from xdownscale.training.fit import _Loop
 from xdownscale.training.movement import movement_error
 from xdownscale.training.patches import Batch

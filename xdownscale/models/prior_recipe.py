@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
 from xdownscale.errors import ArgumentError
-from xdownscale.models.recipe import Schedule
-from xdownscale.models.shown import Shown
+from xdownscale.models.schedule import Schedule, Scheduled
 from xdownscale.nn.unet import UNetSize
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ LEVELS = ("wide", "cosine")
 
 
 @dataclass(frozen=True, repr=False)
-class PriorRecipe(Shown):
+class PriorRecipe(Scheduled):
     """Everything about the training of a prior but the data.
 
     Parameters
@@ -136,31 +135,6 @@ class PriorRecipe(Shown):
             f"xdownscale.PriorRecipe(...)"
         )
         raise ArgumentError(msg)
-
-    def with_steps(self, steps: int | None) -> PriorRecipe:
-        """The recipe with another number of steps; None changes nothing.
-
-        Parameters
-        ----------
-        steps : int or None
-            Optimiser steps.
-
-        Returns
-        -------
-        PriorRecipe
-            A copy.
-        """
-        return replace(self, schedule=self.schedule.with_steps(steps))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for the model file.
-
-        Returns
-        -------
-        dict
-            Values by the names of fields, nested.
-        """
-        return asdict(self)
 
 
 def check_sizes(cells: int, frames: int, blanket: int, overlap: int, size: UNetSize) -> None:

@@ -7,13 +7,13 @@ the shipped weights came about stands in their card, ``xdownscale.zoo.card("rain
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from xdownscale.errors import ArgumentError
 from xdownscale.models.adaptive_recipe import AdaptiveRecipe
 from xdownscale.models.minkowski import MinkowskiLoss
-from xdownscale.models.shown import Shown
+from xdownscale.models.schedule import Schedule, Scheduled
 from xdownscale.models.video_recipe import VideoRecipe
 from xdownscale.nn.adaptive import AdaptiveSize
 from xdownscale.nn.video import VideoSize
@@ -183,78 +183,8 @@ class ScoreWeights:
         return replace(self, **changed)
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast.
-
-    Parameters
-    ----------
-    steps : int
-        Optimiser steps.
-    seconds : float, optional
-        Wall-clock budget of steps and validations: the cosine schedule follows the clock where that is further than the
-        step count, and no step begins that would end after it, but for the first. Such a run is not reproducible to the
-        bit.
-    batch : int
-        Windows per step.
-    members : int
-        Members per window in the loss.
-    rate : float
-        Peak learning rate of Adam.
-    last : float
-        The rate at the end of the cosine.
-    style_rate : float
-        Learning rate of the style, relative to the rest: few weights, each moved by a part of the windows.
-    warmup : int
-        Steps of linear warm-up.
-    average : float
-        Decay of the exponential moving average of the weights, reached gradually.
-    clip : float
-        Largest norm of the gradient.
-    check : int
-        Steps between validations and checkpoints.
-    patience : int
-        Validations without improvement before stopping.
-    passes : int
-        Conservation passes in training; sampling takes more.
-    validation : int
-        Windows of the validation split that are scored.
-    """
-
-    steps: int = 4000
-    seconds: float | None = None
-    batch: int = 4
-    members: int = 2
-    rate: float = 1.5e-3
-    last: float = 0.0
-    style_rate: float = 4.0
-    warmup: int = 50
-    average: float = 0.998
-    clip: float = 1.0
-    check: int = 200
-    patience: int = 20
-    passes: int = 4
-    validation: int = 24
-
-    def progress(self, step: int, elapsed: float) -> float:
-        """Share of the run that is over, 0 to 1, by steps or by the clock, whichever is further.
-
-        >>> Schedule(steps=100, seconds=10.0).progress(20, 5.0)
-        0.5
-        """
-        by_clock = elapsed / self.seconds if self.seconds else 0.0
-        return min(1.0, max(step / self.steps, by_clock))
-
-    def with_steps(self, steps: int | None) -> Schedule:
-        """The schedule with another number of steps; warm-up and checks shrink with it. None changes nothing."""
-        if steps is None:
-            return self
-        warmup, check = min(self.warmup, max(1, steps // 10)), min(self.check, max(1, steps // 2))
-        return replace(self, steps=steps, warmup=warmup, check=check)
-
-
 @dataclass(frozen=True, repr=False)
-class Recipe(Shown):
+class Recipe(Scheduled):
     """Everything about a training run but the data.
 
     Parameters
@@ -346,31 +276,6 @@ class Recipe(Shown):
             return self
         chosen = self.adaptive.for_factors(factors)
         return replace(self, adaptive=chosen, frames=chosen.length or 1, cells=chosen.cells(factors))
-
-    def with_steps(self, steps: int | None) -> Recipe:
-        """The recipe with another number of steps; warm-up and checks shrink with it. None changes nothing.
-
-        Parameters
-        ----------
-        steps : int or None
-            Optimiser steps.
-
-        Returns
-        -------
-        Recipe
-            A copy.
-        """
-        return replace(self, schedule=self.schedule.with_steps(steps))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for the model file.
-
-        Returns
-        -------
-        dict
-            Values by the names of fields, nested.
-        """
-        return asdict(self)
 
 
 def _small() -> Recipe:

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xdownscale.models.recipe import Schedule
+    from xdownscale.models.schedule import Schedule
 
 RECENT = 0.2
 """Weight of the last step in the mean time of a step."""

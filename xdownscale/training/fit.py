@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from xdownscale.models.method import Method
-    from xdownscale.models.recipe import Recipe, Schedule
+    from xdownscale.models.recipe import Recipe
+    from xdownscale.models.schedule import Schedule
     from xdownscale.training.patches import Batch, PatchSampler
 
 
