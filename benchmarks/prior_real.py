@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -93,8 +94,9 @@ def problems(folder: Path) -> dict[str, Problem]:
 
 
 def middle(dataset: xr.Dataset, spatial: int) -> xr.Dataset:
-    """The middle of a domain, in whole coarse cells: members of all of it take hours."""
-    side = SIDE // spatial * spatial
+    """The middle of a domain, in whole coarse cells and sizes of a network: members of all of it take hours."""
+    whole = math.lcm(spatial, 4)
+    side = SIDE // whole * whole
     cut = {}
     for dim in variables.problem_space(dataset):
         start = max(0, dataset.sizes[dim] - side) // 2 // spatial * spatial
