@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import xarray as xr
 
+from xdownscale.field.change import field_of, with_grid_as_coords
 from xdownscale.field.html import html_tables
 from xdownscale.field.summary import summary
 
@@ -389,8 +390,9 @@ if hasattr(xr, "register_datatree_accessor"):  # not public in all versions that
 
 
 def _shown(dataset: xr.Dataset) -> dict[Hashable, xr.DataArray]:
-    """The variables that may be fields; neither scalars nor labels are."""
-    return {name: each for name, each in dataset.data_vars.items() if each.ndim > 1}
+    """The variables that may be fields; neither scalars nor labels nor bounds are."""
+    dataset = with_grid_as_coords(dataset)
+    return {name: field_of(dataset, name) for name, each in dataset.data_vars.items() if each.ndim > 1}
 
 
 def _lines(field: xr.DataArray) -> list[str]:
