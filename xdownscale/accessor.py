@@ -39,8 +39,8 @@ class _Grids(Generic[Field]):
 
     def coarsen(
         self,
-        spatial: int | tuple[int, int] = 1,
-        temporal: int = 1,
+        spatial: int | tuple[int, int] | None = None,
+        temporal: int | None = None,
         *,
         time_method: str = "auto",
         min_valid: float = 1.0,
@@ -66,8 +66,8 @@ class _Grids(Generic[Field]):
 
     def interpolate(
         self,
-        spatial: int | tuple[int, int] = 1,
-        temporal: int = 1,
+        spatial: int | tuple[int, int] | None = None,
+        temporal: int | None = None,
         *,
         method: str = "bicubic",
         time: str = "hold",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import xarray as xr
 
-from xdownscale.errors import ArgumentError, DimensionError, FactorError, MissingValueError
+from xdownscale.errors import ArgumentError, DimensionError, MissingValueError
 from xdownscale.field.arguments import seed_number, whole_number
 from xdownscale.field.attrs import FACTORS, add_history, package_version, refer_to_mapping, result_attrs
 from xdownscale.field.axes import find_axes
@@ -31,6 +31,7 @@ from xdownscale.field.like import check_no_tree, coords_like, with_labels
 from xdownscale.field.predictors import laid_on, named_predictors
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.tree import map_tree
+from xdownscale.zoo.choice import factors_of, resolved
 
 if TYPE_CHECKING:
     import os
@@ -170,7 +171,7 @@ def downscale(
     wish = _Wish(
         members=members,
         seed=seed,
-        factors=given.factors.chosen(spatial, temporal),
+        factors=factors_of(given, spatial, temporal),
         predictors=named_predictors(predictors, dims),
         static=static,
         observations=observations,
@@ -450,28 +451,6 @@ def _joined(pieces: Sequence[Told], dim: str | None) -> Told:
         pieces, dim=dim, coords="minimal", compat="override", join="override", combine_attrs="override"
     )
     return joined
-
-
-def resolved(
-    model: Downscaler | str | os.PathLike[str] | None,
-    spatial: int | tuple[int, int] | None,
-    temporal: int | None,
-    *,
-    field: xr.DataArray | xr.Dataset | xr.DataTree,
-    dims: Mapping[str, str] | None,
-) -> Downscaler:
-    """The model: given, named, or selected by factors and the scale of the field."""
-    from xdownscale import zoo
-    from xdownscale.inference.scales import scale_told_by
-    from xdownscale.models.downscaler import Downscaler
-
-    if model is None:
-        if spatial is None and temporal is None:
-            msg = "downscale needs a model or factors: downscale(model=...), or downscale(spatial=10, temporal=3)"
-            raise FactorError(msg)
-        factors = Factors.parse(spatial or 1, temporal or 1)
-        return zoo.find(factors, scale_told_by(field, factors, dims))
-    return model if isinstance(model, Downscaler) else zoo.load(model)
 
 
 def _extra(model: Downscaler, wish: _Wish) -> dict[str, Any]:
