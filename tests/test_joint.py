@@ -120,8 +120,14 @@ def test_static_fields_and_predictors_survive_tiles_lazy_input_and_the_file(coar
         made, static=static
     )
     assert not np.array_equal(changed.hurs, whole.hurs)
-    with pytest.raises(MissingValueError, match=r"static fields; missing: \['height'\]"):
-        field.sr.downscale(made)
+    for given, found in ((None, "[]"), (static.rename("orog"), "['orog']"), ({"hgt": static}, "['hgt']")):
+        with pytest.raises(MissingValueError, match=r"static fields; missing: \['height'\]") as caught:
+            field.sr.downscale(made, static=given)
+        assert f"given: {found}" in str(caught.value)
+        if given is not None:
+            call = str(caught.value).partition("as in static=")[2].rstrip(".")
+            mended = field.sr.downscale(made, static=eval(call, {"static": given}))
+            assert_same_bits(mended, whole)
 
 
 def test_another_predictor_changes_every_target(fine, coarse, joint):
@@ -192,7 +198,7 @@ WRONG = {
     "a predictor is missing": (
         lambda d: d.drop_vars("psl"),
         MissingValueError,
-        r"missing: \['psl'\].*predictors=dataset",
+        r"missing: \['psl'\]; given: .*predictors=dataset",
         lambda d: d.assign(psl=weather().psl),
     ),
     "a target of another quantity": (

@@ -270,7 +270,7 @@ def _of_tree(tree: xr.DataTree, model: Downscaler, wish: _Wish) -> xr.DataTree:
     if not any("member" in node.dims for node in fine.subtree):
         msg = (
             f"no node of {[node.path for node in tree.subtree]} has a field that the model could refine. Name the "
-            f'dimensions, for example dims={{"time": ..., "y": ..., "x": ...}}.'
+            f'dimensions, for example dims={{"time": "t", "y": "north", "x": "east"}}.'
         )
         raise DimensionError(msg)
     return fine
@@ -319,7 +319,8 @@ def _predictors(there: Mapping[str, xr.DataArray], model: Downscaler, wish: _Wis
     if missing:
         msg = (
             f"the model {model.name!r} was trained with the predictors {[each.name for each in model.predictors]}; "
-            f"missing: {missing}. Pass them, downscale(..., predictors=dataset), or in one Dataset with the field."
+            f"missing: {missing}; given: {list(given)}. Pass them, downscale(field, model, predictors=dataset), or in "
+            f"one Dataset with the field."
         )
         raise MissingValueError(msg)
     return {each.name: given[each.name] for each in model.predictors}
@@ -415,9 +416,16 @@ def _check_one_grid(targets: Sequence[xr.DataArray], axes: Axes, wish: _Wish) ->
         if own != axes:
             msg = (
                 f"the targets lie on one grid: {targets[0].name!r} {axes.ordered}, {field.name!r} {own.ordered}. Give "
-                f"them the same dimensions and labels: {field.name}.rename(...).interp(...)."
+                f"them the same dimensions, {field.name}.rename({_renamed(own, axes)}), and the same labels, "
+                f"{field.name}.interp_like({targets[0].name})."
             )
             raise DimensionError(msg)
+
+
+def _renamed(own: Axes, axes: Axes) -> dict[str, str]:
+    """Names of dimensions that differ."""
+    pairs = zip(reversed(own.ordered), reversed(axes.ordered), strict=False)
+    return {here: there for here, there in pairs if here != there}
 
 
 def _along(fields: _Fields, dim: Any, model: Downscaler, wish: _Wish) -> list[xr.DataArray]:

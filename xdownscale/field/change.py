@@ -240,10 +240,10 @@ def _change_tree(
     check_dims_of_tree(tree, dims)
     axes = [found for node in tree.subtree for found in fields_of(node.to_dataset(), dims).values()]
     if not axes or (need_time and not any(found.time for found in axes)):
-        wanted = "a time dimension" if axes else "numbers on y and x"
+        wanted, example = _wanted(need_time=bool(axes))
         msg = (
             f"no variable in the nodes {[node.path for node in tree.subtree]} has {wanted}. Name the dimensions, "
-            f'for example dims={{"{"time" if axes else "y"}": ...}}.'
+            f"for example dims={example}."
         )
         raise DimensionError(msg)
 
@@ -326,10 +326,19 @@ def _nothing_to_change(dataset: xr.Dataset, *, need_time: bool) -> str:
     """Say that no variable has what is needed."""
     if not need_time and (cells := _cells(dataset)):
         return no_grid(cells)
-    wanted, role = ("a time dimension", "time") if need_time else ("numbers on y and x", "y")
+    wanted, example = _wanted(need_time=need_time)
     return (
         f"no variable of {[str(name) for name in dataset.data_vars]} has {wanted}; "
-        f"the dimensions are {dict(dataset.sizes)}. Name them, for example dims={{{role!r}: ...}}."
+        f"the dimensions are {dict(dataset.sizes)}. Name them, for example dims={example}."
+    )
+
+
+def _wanted(*, need_time: bool) -> tuple[str, dict[str, str]]:
+    """What a field must have, and an example of how to name it."""
+    return (
+        ("a time dimension", {"time": "t"})
+        if need_time
+        else ("numbers on y and x", {"y": "north", "x": "east"})
     )
 
 
