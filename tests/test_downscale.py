@@ -240,7 +240,7 @@ def test_static_fields_are_laid_by_coordinates(coarse):
     flipped = coarse.sr.downscale(hilly, static=height.isel(y=slice(None, None, -1)))
     np.testing.assert_array_equal(ensemble, flipped)
     assert not np.array_equal(ensemble, coarse.sr.downscale(hilly, static={"height": height * 3}))
-    with pytest.raises(MissingValueError, match=r"Pass static="):
+    with pytest.raises(MissingValueError, match=r"as in static=\{'height': field\}"):
         coarse.sr.downscale(hilly)
     with pytest.raises(DimensionError, match="Crop the field"):
         coarse.sr.downscale(hilly, static=height.isel(y=slice(10, None)))

@@ -26,6 +26,7 @@ from xdownscale.field.chunks import even_chunks
 from xdownscale.field.compare import check_same
 from xdownscale.field.entries import entry_seeds
 from xdownscale.field.factors import Factors
+from xdownscale.field.fine_bounds import fine_bounds
 from xdownscale.field.gaps import check_gaps, contiguous, take
 from xdownscale.field.like import check_no_tree, coords_like, with_labels
 from xdownscale.field.predictors import laid_on, named_predictors
@@ -285,7 +286,10 @@ def _of_dataset(dataset: xr.Dataset, model: Downscaler, wish: _Wish) -> xr.Datas
     there = {str(name): dataset[name] for name in every if name not in names}
     fields = _Fields(targets, _predictors(there, model, wish))
     fine = xr.Dataset({each.name: each for each in _of_fields(fields, model, wish)})
-    beside = dataset.drop_vars([name for name in fields.predictors if name in dataset.data_vars])
+    axes = find_axes(targets[0], dims=wish.dims)
+    fine = fine.assign_coords(fine_bounds(dataset, targets[0], fine, axes, wish.factors, gaps=wish.gaps))
+    done = [name for name in (*fields.predictors, *fine.coords) if name in dataset.data_vars]
+    beside = dataset.drop_vars(done)
     both = fine.assign(without_fields(beside, names, fine.sizes)).assign_attrs(dataset.attrs)
     return _told(both, model, wish)
 
