@@ -8,6 +8,7 @@ import xarray as xr
 
 from xdownscale.field.change import field_of, with_grid_as_coords
 from xdownscale.field.html import html_tables
+from xdownscale.field.keywords import suggesting
 from xdownscale.field.summary import summary
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ Field = TypeVar("Field", xr.DataArray, xr.Dataset, xr.DataTree)
 Flat = TypeVar("Flat", xr.DataArray, xr.Dataset)
 
 
+@suggesting("sr")
 class _Grids(Generic[Field]):
     """The verbs that change the grid; each passes its arguments on to the function of the same name."""
 
@@ -132,6 +134,7 @@ class _Grids(Generic[Field]):
         )
 
 
+@suggesting("sr")
 class _Verbs(_Grids[Flat]):
     """All the verbs: those that learn and score, too."""
 
