@@ -12,7 +12,7 @@ import xarray as xr
 import xdownscale
 from tests.support import globe, rain
 from xdownscale.accessor import DataArrayAccessor, DatasetAccessor, DataTreeAccessor
-from xdownscale.errors import DimensionError
+from xdownscale.errors import DimensionError, XDownscaleError
 
 OWN = {"evaluate": 1}
 """Place of the field itself among the arguments, where it is not the first."""
@@ -127,3 +127,20 @@ def test_spacings_of_latitudes_and_longitudes_are_degrees():
     said = repr(xr.DataArray(np.zeros((3, 3)), labels, ("lat", "lon")).sr)
     assert "lat: 3 cells of 0.5 degrees\n" in said
     assert "lon: 3 cells of 0.25 degrees\n" in said
+
+
+def test_a_misspelt_keyword_names_the_verb_and_the_right_one():
+    for field, verb in (
+        (rain(), "downscale"),
+        (rain().to_dataset(), "downscale"),
+        (xr.DataTree(), "downscale"),
+    ):
+        with pytest.raises(
+            TypeError, match=r"^sr.downscale\(\) .* 'member'. Did you mean 'members'\?$"
+        ) as caught:
+            getattr(field.sr, verb)(spatial=10, temporal=3, member=2)
+        assert isinstance(caught.value, XDownscaleError)
+    with pytest.raises(TypeError, match=r"^sr.evaluate\(\) .* 'zzz'. It takes observations, metrics"):
+        rain().sr.evaluate(rain(), zzz=1)
+    with pytest.raises(TypeError, match=r"^sr.calibrate\(\) missing"):
+        rain().sr.calibrate()

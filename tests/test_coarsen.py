@@ -421,3 +421,13 @@ def test_without_gaps_or_without_a_factor_in_time_splitting_changes_nothing():
 def test_messages_about_gaps_name_the_piece_and_the_fix(frames, options, error, message):
     with pytest.raises(error, match=message):
         xdownscale.coarsen(gappy(frames), 10, 3, **options)
+
+
+def test_a_call_without_a_factor_is_refused():
+    field = rain((6, 8, 12))
+    for verb in (xdownscale.coarsen, xdownscale.interpolate):
+        with pytest.raises(FactorError, match=f"{verb.__name__} needs a factor"):
+            verb(field)
+        np.testing.assert_array_equal(verb(field, 1), field)
+    with pytest.raises(FactorError, match="needs a factor"):
+        field.sr.coarsen(dims={"y": "y"})

@@ -15,6 +15,7 @@ from xdownscale.errors import (
     ArgumentError,
     DeviceError,
     DimensionError,
+    FactorError,
     MissingValueError,
     TimeAxisError,
     UnitsError,
@@ -239,7 +240,7 @@ def test_static_fields_are_laid_by_coordinates(coarse):
     flipped = coarse.sr.downscale(hilly, static=height.isel(y=slice(None, None, -1)))
     np.testing.assert_array_equal(ensemble, flipped)
     assert not np.array_equal(ensemble, coarse.sr.downscale(hilly, static={"height": height * 3}))
-    with pytest.raises(MissingValueError, match=r"Pass static="):
+    with pytest.raises(MissingValueError, match=r"as in static=\{'height': field\}"):
         coarse.sr.downscale(hilly)
     with pytest.raises(DimensionError, match="Crop the field"):
         coarse.sr.downscale(hilly, static=height.isel(y=slice(10, None)))
@@ -332,6 +333,30 @@ def test_bad_fields_are_refused_before_any_work(coarse, what, error, fix, monkey
     monkeypatch.setattr("xdownscale.models.generator.Generator.prepare", None)
     with pytest.raises(error, match=fix):
         broken(coarse, what).sr.downscale(MODEL)
+
+
+def test_other_factors_of_rain_name_the_model_that_takes_them(coarse):
+    with pytest.raises(FactorError, match=r"refines by \(10, 3\), not by \(5, 3\)") as caught:
+        coarse.sr.downscale("rain-10x3", spatial=5)
+    call = str(caught.value).rpartition("factors: ")[2].rstrip(".")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fine = eval(f"xdownscale.{call}", {"xdownscale": xdownscale, "field": coarse[:2]})
+    assert fine.attrs["xdownscale_model"] == "rain"
+    assert fine.sizes["y"] == 5 * coarse.sizes["y"]
+    for other in ({"spatial": 70}, {"spatial": 10, "temporal": 9}):
+        with pytest.raises(FactorError, match=r"train\(field, spatial=\d+, temporal=\d\)$"):
+            coarse.sr.downscale("rain-10x3", **other)
+
+
+def test_a_forgotten_factor_in_space_is_said(coarse):
+    with pytest.warns(UserWarning, match="spatial is left out, .*spatial=1 if"):
+        coarse[:2].sr.downscale(temporal=3)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="spatial is left out")
+        fine = coarse[:2].sr.downscale(spatial=1, temporal=3)
+        coarse[:2].sr.downscale(spatial=2)
+    assert fine.sizes["y"] == coarse.sizes["y"]
 
 
 def test_bad_arguments_are_refused(coarse):

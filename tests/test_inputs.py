@@ -27,6 +27,11 @@ from xdownscale.field.sphere import unit_vectors
 
 TABLE = Path(__file__).parents[1] / "docs" / "inputs.md"
 MODEL = model()
+VERBS = (
+    lambda f: xdownscale.coarsen(f, 1),
+    lambda f: xdownscale.interpolate(f, 1),
+    lambda f: xdownscale.downscale(f, MODEL),
+)
 STEP = np.timedelta64(300, "s")
 NORTH = {"standard_name": "latitude", "units": "degrees_north"}
 EAST = {"standard_name": "longitude", "units": "degrees_east"}
@@ -593,7 +598,7 @@ def test_sentinels():
     with pytest.raises(ValueRangeError, match=r"-32 .*where\(reflectivity != -32\)"):
         xdownscale.coarsen(echo.where(field > 0.1, -32.0), 4, 3)
     for marker in (1e20, 9.96921e36, np.inf):
-        for call in (xdownscale.coarsen, xdownscale.interpolate, lambda f: xdownscale.downscale(f, MODEL)):
+        for call in VERBS:
             with pytest.raises(ValueRangeError, match=r"rain.where\("):
                 call(field.where(field > 0.1, marker))
             with pytest.raises(ValueRangeError, match=r"rain.where\("):
@@ -604,7 +609,7 @@ def test_undecoded():
     values = xdownscale.coarsen(rain((6, 8, 12)), 4, 3)
     packed = (values / 0.25).round().astype("i2")
     packed.attrs = {"units": "mm h-1", "scale_factor": 0.25, "_FillValue": np.int16(-1)}
-    for call in (xdownscale.interpolate, lambda f: xdownscale.downscale(f, MODEL)):
+    for call in VERBS[1:]:
         decoded = xr.decode_cf(packed.to_dataset())["rain"]
         np.testing.assert_array_equal(call(packed), call(decoded))
         assert not {"scale_factor", "_FillValue"} & call(packed).attrs.keys()
@@ -618,7 +623,7 @@ def test_other_types():
     calls = {"m8[ns]": "timedelta64", "M8[ns]": "datetime64", "complex": "real", "str": "astype"}
     odd = [(values.astype(dtype), call) for dtype, call in calls.items()] + [(quantity, "dequantify")]
     for field, word in odd:
-        for call in (xdownscale.coarsen, xdownscale.interpolate, lambda f: xdownscale.downscale(f, MODEL)):
+        for call in VERBS:
             with pytest.raises(ValueRangeError, match=word):
                 call(field)
 
@@ -627,7 +632,7 @@ def test_negative_rain():
     field = rain((6, 8, 12))
     wrong = field.copy()
     wrong[0, 0, 0] = -0.5
-    for call in (xdownscale.coarsen, xdownscale.interpolate, lambda f: xdownscale.downscale(f, MODEL)):
+    for call in VERBS:
         with pytest.raises(ValueRangeError, match=r"1 negative values \(lowest -0.5\).*where\(rain >= 0\)"):
             call(wrong)
     rounding = field.where(field > 0.1, -1e-9)

@@ -11,8 +11,9 @@ import pytest
 import xarray as xr
 
 from tests.metrics.samples import sample
+from tests.support import weather
 from xdownscale import report
-from xdownscale.errors import DimensionError, OptionalDependencyError
+from xdownscale.errors import DimensionError, FileError, OptionalDependencyError
 from xdownscale.evaluate import evaluate, scores_table
 
 pytest.importorskip("matplotlib", reason="pictures need matplotlib")
@@ -131,7 +132,7 @@ def test_where_scores_come_from_is_on_the_page(fields, tmp_path):
     assert "seed: 5" in text
     assert "time: 8" in text
     strange = scores.assign_attrs(forecasts="{no json", more=3)
-    text = report(strange, tmp_path / "page.html").read_text("utf-8")
+    text = report(strange, tmp_path / "page.html", overwrite=True).read_text("utf-8")
     assert "{no json" in text
 
 
@@ -140,7 +141,8 @@ def test_scores_from_a_file_give_the_same_tables(scores, tmp_path):
     with xr.open_dataset(tmp_path / "scores.nc") as again:
         assert json.loads(again.attrs["forecasts"]).keys() == {"net", "mean <i>"}
         tables = [
-            Page(report(each, tmp_path / "page.html").read_text("utf-8")).rows for each in (scores, again)
+            Page(report(each, tmp_path / "page.html", overwrite=True).read_text("utf-8")).rows
+            for each in (scores, again)
         ]
     assert tables[0] == tables[1]
 
@@ -168,11 +170,45 @@ def test_a_page_that_cannot_be_written_leaves_the_one_before(scores, fields, tmp
     path.write_text("before")
     with pytest.raises(DimensionError, match="observations="):
         report(scores, path, forecasts=fields[1])
+    with pytest.raises(FileError, match=r"exists.*overwrite=True"):
+        report(scores, path)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(OptionalDependencyError, match="pip install"):
         report(scores, path)
     assert path.read_text() == "before"
     assert [each.name for each in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_page_of_datasets_has_sections_for_each_variable(tmp_path):
+    truth = weather((4, 12, 12))[["tas", "psl"]]
+    forecasts = {
+        "net": truth.expand_dims(member=3) + xr.DataArray([0.0, 0.5, -0.5], dims="member"),
+        "shift": truth + 1,
+    }
+    forecasts = {name: each.assign_attrs(truth.attrs) for name, each in forecasts.items()}
+    scores = evaluate(truth, forecasts, metrics=["mae", "crps_ensemble"])
+    coarse = truth[["tas"]].sr.coarsen(4, 2)
+    path = tmp_path / "page.html"
+    text = report(scores, path, forecasts=forecasts, observations=truth, coarse=coarse).read_text("utf-8")
+    parsed = Page(text)
+    for name in ("tas", "psl"):
+        for heading in ("Members", "Calibration", "Values and texture"):
+            assert f"<h2>{name}: {heading}</h2>" in text
+    assert {each[1:] for each in parsed.addresses if each.startswith("#")} == parsed.ids
+    assert sum("wettest coarse step" in each["alt"] for each in parsed.pictures) == 1
+    best = re.findall(r"<tr><td>(tas|psl)_mae[^<]*</td>(.*?)</tr>", text)
+    assert [row.split("</td>")[0].count("best") for _, row in best] == [1, 1]
+    one = evaluate(truth["tas"], forecasts["net"]["tas"], metrics=["mae"])
+    text = report(
+        one,
+        path,
+        forecasts=forecasts["net"][["tas"]],
+        observations=truth["tas"],
+        coarse=coarse,
+        overwrite=True,
+    ).read_text("utf-8")
+    assert "<h2>Members</h2>" in text
+    assert "wettest coarse step" in text
 
 
 def test_notebooks_show_the_table_as_html(scores):

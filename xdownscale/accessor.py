@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import xarray as xr
 
+from xdownscale.field.change import field_of, with_grid_as_coords
 from xdownscale.field.html import html_tables
+from xdownscale.field.keywords import suggesting
 from xdownscale.field.summary import summary
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ Field = TypeVar("Field", xr.DataArray, xr.Dataset, xr.DataTree)
 Flat = TypeVar("Flat", xr.DataArray, xr.Dataset)
 
 
+@suggesting("sr")
 class _Grids(Generic[Field]):
     """The verbs that change the grid; each passes its arguments on to the function of the same name."""
 
@@ -38,8 +41,8 @@ class _Grids(Generic[Field]):
 
     def coarsen(
         self,
-        spatial: int | tuple[int, int] = 1,
-        temporal: int = 1,
+        spatial: int | tuple[int, int] | None = None,
+        temporal: int | None = None,
         *,
         time_method: str = "auto",
         min_valid: float = 1.0,
@@ -65,8 +68,8 @@ class _Grids(Generic[Field]):
 
     def interpolate(
         self,
-        spatial: int | tuple[int, int] = 1,
-        temporal: int = 1,
+        spatial: int | tuple[int, int] | None = None,
+        temporal: int | None = None,
         *,
         method: str = "bicubic",
         time: str = "hold",
@@ -131,6 +134,7 @@ class _Grids(Generic[Field]):
         )
 
 
+@suggesting("sr")
 class _Verbs(_Grids[Flat]):
     """All the verbs: those that learn and score, too."""
 
@@ -389,8 +393,9 @@ if hasattr(xr, "register_datatree_accessor"):  # not public in all versions that
 
 
 def _shown(dataset: xr.Dataset) -> dict[Hashable, xr.DataArray]:
-    """The variables that may be fields; neither scalars nor labels are."""
-    return {name: each for name, each in dataset.data_vars.items() if each.ndim > 1}
+    """The variables that may be fields; neither scalars nor labels nor bounds are."""
+    dataset = with_grid_as_coords(dataset)
+    return {name: field_of(dataset, name) for name, each in dataset.data_vars.items() if each.ndim > 1}
 
 
 def _lines(field: xr.DataArray) -> list[str]:

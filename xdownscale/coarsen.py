@@ -34,8 +34,8 @@ __all__ = ["coarsen"]
 
 def coarsen(
     field: Field,
-    spatial: int | tuple[int, int] = 1,
-    temporal: int = 1,
+    spatial: int | tuple[int, int] | None = None,
+    temporal: int | None = None,
     *,
     time_method: str = "auto",
     min_valid: float = 1.0,
@@ -57,10 +57,10 @@ def coarsen(
     field : DataArray, Dataset or DataTree
         The fine field. Variables of a Dataset and nodes of a tree without y and x pass through unchanged and are named
         in a warning.
-    spatial : int or (int, int)
-        Cells per coarse cell, for both axes or for (y, x).
-    temporal : int
-        Steps per coarse step.
+    spatial : int or (int, int), optional
+        Cells per coarse cell, for both axes or for (y, x). Left out, cells stay as they are.
+    temporal : int, optional
+        Steps per coarse step; likewise. One of both is required.
     time_method : {"auto", "mean", "sum", "point"}
         Rates and states are averaged over time, amounts added, snapshots sampled at the first frame of every block.
         ``"auto"`` uses ``cell_methods``, then ``GRIB_stepType``, then standard name and units together, then the name;
@@ -109,7 +109,7 @@ def coarsen(
     if not is_number(min_valid) or not 0 <= min_valid <= 1:
         msg = f"min_valid is a share between 0 and 1, got {min_valid!r}. Pass for example min_valid=0.5."
         raise ValueRangeError(msg)
-    factors = Factors.parse(spatial, temporal)
+    factors = Factors.given(spatial, temporal, "coarsen")
     merge = in_pieces(
         _Merge(factors, time_method, min_valid, boundary, keep_attrs),
         gaps,

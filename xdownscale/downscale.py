@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import xarray as xr
 
-from xdownscale.errors import ArgumentError, DimensionError, FactorError, MissingValueError
+from xdownscale.errors import ArgumentError, DimensionError, MissingValueError
 from xdownscale.field.arguments import seed_number, whole_number
 from xdownscale.field.attrs import FACTORS, add_history, package_version, refer_to_mapping, result_attrs
 from xdownscale.field.axes import find_axes
@@ -26,11 +26,13 @@ from xdownscale.field.chunks import even_chunks
 from xdownscale.field.compare import check_same
 from xdownscale.field.entries import entry_seeds
 from xdownscale.field.factors import Factors
+from xdownscale.field.fine_bounds import fine_bounds
 from xdownscale.field.gaps import check_gaps, contiguous, take
 from xdownscale.field.like import check_no_tree, coords_like, with_labels
 from xdownscale.field.predictors import laid_on, named_predictors
 from xdownscale.field.quantity import quantity_of
 from xdownscale.field.tree import map_tree
+from xdownscale.zoo.choice import factors_of, resolved
 
 if TYPE_CHECKING:
     import os
@@ -170,7 +172,7 @@ def downscale(
     wish = _Wish(
         members=members,
         seed=seed,
-        factors=given.factors.chosen(spatial, temporal),
+        factors=factors_of(given, spatial, temporal),
         predictors=named_predictors(predictors, dims),
         static=static,
         observations=observations,
@@ -269,7 +271,7 @@ def _of_tree(tree: xr.DataTree, model: Downscaler, wish: _Wish) -> xr.DataTree:
     if not any("member" in node.dims for node in fine.subtree):
         msg = (
             f"no node of {[node.path for node in tree.subtree]} has a field that the model could refine. Name the "
-            f'dimensions, for example dims={{"time": ..., "y": ..., "x": ...}}.'
+            f'dimensions, for example dims={{"time": "t", "y": "north", "x": "east"}}.'
         )
         raise DimensionError(msg)
     return fine
@@ -284,7 +286,10 @@ def _of_dataset(dataset: xr.Dataset, model: Downscaler, wish: _Wish) -> xr.Datas
     there = {str(name): dataset[name] for name in every if name not in names}
     fields = _Fields(targets, _predictors(there, model, wish))
     fine = xr.Dataset({each.name: each for each in _of_fields(fields, model, wish)})
-    beside = dataset.drop_vars([name for name in fields.predictors if name in dataset.data_vars])
+    axes = find_axes(targets[0], dims=wish.dims)
+    fine = fine.assign_coords(fine_bounds(dataset, targets[0], fine, axes, wish.factors, gaps=wish.gaps))
+    done = [name for name in (*fields.predictors, *fine.coords) if name in dataset.data_vars]
+    beside = dataset.drop_vars(done)
     both = fine.assign(without_fields(beside, names, fine.sizes)).assign_attrs(dataset.attrs)
     return _told(both, model, wish)
 
@@ -318,7 +323,8 @@ def _predictors(there: Mapping[str, xr.DataArray], model: Downscaler, wish: _Wis
     if missing:
         msg = (
             f"the model {model.name!r} was trained with the predictors {[each.name for each in model.predictors]}; "
-            f"missing: {missing}. Pass them, downscale(..., predictors=dataset), or in one Dataset with the field."
+            f"missing: {missing}; given: {list(given)}. Pass them, downscale(field, model, predictors=dataset), or in "
+            f"one Dataset with the field."
         )
         raise MissingValueError(msg)
     return {each.name: given[each.name] for each in model.predictors}
@@ -414,9 +420,16 @@ def _check_one_grid(targets: Sequence[xr.DataArray], axes: Axes, wish: _Wish) ->
         if own != axes:
             msg = (
                 f"the targets lie on one grid: {targets[0].name!r} {axes.ordered}, {field.name!r} {own.ordered}. Give "
-                f"them the same dimensions and labels: {field.name}.rename(...).interp(...)."
+                f"them the same dimensions, {field.name}.rename({_renamed(own, axes)}), and the same labels, "
+                f"{field.name}.interp_like({targets[0].name})."
             )
             raise DimensionError(msg)
+
+
+def _renamed(own: Axes, axes: Axes) -> dict[str, str]:
+    """Names of dimensions that differ."""
+    pairs = zip(reversed(own.ordered), reversed(axes.ordered), strict=False)
+    return {here: there for here, there in pairs if here != there}
 
 
 def _along(fields: _Fields, dim: Any, model: Downscaler, wish: _Wish) -> list[xr.DataArray]:
@@ -450,28 +463,6 @@ def _joined(pieces: Sequence[Told], dim: str | None) -> Told:
         pieces, dim=dim, coords="minimal", compat="override", join="override", combine_attrs="override"
     )
     return joined
-
-
-def resolved(
-    model: Downscaler | str | os.PathLike[str] | None,
-    spatial: int | tuple[int, int] | None,
-    temporal: int | None,
-    *,
-    field: xr.DataArray | xr.Dataset | xr.DataTree,
-    dims: Mapping[str, str] | None,
-) -> Downscaler:
-    """The model: given, named, or selected by factors and the scale of the field."""
-    from xdownscale import zoo
-    from xdownscale.inference.scales import scale_told_by
-    from xdownscale.models.downscaler import Downscaler
-
-    if model is None:
-        if spatial is None and temporal is None:
-            msg = "downscale needs a model or factors: downscale(model=...), or downscale(spatial=10, temporal=3)"
-            raise FactorError(msg)
-        factors = Factors.parse(spatial or 1, temporal or 1)
-        return zoo.find(factors, scale_told_by(field, factors, dims))
-    return model if isinstance(model, Downscaler) else zoo.load(model)
 
 
 def _extra(model: Downscaler, wish: _Wish) -> dict[str, Any]:

@@ -17,6 +17,7 @@ __all__ = [
     "TileError",
     "TimeAxisError",
     "UnitsError",
+    "UnknownArgumentError",
     "ValueRangeError",
     "WeightsError",
     "WeightsNotFoundError",
@@ -46,6 +47,10 @@ class QuantityError(UnitsError):
 
 class ArgumentError(XDownscaleError, ValueError):
     """An argument is none of the known words or numbers, or does not go with another one or with the model."""
+
+
+class UnknownArgumentError(XDownscaleError, TypeError):
+    """A function has no argument of this name."""
 
 
 class FactorError(ArgumentError):

@@ -34,8 +34,8 @@ __all__ = ["interpolate"]
 
 def interpolate(
     field: Field,
-    spatial: int | tuple[int, int] = 1,
-    temporal: int = 1,
+    spatial: int | tuple[int, int] | None = None,
+    temporal: int | None = None,
     *,
     method: str = "bicubic",
     time: str = "hold",
@@ -55,10 +55,10 @@ def interpolate(
     field : DataArray, Dataset or DataTree
         The coarse field. Of a Dataset, variables without y and x pass through and are named in a warning, and so do
         nodes of a tree.
-    spatial : int or (int, int)
-        Cells per coarse cell, for both axes or for (y, x).
-    temporal : int
-        Steps per coarse step.
+    spatial : int or (int, int), optional
+        Cells per coarse cell, for both axes or for (y, x). Left out, cells stay as they are.
+    temporal : int, optional
+        Steps per coarse step; likewise. One of both is required.
     method : {"bicubic", "linear", "nearest", "conservative"}
         Cubic convolution, bilinear, or constant over a coarse cell (which keeps its mean). Cubic convolution
         overshoots: where all coarse values around are non-negative its result is cut off at zero.
@@ -96,7 +96,7 @@ def interpolate(
     >>> xdownscale.interpolate(rain, spatial=(1, 4), method="linear").values
     array([[0., 0., 1., 3., 5., 7., 8., 8.]])
     """
-    factors = Factors.parse(spatial, temporal)
+    factors = Factors.given(spatial, temporal, "interpolate")
     check_no_tree(field, like)
     if method not in METHODS:
         msg = f"method={method!r} is unknown. Pass one of {METHODS}."

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from xdownscale.downscale import checked_tile, resolved
+from xdownscale.downscale import checked_tile
 from xdownscale.errors import DimensionError
 from xdownscale.field.arguments import whole_number
 from xdownscale.field.axes import find_axes
 from xdownscale.field.change import fields_of
 from xdownscale.field.html import html_tables
+from xdownscale.zoo.choice import factors_of, resolved
 
 if TYPE_CHECKING:
     import os
@@ -144,7 +145,7 @@ def plan(
     members, chosen = whole_number(members, "members", least=1), checked_tile(tile)
     where = chosen_device(device)
     downscaler = resolved(model, spatial, temporal, field=field, dims=dims)
-    factors = downscaler.factors.chosen(spatial, temporal)
+    factors = factors_of(downscaler, spatial, temporal)
     first = _one_of(field, downscaler, dims)
     axes = find_axes(first, dims=dims, need_time=factors.time > 1)
     steps = first.sizes[axes.time] if axes.time else 1

@@ -13,17 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from xdownscale.errors import DimensionError
+from xdownscale.errors import DimensionError, FileError
 from xdownscale.field.attrs import add_history, package_version
 from xdownscale.field.axes import find_axes
-from xdownscale.io import write_whole
+from xdownscale.io import check_place, write_whole
 from xdownscale.metrics.scorable import scorable
+from xdownscale.metrics.variables import field_of, scored_fields, shared_fields
 from xdownscale.scoring.table import by_model, html_table
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Hashable
 
     from matplotlib.figure import Figure
+
+    from xdownscale.evaluate import Models
+    from xdownscale.field.labels import Source
 
 __all__ = ["report"]
 
@@ -81,11 +86,12 @@ def report(
     scores: xr.Dataset,
     path: str | os.PathLike[str],
     *,
-    forecasts: xr.DataArray | Mapping[str, xr.DataArray] | None = None,
-    observations: xr.DataArray | None = None,
-    coarse: xr.DataArray | None = None,
+    forecasts: Models | None = None,
+    observations: xr.DataArray | xr.Dataset | None = None,
+    coarse: xr.DataArray | xr.Dataset | None = None,
     title: str = "Evaluation",
     notes: str = "",
+    overwrite: bool = False,
 ) -> Path:
     """Write scores as one self-contained HTML page with tables, plots and provenance.
 
@@ -98,16 +104,19 @@ def report(
         The result of :func:`xdownscale.evaluate`.
     path : path
         File to write; it is written completely or not at all.
-    forecasts : DataArray, or mapping of str to DataArray, optional
-        The scored forecasts, for plots. They are loaded into memory.
-    observations : DataArray, optional
+    forecasts : DataArray, Dataset, or mapping of str to DataArray, optional
+        The scored forecasts, for plots. They are loaded into memory. Datasets are plotted variable by variable, as
+        :func:`xdownscale.evaluate` scores them.
+    observations : DataArray or Dataset, optional
         Observed field; required with `forecasts`.
-    coarse : DataArray, optional
+    coarse : DataArray or Dataset, optional
         The coarse field of the first forecast, for a plot of coarse field, forecast and observations.
     title : str
         Heading of the page.
     notes : str
         A paragraph below it, plain text.
+    overwrite : bool
+        Replace the file if it exists.
 
     Returns
     -------
@@ -118,6 +127,8 @@ def report(
     ------
     DimensionError
         If only one of `forecasts` and `observations` is passed, or they do not match.
+    FileError
+        If the file exists and `overwrite` is not set, or cannot be written.
     OptionalDependencyError
         Without matplotlib.
 
@@ -144,12 +155,15 @@ def report(
         )
         msg = f"pictures need both, and only {given} are there. Pass {lacking}=... too, or neither."
         raise DimensionError(msg)
-    if observations is not None:
-        observations = scorable(observations, "observations")
+    check_place(path)
+    if Path(path).exists() and not overwrite:
+        msg = f"{str(path)!r} exists. Give another name, or pass overwrite=True to replace it."
+        raise FileError(msg)
+    fields = [] if observations is None else list(_by_variable(observations, forecasts, coarse))
     scores = scores.compute()
     sections = dict(_of_scores(scores))
-    if forecasts is not None and observations is not None:
-        sections |= dict(_of_fields(observations, forecasts, coarse))
+    for name, parts in fields:
+        sections |= {f"{name}{heading}": text for heading, text in _of_fields(*parts)}
     sections["Where the scores come from"] = _provenance(scores)
     body = [f"<p>{escape(notes)}</p>"] if notes else []
     body.append(f"<nav>{''.join(_link(name) for name in sections)}</nav>")
@@ -192,12 +206,35 @@ def _of_scores(scores: xr.Dataset) -> Iterator[tuple[str, str]]:
         yield "By scale, threshold and group", "".join(pictures)
 
 
+def _by_variable(
+    observations: Source, forecasts: Any, coarse: Source | None
+) -> Iterator[tuple[str, tuple[xr.DataArray, dict[str, xr.DataArray], xr.DataArray | None]]]:
+    """What starts the headings of each variable, and its observations, forecasts by name and coarse field."""
+    named = isinstance(forecasts, Mapping) and not hasattr(forecasts, "dims")
+    models = dict(forecasts) if named else {"forecast": forecasts}
+    if not any(isinstance(each, xr.Dataset) for each in (observations, *models.values())):
+        yield "", (scorable(observations, "observations"), models, _coarse_of(coarse, None))
+        return
+    shared = shared_fields(observations, models.values())
+    for name in shared:
+        ours = scorable(field_of(observations, name), "observations")
+        theirs = {model: field_of(each, name) for model, each in models.items()}
+        start = f"{name}: " if len(shared) > 1 else ""
+        yield start, (ours, theirs, _coarse_of(coarse, name))
+
+
+def _coarse_of(coarse: Source | None, name: Hashable) -> xr.DataArray | None:
+    """The coarse field of a variable, if there is one."""
+    if coarse is None:
+        return None
+    fields = scored_fields(coarse)
+    return next(iter(fields.values())) if len(fields) == 1 and name is None else fields.get(name)
+
+
 def _of_fields(
-    observations: xr.DataArray,
-    forecasts: xr.DataArray | Mapping[str, xr.DataArray],
-    coarse: xr.DataArray | None,
+    observations: xr.DataArray, forecasts: Mapping[str, xr.DataArray], coarse: xr.DataArray | None
 ) -> Iterator[tuple[str, str]]:
-    """Sections that need the fields."""
+    """Sections that need the fields of one variable."""
     from xdownscale import plot
     from xdownscale.plot.style import models_of
 
@@ -301,7 +338,7 @@ def _listed(found: Mapping[str, Any]) -> str:
 
 def _key(name: str) -> str:
     """Name of a section inside the page."""
-    return name.lower().replace(" ", "-").replace(",", "")
+    return name.lower().replace(" ", "-").translate({ord(sign): None for sign in ",:"})
 
 
 def _link(name: str) -> str:

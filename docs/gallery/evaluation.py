@@ -96,4 +96,5 @@ xdownscale.report(
     observations=rain,
     coarse=coarse,
     title="Simulated rain, by 10 in space and 3 in time",
+    overwrite=True,
 )

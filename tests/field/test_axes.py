@@ -97,6 +97,10 @@ def test_ordered_dimensions():
         (bare("y", "x"), {"dims": {"y": "yy"}}, r'Did you mean dims=\{"y": "y"\}'),
         (bare("y", "x"), {"dims": {"y": "north"}}, "Pass one of these"),
         (bare("y", "x"), {"dims": {"z": "y"}}, "unknown role 'z'"),
+        (bare("y", "x"), {"dims": {"z": "y", "x": "xx"}}, "unknown role 'z'.*Did you mean dims"),
+        (bare("a", "b", "c"), {}, r"'y' and 'x' not found.*dims=\{\"y\": \"b\", \"x\": \"c\"\}"),
+        (bare("a", "b", "c"), {"need_time": True}, r'dims=\{"y": "b", "x": "c", "time": "a"\}'),
+        (bare("a", "x"), {"need_time": True}, r'Add one, for example field.expand_dims\("time"\)'),
         (bare("y", "x"), {"dims": {"y": "x", "x": "x"}}, "different name for each"),
     ],
 )

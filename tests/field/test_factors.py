@@ -5,7 +5,7 @@ import pytest
 
 from xdownscale.errors import FactorError
 from xdownscale.field.axes import Axes
-from xdownscale.field.factors import Factors
+from xdownscale.field.factors import FactorRange, Factors
 
 
 def test_factors_are_printed_as_they_are_typed():
@@ -39,3 +39,17 @@ def test_factors_of_one_change_no_dimension():
 def test_anything_but_whole_numbers_of_at_least_one_is_refused(spatial, temporal, said):
     with pytest.raises(FactorError, match=said):
         Factors.parse(spatial, temporal)
+
+
+def test_a_factor_that_a_model_has_to_know_is_asked_for():
+    learned = FactorRange(spatial=(2, 8), temporal=(3, 3))
+    with pytest.raises(FactorError, match="spatial is left out: choose it, as in spatial=8"):
+        learned.chosen(None, 3)
+    assert learned.chosen(4, None) == Factors.parse(4, 3)
+
+
+def test_one_factor_is_needed():
+    with pytest.raises(FactorError, match=r"coarsen\(field, spatial=10\)"):
+        Factors.given(None, None, "coarsen")
+    assert Factors.given(None, 3, "coarsen") == Factors.parse(1, 3)
+    assert Factors.given(1, 1, "coarsen") == Factors.parse(1, 1)

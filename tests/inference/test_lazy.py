@@ -6,8 +6,10 @@ import dask.array as da
 import numpy as np
 import pytest
 
+from tests.prior_oracle import exact_prior
 from tests.small_models import model
-from xdownscale.inference import lazy
+from xdownscale.inference import cores, lazy
+from xdownscale.inference.cores import REGIONS, core_for, work_of
 from xdownscale.inference.engine import Job, sample
 from xdownscale.inference.lazy import sample_lazily
 
@@ -68,3 +70,26 @@ def test_a_large_chunk_is_cut_up_before_tasks_take_it():
     )
     assert largest * 64 < side * side
     assert not fine.compute(scheduler="synchronous").any()
+
+
+def test_a_long_series_is_drawn_in_many_parts_with_the_bits_of_the_whole(monkeypatch):
+    """An early end of the work must not lose all of it."""
+    shape = (365, 6, 6)
+    assert core_for(shape, METHOD)[0] == 96  # parts of less than half a second are not worth it
+    for module in (cores, lazy):
+        monkeypatch.setattr(module, "PART", 2**10)
+    core = core_for(shape, METHOD)
+    least = work_of(core_for(shape, METHOD, lazy=False), shape, METHOD)
+    assert core[0] <= 48
+    assert work_of(core, shape, METHOD) <= 1.25 * least
+    values = coarse(shape)
+    whole = sample(Job(METHOD, (3, 1, 2), members=3, core=shape), values)
+    parts = sample_lazily(Job(METHOD, (3, 1, 2), members=3, core=core), da.from_array(values, (73, 1, 6, 6)))
+    assert parts.npartitions >= REGIONS
+    np.testing.assert_array_equal(parts, whole)
+
+
+def test_a_model_that_sees_the_whole_domain_is_cut_as_before():
+    method = exact_prior().method
+    one, other = (core_for((365, 8, 8), method, (3, 4, 4), lazy=lazily) for lazily in (True, False))
+    assert one == other

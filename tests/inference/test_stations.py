@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from tests.prior_oracle import exact_prior, fine_field
+from tests.remedies import mended
 from xdownscale.errors import (
     ArgumentError,
     DimensionError,
@@ -84,13 +85,52 @@ def test_the_error_of_coarse_values_is_for_all_or_by_name():
         (given(x=None), DimensionError, "no coordinate 'x'"),
         (given() * np.nan, EmptyFieldError, "no value that is known"),
         (given().assign_attrs(units="Pa"), UnitsError, "cannot convert"),
-        (given().to_dataset(name="psl"), DimensionError, "the model knows"),
+        (given().to_dataset(name="psl"), DimensionError, "has no variable"),
         (np.zeros(3), DimensionError, "not a ndarray"),
     ],
 )
 def test_stations_that_cannot_be_used(observations, error, message):
     with pytest.raises(error, match=message):
         seen(observations)
+
+
+def values_of(stations):
+    return [float(each) for each in stations.values]
+
+
+@pytest.mark.parametrize(
+    "outside",
+    [
+        given(y=("station", [1500.0, 9000.0])),
+        given(x=("station", [2000.0, -5250.0])),
+        given(time=("station", np.array(["2020-01-01T01:30", "2020-01-03"], "M8[ns]"))),
+    ],
+    ids=["y", "x", "time"],
+)
+def test_the_call_that_leaves_out_stations_outside_runs(outside):
+    with pytest.raises(ValueRangeError, match="Take those inside") as caught:
+        seen(outside)
+    inside = mended(str(caught.value), observations=outside)["observations"]
+    assert values_of(seen(inside).stations[0]) == values_of(seen(given().isel(station=[0])).stations[0])
+
+
+@pytest.mark.parametrize(
+    ("name", "attrs", "call"),
+    [
+        ("t2m", {}, "rename({'t2m': 'tas'})"),
+        ("tas_obs", {}, "rename({'tas_obs': 'tas'})"),
+        ("something", {"standard_name": "air_temperature"}, "rename({'something': 'tas'})"),
+        ("psl", {"units": "Pa"}, "drop_vars(['psl'])"),
+    ],
+)
+def test_stations_of_an_unknown_variable_name_the_nearest_one(name, attrs, call):
+    dataset = given().assign_attrs(attrs).to_dataset(name=name)
+    dataset = dataset if "rename" in call else dataset.assign(tas=given())
+    with pytest.raises(DimensionError, match=r"its variables are \['tas'\]") as caught:
+        seen(dataset)
+    assert f"observations.{call}" in str(caught.value)
+    right = mended(str(caught.value), observations=dataset)["observations"]
+    assert values_of(seen(right).stations[0]) == values_of(seen(given()).stations[0])
 
 
 @pytest.mark.parametrize("error", [0.0, -1.0, np.nan, "0.1", {"psl": 1.0}])

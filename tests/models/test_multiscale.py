@@ -88,7 +88,9 @@ def test_scale_comes_from_coordinates_and_is_what_with_scale_says(model):
 
 def test_a_field_that_does_not_tell_is_refused_with_the_call_that_mends_it(model):
     bare = coordinates().drop_vars(["y", "x"])
-    with pytest.raises(ArgumentError, match=r"model.with_scale\(km=...\)"):
+    with pytest.raises(
+        ArgumentError, match=r"downscale\(field, model.with_scale\(km=1\), spatial=5, temporal=1\)"
+    ):
         bare.sr.downscale(model, spatial=5)
     assert bare.sr.downscale(model.with_scale(km=1.0), spatial=5).sizes["y"] == 30
     with pytest.raises(ArgumentError, match="above zero"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import xdownscale
 from tests.support import rain
 from xdownscale.errors import DimensionError, OptionalDependencyError
 from xdownscale.plot import comparison
@@ -124,3 +125,15 @@ def test_without_matplotlib_the_error_says_what_to_install(coarse, ensemble, mon
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(OptionalDependencyError, match="pip install"):
         comparison(coarse, ensemble)
+
+
+def test_a_dataset_is_refused_with_the_call_for_one_variable(coarse, ensemble, truth):
+    fields = {"coarse": coarse, "ensemble": ensemble, "truth": truth}
+    one, other = (each.rename("rain").to_dataset().assign(tas=each + 280) for each in (coarse, ensemble))
+    for given in (fields | {"coarse": one}, fields | {"coarse": one.drop_vars("rain"), "ensemble": other}):
+        with pytest.raises(DimensionError, match="one variable, and coarse") as caught:
+            comparison(**given)
+        figure = eval(
+            str(caught.value).partition("Choose one: ")[2].rstrip("."), {"xdownscale": xdownscale, **given}
+        )
+        assert len(shown(figure)) == 5

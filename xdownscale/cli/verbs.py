@@ -119,7 +119,7 @@ class Verb:
         flags += [_own("overwrite", bool, default=False)] if self.suffixes else []
         flags += [_own("resume", bool, default=False)] if self.name == "downscale" else []
         flags += [_own("others", list[str], None)] if self.name == "evaluate" else []
-        given = [self.read, *(["path"] if self.suffixes == files.PAGE else [])]
+        given = [self.read, *(["path", "overwrite"] if self.suffixes == files.PAGE else [])]
         options = [*flags, *options_of(self.function, without=given), _own("quiet", bool, default=False)]
         required = [each for each in options if each.default is each.empty]
         asked = [*own, *required, *(each for each in options if each not in required)]
@@ -161,7 +161,7 @@ class Verb:
             else:
                 given[self.read] = read(dataset, variable, given)
             if self.suffixes == files.PAGE:
-                given["path"] = output
+                given |= {"path": output, "overwrite": overwrite}
             if resume and not quiet:
                 self._tell_plan(given)
             result = self.function(**given)

@@ -157,9 +157,8 @@ KINDS: Final[dict[str, tuple[Kind, ...]]] = {
 
 WHOLE_ANNOTATIONS: Final[dict[str, tuple[Kind, ...]]] = {
     "xr.DataArray | xr.Dataset | Mapping[str, xr.DataArray] | None": (_file("fields"),),
-    "xr.DataArray | Mapping[str, xr.DataArray] | None": (
-        *FILES,
-        _file("field"),
+    **dict.fromkeys(
+        ("Models | None", "xr.DataArray | Mapping[str, xr.DataArray] | None"), (*FILES, _file("field"))
     ),
 }
 """Unions that mean something else than their parts."""

@@ -12,7 +12,7 @@ from xdownscale.field.labels import holds_times
 from xdownscale.field.unstructured import no_grid, unstructured_dims
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator, Mapping
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
     import xarray as xr
 
@@ -145,9 +145,9 @@ def find_axes(field: xr.DataArray, *, dims: Mapping[str, str] | None = None, nee
     cells = unstructured_dims(field)
     if cells and (not {"y", "x"} <= found.keys() or cells & {found["y"], found["x"]}):
         raise DimensionError(no_grid(cells))
-    for role in ("y", "x", *(("time",) if need_time else ())):
-        if role not in found:
-            raise DimensionError(_not_found(field, role, found))
+    missing = [role for role in ("y", "x", *(("time",) if need_time else ())) if role not in found]
+    if missing:
+        raise DimensionError(_not_found(field, missing, found))
     return Axes(y=found["y"], x=found["x"], time=found.get("time"), member=found.get("member"))
 
 
@@ -167,15 +167,13 @@ def check_dims(field: xr.DataArray | xr.Dataset, dims: Mapping[str, str]) -> dic
         If a role or a name is not known, two roles have one name, or a dimension has no name.
     """
     check_named(field)
-    for role, name in dims.items():
-        if role not in _NAMES:
-            msg = f'dims has the unknown role {role!r}, not of {tuple(_NAMES)}: pass dims={{"y": "lat"}}.'
-            raise DimensionError(msg)
-        if name not in field.dims:
-            msg = f"dims says that {role} is {name!r}, but there are the dimensions {_shown(field)}."
-            close = difflib.get_close_matches(str(name), [str(d) for d in field.dims], n=1)
-            hint = f' Did you mean dims={{"{role}": "{close[0]}"}}?' if close else " Pass one of these."
-            raise DimensionError(msg + hint)
+    wrong = [
+        _wrong(field, role, name)
+        for role, name in dims.items()
+        if role not in _NAMES or name not in field.dims
+    ]
+    if wrong:
+        raise DimensionError(" ".join(wrong))
     if len(set(dims.values())) < len(dims):
         msg = f"dims gives one dimension two roles: {dict(dims)}. Pass a different name for each."
         raise DimensionError(msg)
@@ -248,13 +246,33 @@ def _shown(field: xr.DataArray | xr.Dataset) -> tuple[str, ...]:
     return tuple(str(dim) for dim in field.dims)
 
 
-def _not_found(field: xr.DataArray, role: str, found: Mapping[str, str]) -> str:
+def _wrong(field: xr.DataArray | xr.Dataset, role: str, name: str) -> str:
+    """Say what is wrong in an entry of `dims`, and what it may be instead."""
+    if role not in _NAMES:
+        return f'dims has the unknown role {role!r}, not of {tuple(_NAMES)}: pass dims={{"y": "lat"}}.'
+    close = difflib.get_close_matches(str(name), [str(d) for d in field.dims], n=1)
+    hint = f'Did you mean dims={{"{role}": "{close[0]}"}}?' if close else "Pass one of these."
+    return f"dims says that {role} is {name!r}, but there are the dimensions {_shown(field)}. {hint}"
+
+
+def _not_found(field: xr.DataArray, roles: Sequence[str], found: Mapping[str, str]) -> str:
     """Say what was looked for, what there is, and how to name it."""
     free = [name for name in _shown(field) if name not in found.values()]
-    guesses = difflib.get_close_matches(role, free, n=1, cutoff=0.3) or free[:1]
-    msg = f"dimension {role!r} not found; the field has the dimensions {_shown(field)}."
-    if not guesses:
-        return f'{msg} Add one, for example field.expand_dims("{role}").'
-    guess = guesses[0]
-    attribute = f' or set field["{guess}"].attrs["axis"] = "{_CF_AXIS[role]}"'
-    return f'{msg} Pass dims={{"{role}": "{guess}"}}{attribute if guess in field.coords else ""}.'
+    guesses: dict[str, str] = {}
+    for role in roles:
+        close = difflib.get_close_matches(role, free, n=1, cutoff=0.3)
+        if close:
+            guesses[role] = close[0]
+            free.remove(close[0])
+    rest = [role for role in ("x", "y", "time") if role in roles and role not in guesses]
+    guesses |= dict(zip(rest, reversed(free), strict=False))  # the usual order is (time, y, x)
+    what = f"dimension {roles[0]!r}" if len(roles) == 1 else f"dimensions {' and '.join(map(repr, roles))}"
+    msg = f"{what} not found; the field has the dimensions {_shown(field)}."
+    lacking = [role for role in roles if role not in guesses]
+    if lacking:
+        call = f'field.expand_dims("{lacking[0]}")' if len(lacking) == 1 else f"field.expand_dims({lacking})"
+        return f"{msg} Add {'one' if len(lacking) == 1 else 'them'}, for example {call}."
+    pairs = ", ".join(f'"{role}": "{guesses[role]}"' for role in roles)
+    guess = guesses[roles[0]]
+    attribute = f' or set field["{guess}"].attrs["axis"] = "{_CF_AXIS[roles[0]]}"'
+    return f"{msg} Pass dims={{{pairs}}}{attribute if len(roles) == 1 and guess in field.coords else ''}."

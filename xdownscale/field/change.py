@@ -11,10 +11,11 @@ from xdownscale.field.attrs import add_history, refer_to_mapping
 from xdownscale.field.axes import Axes, check_dims, find_axes
 from xdownscale.field.chunks import even_chunks
 from xdownscale.field.labels import label_of
+from xdownscale.field.position import ends_its_step, says_position, with_step_type
 from xdownscale.field.times import notes_of_bounds
 from xdownscale.field.tree import map_tree
 from xdownscale.field.unstructured import no_grid, unstructured_dims
-from xdownscale.field.warn import name_unchanged
+from xdownscale.field.warn import name_unchanged, warn_user
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Mapping
@@ -159,7 +160,8 @@ def field_of(dataset: xr.Dataset, name: Hashable) -> xr.DataArray:
     """
     dataset = with_grid_as_coords(dataset)
     chosen = dataset[name]
-    notes = {label_of(dataset, str(dim)): notes_of_bounds(dataset, str(dim)) for dim in chosen.dims}
+    typed = with_step_type(dataset, [chosen])
+    notes = {label_of(dataset, str(dim)): notes_of_bounds(typed, str(dim)) for dim in chosen.dims}
     return chosen.assign_coords(
         {label: chosen[label].assign_attrs(said) for label, said in notes.items() if said}
     )
@@ -238,10 +240,10 @@ def _change_tree(
     check_dims_of_tree(tree, dims)
     axes = [found for node in tree.subtree for found in fields_of(node.to_dataset(), dims).values()]
     if not axes or (need_time and not any(found.time for found in axes)):
-        wanted = "a time dimension" if axes else "numbers on y and x"
+        wanted, example = _wanted(need_time=bool(axes))
         msg = (
             f"no variable in the nodes {[node.path for node in tree.subtree]} has {wanted}. Name the dimensions, "
-            f'for example dims={{"{"time" if axes else "y"}": ...}}.'
+            f"for example dims={example}."
         )
         raise DimensionError(msg)
 
@@ -261,7 +263,10 @@ def _change_dataset(
     axes = fields_of(dataset, dims)
     if not axes or (need_time and not any(found.time for found in axes.values())):
         raise DimensionError(_nothing_to_change(dataset, need_time=bool(axes)))
+    timed = {name: found.time for name, found in axes.items() if found.time in change.changed(found)}
     grid = dataset.drop_vars(list(dataset.data_vars))
+    _warn_of_mixed_ends(dataset, timed)
+    grid = with_step_type(grid, [dataset[name] for name in timed])
     changed = {name: change.variable(dataset[name], grid, found) for name, found in axes.items()}
     coords = _coords(dataset, grid, change, axes)
     for name, variable in changed.items():
@@ -277,6 +282,18 @@ def _change_dataset(
         coords=coords,
         attrs=add_history(attrs, line) if line else attrs,
     )
+
+
+def _warn_of_mixed_ends(dataset: xr.Dataset, timed: Mapping[Hashable, str | None]) -> None:
+    """Say that one time axis labels the ends of some fields' steps and the starts of others'."""
+    ends = [name for name, time in timed.items() if time and ends_its_step(dataset[name])]
+    if 0 < len(ends) < len(timed) and not any(
+        says_position(dataset, time) for time in timed.values() if time
+    ):
+        warn_user(
+            f"by GRIB_stepType the times are the ends of the steps of {ends}, and not of the other variables; they are "
+            f"taken for starts. For the right times change these by themselves: dataset[{ends}]."
+        )
 
 
 def _coords(
@@ -309,10 +326,19 @@ def _nothing_to_change(dataset: xr.Dataset, *, need_time: bool) -> str:
     """Say that no variable has what is needed."""
     if not need_time and (cells := _cells(dataset)):
         return no_grid(cells)
-    wanted, role = ("a time dimension", "time") if need_time else ("numbers on y and x", "y")
+    wanted, example = _wanted(need_time=need_time)
     return (
         f"no variable of {[str(name) for name in dataset.data_vars]} has {wanted}; "
-        f"the dimensions are {dict(dataset.sizes)}. Name them, for example dims={{{role!r}: ...}}."
+        f"the dimensions are {dict(dataset.sizes)}. Name them, for example dims={example}."
+    )
+
+
+def _wanted(*, need_time: bool) -> tuple[str, dict[str, str]]:
+    """What a field must have, and an example of how to name it."""
+    return (
+        ("a time dimension", {"time": "t"})
+        if need_time
+        else ("numbers on y and x", {"y": "north", "x": "east"})
     )
 
 

@@ -12,6 +12,8 @@ from xdownscale.errors import EmptyFieldError, ValueRangeError
 from xdownscale.field.numbers import check_numbers
 from xdownscale.field.packing import Declared, declared, decoding, is_packed, unpacked
 from xdownscale.field.quantity import quantity_of
+from xdownscale.field.records import Record, record_of
+from xdownscale.field.warn import warn_user
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -77,6 +79,11 @@ def checked(
     ValueRangeError
         If there are no real numbers, or infinities, markers of missing data, values beyond the valid range, or
         negative rain among them. For lazy fields when they are computed.
+
+    Warns
+    -----
+    UserWarning
+        Where there is more rain than was ever measured, so that the units must be others.
 
     Examples
     --------
@@ -146,6 +153,10 @@ class _Rules:
         What its attributes say.
     largest : float
         The largest rain is at least this, wherever it stands.
+    record : Record or None
+        The most rain that can be.
+    said : list of float
+        The value that was warned of: one warning is enough for all blocks.
     """
 
     called: str
@@ -155,20 +166,25 @@ class _Rules:
     forecast: bool
     declared: Declared
     largest: float
+    record: Record | None
+    said: list[float]
 
     @classmethod
     def of(cls, field: xr.DataArray, called: str, *, forecast: bool = False) -> _Rules:
         """The rules for a field, from its attributes."""
         packed = is_packed(field)  # the numbers are then not yet of the quantity
+        quantity = quantity_of(field)
         return cls(
             called,
-            rain=quantity_of(field).precipitation and not packed,
+            rain=quantity.precipitation and not packed,
             # the range of dBZ hides how far a marker stands from the rest
             echoes=str(field.attrs.get("units", "")).lower() == "dbz" and not packed,
             packed=packed,
             forecast=forecast,
             declared=declared(field),
             largest=1.0 if field.chunks is None else _ELSEWHERE,
+            record=None if packed else record_of(field, quantity),
+            said=[],
         )
 
     def hold(self, values: np.ndarray) -> bool:
@@ -190,6 +206,9 @@ class _Rules:
         self._check_impossible(values, low, high)
         self._check_negative(values, low, high)
         self._check_bounds(float(low), float(high))
+        if self.record is not None and float(high) > self.record.most and not self.said:
+            self.said.append(float(high))
+            warn_user(self.record.broken(self.called, float(high)))
         return True
 
     def _check_declared(self, values: np.ndarray, low: Any, high: Any) -> None:

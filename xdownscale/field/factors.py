@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xdownscale.errors import FactorError
 from xdownscale.field.arguments import as_whole
+from xdownscale.field.warn import warn_user
 
 if TYPE_CHECKING:
     from xdownscale.field.axes import Axes
@@ -58,6 +59,27 @@ class Factors:
         return cls(
             y=_whole(pair[0], "spatial"), x=_whole(pair[1], "spatial"), time=_whole(temporal, "temporal")
         )
+
+    @classmethod
+    def given(cls, spatial: Any, temporal: Any, verb: str) -> Factors:
+        """Check factors of which one may be left out; the axis is then left as it is.
+
+        Parameters
+        ----------
+        spatial : int, (int, int) or None
+        temporal : int or None
+        verb : str
+            Name of the function that was called.
+
+        Raises
+        ------
+        FactorError
+            If both are left out, or one is wrong.
+        """
+        if spatial is None and temporal is None:
+            msg = f"{verb} needs a factor: {verb}(field, spatial=10), {verb}(field, temporal=3), or both."
+            raise FactorError(msg)
+        return cls.parse(1 if spatial is None else spatial, 1 if temporal is None else temporal)
 
     @property
     def blocks(self) -> tuple[int, int, int]:
@@ -129,18 +151,37 @@ class FactorRange:
     def chosen(self, spatial: int | tuple[int, int] | None, temporal: int | None) -> Factors:
         """The factors that the user asks for; parameters as for :meth:`Factors.chosen`.
 
+        An axis whose factor is left out stays as it is, if the model has learned that.
+
         Raises
         ------
         FactorError
-            If none are given, or one lies outside of the bounds.
+            If none are given, one is left out that the model has to know, or one lies outside of the bounds.
+
+        Warns
+        -----
+        UserWarning
+            If the spatial factor is left out, so that cells stay as they are.
         """
         if spatial is None and temporal is None:
             msg = f"the model takes factors of {self}: choose, as in downscale(field, model, spatial={self.spatial[1]})"
             raise FactorError(msg)
+        for name, value, (low, high) in (
+            ("spatial", spatial, self.spatial),
+            ("temporal", temporal, self.temporal),
+        ):
+            if value is None and 1 < low < high:
+                msg = f"the model takes factors of {self}, and {name} is left out: choose it, as in {name}={high}"
+                raise FactorError(msg)
         wanted = Factors.parse(
             self.spatial[0] if spatial is None else spatial,
             self.temporal[0] if temporal is None else temporal,
         )
+        if spatial is None and wanted.spatial == 1 < self.spatial[1]:
+            warn_user(
+                f"spatial is left out, so that only time is refined and cells stay as they are. Choose it, as in "
+                f"spatial={self.spatial[1]}, or pass spatial=1 if this is what you want."
+            )
         if not self.holds(wanted):
             msg = f"the model takes factors of {self}, not {wanted}. Choose others, or refine in two calls."
             raise FactorError(msg)

@@ -177,7 +177,7 @@ class _InPieces:
     def variable(self, field: xr.DataArray, grid: Source, axes: Axes) -> xr.Variable:
         """New values and attributes, one piece behind the other."""
         dim, parts = self._parts(grid, axes)
-        return _joined(
+        return joined(
             [self.change.variable(take(field, dim, part), take(grid, dim, part), axes) for part in parts], dim
         )
 
@@ -185,7 +185,7 @@ class _InPieces:
         """New coordinates, one piece behind the other."""
         dim, parts = self._parts(grid, axes)
         pieces = [self.change.coords(take(field, dim, part), take(grid, dim, part), axes) for part in parts]
-        return {name: _joined([piece[name] for piece in pieces], dim) for name in pieces[0]}
+        return {name: joined([piece[name] for piece in pieces], dim) for name in pieces[0]}
 
     def _parts(self, grid: Source, axes: Axes) -> tuple[str | None, list[slice]]:
         """Pieces that the factor divides, or that the change itself fits; one where time does not change."""
@@ -232,8 +232,16 @@ class _InPieces:
             raise FactorError(msg)
 
 
-def _joined(pieces: Sequence[xr.Variable], dim: str | None) -> xr.Variable:
-    """Pieces one behind the other; the first of those that do not lie along time."""
+def joined(pieces: Sequence[xr.Variable], dim: str | None) -> xr.Variable:
+    """Pieces one behind the other; the first of those that do not lie along time.
+
+    Parameters
+    ----------
+    pieces : sequence of Variable
+        Values of each piece.
+    dim : str or None
+        The time dimension.
+    """
     first = pieces[0]
     if len(pieces) == 1 or dim not in first.dims:
         return first

@@ -98,9 +98,12 @@ def coords_like(made: Source, like: Source, axes: Axes) -> dict[str, xr.Variable
     along = [dim for dim in axes.ordered if dim in like.dims]
     missing = [dim for dim in axes.spatial if dim not in along]
     if missing:
+        free = [str(dim) for dim in like.dims if dim not in axes.ordered]
+        names = dict(zip(free[len(free) - len(missing) :], missing, strict=False))
+        call = f"Rename its own: like.rename({names})" if names else "Take a field on the fine grid"
         msg = (
-            f"like has the dimensions {tuple(map(str, like.dims))}, not {missing[0]!r} of the result. Rename its own: "
-            f'like.rename({{"...": {missing[0]!r}}}).'
+            f"like has the dimensions {tuple(map(str, like.dims))}, not {' and '.join(map(repr, missing))} of the "
+            f"result. {call}."
         )
         raise DimensionError(msg)
     for dim in along:

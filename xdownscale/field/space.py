@@ -95,7 +95,8 @@ def _unknown(label: xr.DataArray) -> str:
     dim = label.dims[0]
     return (
         f"{label.name!r} holds {label.values[at]} at index {at}, which is no place. Cut it off, "
-        f"field.isel({dim}=slice({at + 1}, None)), or assign labels, field.assign_coords({label.name}=({dim!r}, ...))."
+        f"field.isel({dim}=slice({at + 1}, None)), or assign labels, field.assign_coords({label.name}=({dim!r}, "
+        f"numpy.arange({label.size})))."
     )
 
 
@@ -104,7 +105,8 @@ def _irregular(label: xr.DataArray, labels: np.ndarray) -> str:
     field, name, steps = indexed(label), label.name, np.diff(labels)
     usual = float(np.median(steps))
     at = int(np.flatnonzero(np.abs(steps - usual) > _REGULAR * abs(usual))[0]) if usual else 0
-    fix = f"Interpolate to even spacing, {field}.interp({name}=...), or sort it, {field}.sortby({name!r})."
+    fix = f"Interpolate to even spacing, {field}.interp({name}=numpy.linspace({labels.min():.9g}, {labels.max():.9g}, "
+    fix += f"{labels.size})), or sort it, {field}.sortby({name!r})."
     if abs(abs(steps[at]) - 360) < 2 * abs(usual):
         west = bool(np.ptp(np.diff(np.sort((labels + 180) % 360))) <= _REGULAR * abs(usual))
         continuous = f"(field.{name} + 180) % 360 - 180" if west else f"field.{name} % 360"

@@ -13,6 +13,7 @@ from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.gaps import contiguous
 from xdownscale.field.grid import describe
 from xdownscale.field.labels import labels_of
+from xdownscale.field.position import told_position
 from xdownscale.field.quantity import quantity_of
 
 NONE: Final = "n/a"
@@ -54,9 +55,13 @@ def summary(field: xr.DataArray) -> dict[str, str]:
 def _grid_rows(field: xr.DataArray, axes: Axes) -> dict[str, str]:
     """Sizes and spacings; where an axis is irregular, the reason stands there instead."""
     sizes = {role: f"{dim}: {field.sizes[dim]}" for role, dim in _roles(axes).items()}
+    step, where = NONE, ""
     try:
         parts = pieces(field, axes)
         grid = describe(field if axes.time is None else field.isel({axes.time: parts[0]}), axes)
+        if axes.time and grid.step is not None:
+            seconds = float(grid.step / np.timedelta64(1, "s"))
+            step, where = f"{seconds:g} s", told_position(field, axes.time, seconds)
     except XDownscaleError as error:
         return sizes | {"grid": str(error)}
     spacings = {"y": grid.spacing_y, "x": grid.spacing_x}
@@ -66,8 +71,7 @@ def _grid_rows(field: xr.DataArray, axes: Axes) -> dict[str, str]:
         role: f"{text} cells of {spacings[role]:g}{units}" for role, text in sizes.items() if role in spacings
     }
     if axes.time:
-        step = NONE if grid.step is None else f"{grid.step / np.timedelta64(1, 's'):g} s"
-        rows = {"time": f"{sizes['time']} steps of {step}"} | rows
+        rows = {"time": f"{sizes['time']} steps of {step}{where}"} | rows
         if len(parts) > 1:
             rows["gaps"] = _gaps(field, axes.time, parts)
     rows["area"] = "weighted" if grid.latlon else "plain"

@@ -15,6 +15,7 @@ import xarray as xr
 from xdownscale.errors import TimeAxisError
 from xdownscale.field.bounds import FINER, POSITION, WIDTH, Coordinates, find_bounds, labelled
 from xdownscale.field.labels import Source, holds_times, indexed, label_of, labels_of
+from xdownscale.field.position import ends_its_step, position_of
 
 JITTER = 1e-3
 """Share of a step that labels may be off: times decoded from float32 hours are."""
@@ -277,9 +278,9 @@ def _as_noted(ticks: np.ndarray, label: xr.DataArray, unit: str, step: float) ->
 
 
 def _notes(field: Source, dim: str, step: float, position: float) -> dict[str, Any]:
-    """Width of the steps, and where labels stand in them unless at the start."""
+    """Width of the steps, and where labels stand in them unless at the start, or where attributes say the end."""
     seconds = step / _per_second(labels_of(field, dim).values)
-    return {WIDTH: f"{seconds:.9g} s"} | ({POSITION: position} if position else {})
+    return {WIDTH: f"{seconds:.9g} s"} | ({POSITION: position} if position or ends_its_step(field) else {})
 
 
 def notes_of_bounds(field: Source, dim: str) -> dict[str, Any]:
@@ -308,7 +309,7 @@ def _edges(field: Source, dim: str, ticks: np.ndarray, step: int) -> tuple[np.nd
         width = int(edges[0, 1] - edges[0, 0])
         if width > 0:
             return edges, float(ticks[0] - edges[0, 0]) / width
-    position = float(labels_of(field, dim).attrs.get(POSITION, 0.0))
+    position, _ = position_of(field, dim, step / _per_second(labels_of(field, dim).values))
     starts = ticks - round(position * step)
     return np.stack([starts, starts + step], axis=1), position
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from itertools import product
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from xdownscale.inference.tiles import plan_tiles
 from xdownscale.models.spans import widened
 
 if TYPE_CHECKING:
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 TILE_BYTES, IN_MEMORY_BYTES = 2**30, 2**32
 """Memory that one tile may take while it is computed, of a field in chunks and of one in memory; there are as many at a
 time as threads."""
+
+REGIONS: Final = 20
+"""Parts in which a lazy result is computed, if time allows: what is finished survives an interruption."""
+
+PART: Final = 2**20
+"""Fine values of a part, at least: about half a second of work."""
+
+_MORE = 1.25
+"""Times the least work that smaller parts may take, as the halo of each is computed and thrown away."""
 
 _FRAMES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96)
 _CELLS = (4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 192)
@@ -26,6 +36,8 @@ Size = tuple[int, int, int]
 
 def core_for(shape: Size, method: Method, blocks: Blocks | None = None, *, lazy: bool = True) -> Size:
     """The core that costs the least for a domain, among those whose tile fits into memory.
+
+    A lazy series is cut into shorter parts, towards :data:`REGIONS` of them, as far as they cost little more.
 
     Parameters
     ----------
@@ -55,7 +67,16 @@ def core_for(shape: Size, method: Method, blocks: Blocks | None = None, *, lazy:
         core = time, y, x
         if tile_bytes(core, shape, method, blocks) <= most:
             fitting.append((work_of(core, shape, method, blocks), -prod(core), core))
-    return min(fitting)[2]
+    best = min(fitting)
+    if not lazy or method.whole:
+        return best[2]
+    values = prod(blocks or method.settings.blocks)
+    parts = [
+        (-min(REGIONS, len(plan_tiles(shape, core=core, halo=(0, 0, 0)))), work, core)
+        for work, _, core in fitting
+        if core[1:] == best[2][1:] and work <= _MORE * best[0] and prod(core) * values >= PART
+    ]
+    return min(parts)[2] if parts else best[2]
 
 
 def tile_bytes(core: Size, shape: Size, method: Method, blocks: Blocks | None = None) -> float:

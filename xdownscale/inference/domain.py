@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -176,7 +177,14 @@ def static_of(
     given = named_static(static)
     missing = [each.name for each in wanted if each.name not in given]
     if missing:
-        msg = f"the model was trained with static fields; missing: {missing}. Pass static={{name: field}}."
+        names = [each.name for each in wanted]
+        unused = [name for name in given if name not in names]
+        meant = difflib.get_close_matches(missing[0], unused, n=1) or unused[:1]
+        call = f"static={{{missing[0]!r}: {_field_of(static, meant[0]) if meant else 'field'}}}"
+        msg = (
+            f"the model was trained with static fields; missing: {missing} of {names}; given: {list(given)}. Pass them "
+            f"by name, as in {call}."
+        )
         raise MissingValueError(msg)
     if not wanted:
         return None
@@ -187,6 +195,11 @@ def static_of(
         raise DimensionError(msg)
     laid = [(static_on_grid(s.name, given[s.name], labels) - s.mean) / s.scale for s in wanted]
     return np.stack(laid).astype(np.float32)
+
+
+def _field_of(static: Static | None, name: str) -> str:
+    """How a static field is reached in what the user gave."""
+    return "static" if isinstance(static, xr.DataArray) else f"static[{name!r}]"
 
 
 def drawn(

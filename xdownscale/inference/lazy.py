@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from xdownscale.inference.cores import PART, REGIONS
 from xdownscale.inference.engine import Job, sample_tile, token_of
 from xdownscale.inference.tiles import Tile
 from xdownscale.models.generator import FILLED
@@ -24,7 +25,7 @@ Chunks = list[list[list["NDArray[np.float32]"]]]
 """Neighbouring chunks of the coarse field by time, y and x, each (K, C, M, N)."""
 
 CHUNK_BYTES = 2**27
-"""Of one chunk of the result, unless one tile of one member is more: so many members are drawn in one task."""
+"""Of one chunk of the result at most, unless one tile of one member is more: of members that are drawn in one task."""
 
 
 def sample_lazily(job: Job, coarse: Any, static: NDArray[np.float32] | None = None) -> Any:
@@ -73,9 +74,12 @@ def _itself(held: _Held) -> _Held:
 
 
 def _groups(job: Job, tiles: Sequence[Tile]) -> list[range]:
-    """Members by chunks, all but the last of one size."""
+    """Members by chunks, all but the last of one size: fewer at once where there are few tiles."""
     cells = max(prod(part.stop - part.start for part in tile.core) for tile in tiles)
-    size = max(1, CHUNK_BYTES // (4 * cells * prod(job.blocks) * job.targets))
+    values = cells * prod(job.blocks) * job.targets
+    fill = CHUNK_BYTES // (4 * values)
+    few = max(job.members * len(tiles) // REGIONS, -(-PART // values))
+    size = max(1, min(fill, few))
     return [range(low, min(job.members, low + size)) for low in range(0, job.members, size)]
 
 

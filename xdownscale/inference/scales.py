@@ -62,13 +62,19 @@ def at_scale_of(piece: Piece, model: Downscaler) -> Downscaler:
         warn_of_other_scales(piece.grid, model, piece.factors)
         return model
     known = scale_of(piece.grid, piece.coords, piece.factors).filled(model.method.settings.scale)
+    least = model.method.settings.finest
     missing = [
-        f"{name}=..." for name, value in (("km", known.km), ("minutes", known.minutes)) if value is None
+        f"{name}={example:g}"
+        for name, value, example in (("km", known.km, least.km), ("minutes", known.minutes, least.minutes))
+        if value is None
     ]
     if missing:
+        factors = f"spatial={piece.factors.spatial}, temporal={piece.factors.time}"
         msg = (
             f"the model {model.name!r} asks how large fine cells and how long fine steps are, and the coordinates do "
-            f"not tell. Say it: model.with_scale({', '.join(missing)}), or give the coordinates units."
+            f"not tell. Load the model, as in model = xdownscale.zoo.load({model.name!r}) or xdownscale.load(path), "
+            f"and state it: downscale(field, model.with_scale({', '.join(missing)}), {factors}). Or give the "
+            f"coordinates units."
         )
         raise ArgumentError(msg)
     _warn_beyond(known, model)

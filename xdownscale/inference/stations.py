@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -136,12 +137,40 @@ def _by_variable(observations: Any, model: Downscaler) -> list[tuple[int, xr.Dat
         each = {str(name): values for name, values in observations.data_vars.items()}
     unknown = [name for name in each if name not in model.targets]
     if unknown:
-        msg = (
-            f"observations of {unknown}: the model knows {list(model.targets)}. Rename them, as in "
-            f"observations.rename({model.targets[0]!r}), or leave them out."
-        )
-        raise DimensionError(msg)
+        raise DimensionError(_unknown(unknown, observations, each, model))
     return [(model.targets.index(name), values) for name, values in each.items()]
+
+
+def _unknown(
+    unknown: Sequence[str],
+    observations: xr.DataArray | xr.Dataset,
+    each: Mapping[str, xr.DataArray],
+    model: Downscaler,
+) -> str:
+    """Say which observations the model does not know, and which of its variables they may be."""
+    msg = f"the model {model.name!r} has no variable {unknown}; its variables are {list(model.targets)}."
+    near = {name: _nearest(name, each[name], model, each) for name in unknown}
+    meant = {name: target for name, target in near.items() if target is not None}
+    if isinstance(observations, xr.DataArray):
+        return (
+            f"{msg} Rename the observations: observations.rename({next(iter(meant.values()))!r})."
+            if meant
+            else msg
+        )
+    rename = f" Rename: observations.rename({meant})." if meant else ""
+    rest = [name for name in unknown if name not in meant]
+    return f"{msg}{rename}" + (f" Leave out: observations.drop_vars({rest})." if rest else "")
+
+
+def _nearest(
+    name: str, values: xr.DataArray, model: Downscaler, taken: Mapping[str, xr.DataArray]
+) -> str | None:
+    """The variable of the model that observations may be of: of the same quantity, else of a similar name."""
+    free = {each.name: each.quantity for each in model.variables if each.name not in taken}
+    subject = quantity_of(values).subject
+    same = [target for target, own in free.items() if subject is not None and own.subject == subject]
+    close = difflib.get_close_matches(name, free, n=1)
+    return next(iter([*same, *close]), None)
 
 
 def _stations(given: tuple[int, xr.DataArray], grid: xr.Dataset, axes: Axes, model: Downscaler) -> Stations:
@@ -206,11 +235,28 @@ def _position(field: xr.DataArray, dim: str, role: str, grid: xr.Dataset) -> xr.
         first = place.values.ravel()[out.argmax()]
         msg = (
             f"{int(out.sum())} of {out.size} observations of {field.name!r} lie outside of the domain along {dim!r}, "
-            f"{labels.values[0]} to {labels.values[-1]}; the first at {first}. Leave them out, for example with "
-            f"observations.where(..., drop=True) or .sel."
+            f"{labels.values[0]} to {labels.values[-1]}; the first at {first}. "
+            f"{_inside(place, labels, all_out=bool(out.all()))}"
         )
         raise ValueRangeError(msg)
     return xr.DataArray(cells.reshape(place.shape), dims=place.dims)
+
+
+def _inside(place: xr.DataArray, labels: xr.DataArray, *, all_out: bool) -> str:
+    """The call that keeps the observations between the first and the last label."""
+    low, high = sorted((labels.values[0], labels.values[-1]))
+    own = f"observations[{place.name!r}]"
+    if all_out:
+        return "Leave observations out."
+    if labels.dtype.kind == "O":
+        return f"Take those inside: observations.sel({place.name}=slice({str(low)!r}, {str(high)!r}))."
+    if labels.dtype.kind == "M":
+        ends = [f"numpy.datetime64({str(end)!r})" for end in (low, high)]
+    else:
+        ends = [f"{float(end):.9g}" for end in (low, high)]
+        if is_longitude(labels):
+            own, ends = f"(({own} - {ends[0]}) % 360)", ["0", f"{float(high - low):.9g}"]
+    return f"Take those inside: observations.where(({own} >= {ends[0]}) & ({own} <= {ends[1]}), drop=True)."
 
 
 def _coordinate(field: xr.DataArray, dim: str, role: str, labels: xr.DataArray) -> xr.DataArray:
@@ -222,8 +268,9 @@ def _coordinate(field: xr.DataArray, dim: str, role: str, labels: xr.DataArray) 
         found = [each for each in field.coords.values() if alike(each)]
         if len(found) == 1:
             return found[0]
+    along = next((repr(str(own)) for own in field.dims if own != dim), "'station'")
     msg = (
         f"observations of {field.name!r} have no coordinate {dim!r}, which tells where they lie (they have "
-        f"{[str(name) for name in field.coords]}). Assign it: observations.assign_coords({dim}=...)"
+        f"{[str(name) for name in field.coords]}). Assign it: observations.assign_coords({dim}=({along}, values))."
     )
     raise DimensionError(msg)

@@ -13,6 +13,7 @@ from xdownscale.field.axes import Axes, find_axes
 from xdownscale.metrics.labels import whole_number
 from xdownscale.metrics.mismatch import Labels, tolerance
 from xdownscale.metrics.scorable import scorable
+from xdownscale.metrics.variables import scored_fields
 from xdownscale.plot.maps import Ground, clock, flat, member_axes, member_title, upright
 from xdownscale.plot.style import INK, finished, in_shown_units, matplotlib_figures, new_figure
 
@@ -59,7 +60,7 @@ def comparison(
     Raises
     ------
     DimensionError
-        If the ensemble has no members, or the fields do not match.
+        If the ensemble has no members, the fields do not match, or one is a Dataset.
     OptionalDependencyError
         Without matplotlib.
 
@@ -78,6 +79,7 @@ def comparison(
     ('truth', 'rain rate [mm/h]')
     """
     matplotlib_figures()
+    _check_one_variable({"coarse": coarse, "ensemble": ensemble, "truth": truth})
     view = _View.of(coarse, ensemble, truth, step)
     ground = view.ground
     scale = ground.colours(frame for column in view.columns.values() for frame in column)
@@ -99,6 +101,26 @@ def comparison(
                 panel.set_ylabel(view.times[row].replace(" ", "\n"), fontsize=8, color=INK)
     ground.draw_colour_bar(figure, image)
     return finished(figure, path)
+
+
+def _check_one_variable(fields: Mapping[str, object]) -> None:
+    """Raise where a field is a Dataset, naming the call for one of the variables that all Datasets have."""
+    datasets = {name: each for name, each in fields.items() if isinstance(each, xr.Dataset)}
+    if not datasets:
+        return
+    first, *others = (scored_fields(each) for each in datasets.values())
+    shared = [name for name in first if all(name in each for each in others)]
+    chosen = next(iter(shared or first), "rain")
+    call = ", ".join(
+        f'{name}["{chosen}"]' if name in datasets else name
+        for name, each in fields.items()
+        if each is not None
+    )
+    msg = (
+        f"comparison shows one variable, and {', '.join(datasets)} {'are Datasets' if others else 'is a Dataset'} with "
+        f"{list(map(str, first))}. Choose one: xdownscale.plot.comparison({call})."
+    )
+    raise DimensionError(msg)
 
 
 @dataclass(frozen=True)

@@ -151,9 +151,13 @@ def _html_row(name: str, title: str, values: np.ndarray, bounds: list[np.ndarray
 def _best(name: str, values: np.ndarray) -> int | None:
     """Which model is the best, where there is one and the score says so."""
     known = np.isfinite(values)
-    if known.sum() < 2 or name not in (*_SMALLEST_IS_BEST, *_LARGEST_IS_BEST):
+    largest, smallest = (
+        f"_{name}".endswith(tuple(f"_{each}" for each in names))
+        for names in (_LARGEST_IS_BEST, _SMALLEST_IS_BEST)
+    )  # the name of a variable may come first
+    if known.sum() < 2 or not (largest or smallest):
         return None
-    return int(np.nanargmax(values) if name in _LARGEST_IS_BEST else np.nanargmin(values))
+    return int(np.nanargmax(values) if largest else np.nanargmin(values))
 
 
 def _rows(scores: xr.Dataset, name: Hashable) -> list[list[str]]:

@@ -201,7 +201,7 @@ def find(factors: Factors, scale: Scale | None = None) -> Downscaler:
     """
     known = {name: _factors(entry) for name, entry in registry().items()}
     own = [name for name, pair in known.items() if pair == factors]
-    general = [name for name, pair in known.items() if isinstance(pair, FactorRange) and pair.holds(factors)]
+    general = general_for(factors)
     near = [name for name in own if scale is None or _near(_entry(name), scale)]
     for name in (*near, *general, *own):
         return load(name)
@@ -211,6 +211,18 @@ def find(factors: Factors, scale: Scale | None = None) -> Downscaler:
         f"model = train(fine_field, spatial={factors.spatial}, temporal={factors.time}), then downscale(field, model)"
     )
     raise WeightsNotFoundError(msg)
+
+
+def general_for(factors: Factors) -> builtins.list[str]:
+    """Names of the pretrained models for many factors that take a pair.
+
+    Parameters
+    ----------
+    factors : Factors
+        By how much a field is refined.
+    """
+    known = {name: _factors(entry) for name, entry in registry().items()}
+    return [name for name, pair in known.items() if isinstance(pair, FactorRange) and pair.holds(factors)]
 
 
 def _factors(entry: dict[str, Any]) -> Factors | FactorRange:
