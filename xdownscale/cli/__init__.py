@@ -45,14 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     >>> main(["coarsen", "no_such_file.nc", "coarse.nc"])
     1
     """
-    words = sys.argv[1:] if arguments is None else [*arguments]
-    verb = words[0] if words and not words[0].startswith("-") else ""
-    name = f"xdownscale {verb}".strip()
+    words, app = sys.argv[1:] if arguments is None else [*arguments], _app()
+    verb = words[0] if words and words[0] in {*app} - {*"-"} else ""
     try:
         with _warnings_of(verb):
-            said = _app()(words, exit_on_error=False, print_error=False, result_action="return_value")
+            said = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        print(f"{name}: {' '.join(str(error).split())} (see {name} --help)", file=sys.stderr)
+        _say(verb, f"{error} (see {_called(verb)} --help)")
         return 2
     except (XDownscaleError, OSError) as error:
         _say(verb, str(error))
@@ -104,4 +103,9 @@ def _warnings_of(verb: str) -> Iterator[None]:
 def _say(verb: str, message: str) -> None:
     """A message of the library as one line of the command, in the words of the shell."""
     said = " ".join(in_shell(message, verb).split())
-    print(f"{' '.join(['xdownscale', *verb.split()])}: {said}", file=sys.stderr)
+    print(f"{_called(verb)}: {said}", file=sys.stderr)
+
+
+def _called(verb: str) -> str:
+    """How a command is called."""
+    return f"xdownscale {verb}".rstrip()

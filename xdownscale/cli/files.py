@@ -83,7 +83,11 @@ def _unreadable(path: str, cause: Exception) -> str:
         return f"{left}. The command that began it continues it: xdownscale downscale IN {path} ... --resume"
     if isinstance(cause, FileNotFoundError):
         return f"there is no file {path!r}"
+    if Path(path).is_dir() and not is_zarr(path):
+        return f"{path!r} is a folder. Name a file, or a zarr store, which is a folder that ends in {ZARR}."
     first = (str(cause).splitlines() or [type(cause).__name__])[0]
+    if first.startswith("did not find a match"):  # what follows is advice on Python
+        first = "no known format"
     return (
         f"{path!r} cannot be read ({first}). Files are NetCDF or zarr with CF times, or GRIB where cfgrib is installed "
         "(pip install cfgrib). Convert others first, or open them in Python and call the function of the same name."
@@ -165,6 +169,12 @@ def write_recipe(recipe: Recipe, output: str) -> None:
     write_whole(output, lambda draft: draft.write_text(text, "utf-8"))
 
 
+def only_name(dataset: xr.Dataset) -> str | None:
+    """The name of the only field, which is looked for in other files; None if there are several."""
+    names = [*map(str, fields_of(dataset, None))]
+    return names[0] if len(names) == 1 else None
+
+
 def one_or_all(dataset: xr.Dataset, variable: str | None) -> xr.DataArray | xr.Dataset:
     """The variable that is asked for, else the only field, else the Dataset of all."""
     if variable is None and len(fields_of(dataset, None)) > 1:
@@ -234,7 +244,7 @@ def check_output(
     if out.exists() and not overwrite and not resume:
         msg = f"{output!r} exists. Give OUT another name, or pass --overwrite to replace it."
         raise FileError(msg)
-    if not (resume or left):
+    if not (left or (resume and out.exists())):
         check_place(out, store=is_zarr(out))
     if is_zarr(out) and importlib.util.find_spec("zarr") is None:
         msg = (

@@ -20,6 +20,9 @@ from xdownscale.cli.verbs import NAMES, Verb
 _PART = re.compile(
     r"""(?P<text>(?<!\w)(?:'[^']*'(?!\w)|"[^"]*"))           # a path or a name, which stays as it is
     |(?P<pick>\bdataset\[name\])
+    |\bxdownscale\.(?P<function>[a-z]+)\b(?!\.?\w|\()
+    |(?:\bxdownscale\.)?\bzoo\.(?P<zoo>[a-z]+)\(\)
+    |pathlib\.Path\((?P<folder>'[^']*')\)\.mkdir\(parents=True\)
     |(?<![\w.])(?P<call>(?:model\ =\ )?[A-Za-z_]\w*(?:\[[^]]*\])?(?:\.\w+)*)\(
     |(?<![\w./-])(?P<name>[a-z_]+)=
     |(?<![\w./-])(?P<word>[a-z]+_[a-z_]+)(?![\w./(])""",
@@ -84,6 +87,10 @@ def _translated(match: re.Match[str], text: str, verb: str) -> str:
     options = _options(verb)
     if match["pick"] and "variable" in options:
         return "--variable NAME"
+    if match["folder"]:
+        return f"mkdir -p {match['folder']}"
+    if match["zoo"] or _options(match["function"]):
+        return f"xdownscale {match['function'] or 'zoo ' + match['zoo']}"
     if match["word"] in options:
         return _flag(match["word"])
     if match["name"] in options:
@@ -92,13 +99,13 @@ def _translated(match: re.Match[str], text: str, verb: str) -> str:
 
 
 @cache
-def _options(verb: str) -> dict[str, str]:
+def _options(verb: str | None) -> dict[str, str]:
     """Options of a command, and what its help calls their values; nothing for a flag."""
     if verb not in NAMES or not hasattr(xdownscale, verb):
         return {}
     parameters = inspect.signature(Verb(verb).command()).parameters.values()
     return {
-        each.name: each.annotation.__metadata__[0].metavar or ("" if each.default is False else "NAME")
+        each.name: (each.annotation.__metadata__[0].metavar or "").replace(" ...", "")
         for each in parameters
         if each.kind is each.KEYWORD_ONLY
     }

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 import xdownscale
 from xdownscale.cli import files
 from xdownscale.cli.options import options_of, plain
-from xdownscale.cli.words import FILES, File, read_words
+from xdownscale.cli.words import FILES, File, read_words, shown
 from xdownscale.errors import ArgumentError
 from xdownscale.evaluate import scores_table
 from xdownscale.field.change import fields_of
@@ -61,14 +61,16 @@ def _flag(text: str) -> Parameter:
 _MARKS: Final = {
     "input": Parameter(name="IN", help="File to read: NetCDF, zarr, or GRIB where cfgrib is installed."),
     "output": Parameter(name="OUT", help="File to write."),
-    "variable": Parameter(help="Name of the field, needed where the file has several.", negative=()),
+    "variable": Parameter(
+        help="Name of the field, needed where the file has several.", metavar="NAME", negative=()
+    ),
     "overwrite": _flag("Replace OUT if it exists."),
     "resume": _flag("Continue an OUT.zarr that was interrupted, or begin it, region by region."),
     "quiet": _flag("Print errors and warnings only."),
     "others": Parameter(
         help="More forecasts, NAME=FILE, to score on the same cases; IN goes by the name of its file.",
         converter=lambda _, tokens: read_words([token.value for token in tokens], FILES),
-        metavar=FILES[0].shown,
+        metavar=shown(FILES),
         consume_multiple=True,
         negative=(),
     ),
@@ -155,7 +157,8 @@ class Verb:
             options["progress"] = False
         with ExitStack() as stack:
             dataset = stack.enter_context(files.opened(source, lazy=by_region))
-            given = {name: files.fetched(value, stack, variable) for name, value in options.items()}
+            same = variable or files.only_name(dataset)
+            given = {name: files.fetched(value, stack, same) for name, value in options.items()}
             read: Reader = _READ.get(self.name, _fields)
             others = given.pop("others", None)
             if others:
