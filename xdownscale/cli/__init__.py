@@ -68,7 +68,7 @@ def _interrupted(words: Sequence[str]) -> str:
     """What is left of an interrupted command, and how it goes on."""
     left = next((found for word in words if (found := unfinished(word))), "")
     if not left:
-        return "interrupted; no file was changed"
+        return "interrupted; no output was written"
     again = [word for word in words if word not in ("--overwrite", "--resume")]
     return f"interrupted. {left}. This continues it: xdownscale {shlex.join([*again, '--resume'])}"
 
