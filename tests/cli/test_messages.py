@@ -97,9 +97,9 @@ def test_every_option_of_every_command_is_named_as_the_command_reads_it(verb):
 def files(tmp_path, monkeypatch):
     """A folder with files that need a remedy."""
     monkeypatch.chdir(tmp_path)
-    fine = xdownscale.tutorial.rain((12, 20, 20)).rename("rain")
+    fine = xdownscale.tutorial.rain((12, 30, 30)).rename("rain")
     fine.to_netcdf("truth.nc")
-    fine.isel(x=slice(0, 15)).to_netcdf("odd.nc")
+    fine.isel(x=slice(0, 25)).to_netcdf("odd.nc")
     fine.isel(time=[0, 1, 2, 5, 6, 7]).to_netcdf("gap.nc")
     fine.drop_attrs().to_netcdf("bare.nc")
     fine.rename(y="rows", x="columns").drop_vars(["rows", "columns"]).to_netcdf("rows.nc")
