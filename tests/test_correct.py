@@ -74,6 +74,8 @@ def test_other_grids_quantities_and_words_are_refused():
         correct(tas, tas, kind="delta")
     with pytest.raises(ArgumentError, match=r"time\.season"):
         correct(tas, tas, group="week")
+    with pytest.raises(DimensionError, match=r"reference is a Dataset of \['tas'\]; pass one variable"):
+        correct(tas, tas.to_dataset())
 
 
 def test_without_xsdba_the_extra_is_named(monkeypatch):

@@ -5,7 +5,9 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 
 import xdownscale
 from xdownscale import cli
@@ -28,10 +30,21 @@ def name(page):
     return str(page.relative_to(ROOT))
 
 
+def days(mean):
+    """Temperature of a year, day by day."""
+    times = xr.date_range("2001-01-01", periods=365)
+    values = np.random.default_rng(0).normal(mean, 5, (365, 2, 2))
+    coords = {"time": times, "y": [0.0, 1.0], "x": [0.0, 1.0]}
+    attrs = {"units": "K", "standard_name": "air_temperature"}
+    return xr.DataArray(values, coords, ("time", "y", "x"), "tas", attrs)
+
+
 @pytest.fixture
 def radar(tmp_path):
-    """A folder with the file that some pages read."""
+    """A folder with the files that some pages read."""
     xdownscale.tutorial.rain((12, 60, 60)).rename("rainfall_rate").to_netcdf(tmp_path / "radar.nc")
+    for name, mean in (("climate_model", 288.0), ("reanalysis", 285.0)):
+        days(mean).to_netcdf(tmp_path / f"{name}.nc")
     return tmp_path
 
 
@@ -59,6 +72,15 @@ def test_links_lead_somewhere(page):
 def test_every_notebook_is_in_the_gallery():
     listed = set(re.findall(r"\]\(([a-z_]+\.py)\)", (ROOT / "docs/gallery/index.md").read_text("utf-8")))
     assert listed == {path.name for path in (ROOT / "docs" / "gallery").glob("*.py")}
+
+
+def test_every_command_has_an_example():
+    page = (ROOT / "docs" / "reference" / "command_line.md").read_text("utf-8")
+    app = cli._app()
+    names = {f"{verb} {name}" if verb == "zoo" else verb for verb in app for name in app[verb]}
+    commands = [name for name in names if "-" not in name]
+    assert len(commands) > 12
+    assert [name for name in commands if f"xdownscale {name} " not in page.replace("\n", " ")] == []
 
 
 def test_classes_of_errors_are_all_explained():

@@ -16,6 +16,7 @@ from xdownscale.errors import (
     DeviceError,
     DimensionError,
     EmptyFieldError,
+    FactorError,
     FileError,
     ModelFileError,
     TimeAxisError,
@@ -271,6 +272,8 @@ def test_bad_arguments_are_refused(fine):
         train(fine, method="gan")
     with pytest.raises(ArgumentError):
         xdownscale.train(fine, spatial=0)
+    with pytest.raises(FactorError, match="Pass spatial=10, temporal=3, or method="):
+        xdownscale.train(fine)
 
 
 def test_weights_of_a_model_are_a_start(fine):

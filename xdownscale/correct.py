@@ -110,6 +110,10 @@ def correct(
         raise ArgumentError(msg)
     count = whole_number(quantiles, "quantiles", least=2)
     fields = [model_field, reference, model_field if historical is None else historical]
+    for what, each in zip(("model_field", "reference", "historical"), fields, strict=True):
+        if hasattr(each, "data_vars"):
+            msg = f"{what} is a Dataset of {[*map(str, each.data_vars)]}; pass one variable, as in dataset[name]."
+            raise DimensionError(msg)
     axes = [find_axes(each, dims=_present(dims, each), need_time=True) for each in fields]
     for what, each, own in zip(("reference", "historical"), (reference, fields[2]), axes[1:], strict=True):
         check_same(

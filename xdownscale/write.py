@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 LARGE = 2**26
 """Bytes of a variable in memory from which on it is written in regions, too."""
 
-LONG = 8
+MANY = 8
 """Regions from which on a progress bar is shown by default."""
 
 
@@ -53,7 +53,7 @@ def to_zarr(
     storage_options : mapping, optional
         Of the file system of an address.
     progress : bool, optional
-        Show a progress bar with the time left; by default for many regions.
+        Show a progress bar with the time left; by default for many regions or large ones.
 
     Raises
     ------
@@ -72,11 +72,12 @@ def to_zarr(
     ...     dict(xr.open_zarr(f"{folder}/ensemble.zarr").sizes)
     {'member': 2, 'time': 6, 'y': 60, 'x': 60}
     """
+    from xdownscale.inference.bar import LONG
     from xdownscale.inference.write import write_regions
 
     dataset = _as_dataset(result)
     lazy = [each for each in dataset.data_vars.values() if each.chunks is not None]
-    regions = sum(int(each.data.npartitions) for each in lazy)
+    long = sum(int(each.data.npartitions) for each in lazy) >= MANY or sum(each.size for each in lazy) > LONG
     write_regions(
         dataset,
         _address(store),
@@ -84,7 +85,7 @@ def to_zarr(
         overwrite=overwrite,
         shards=shards,
         storage_options=storage_options,
-        progress=regions >= LONG if progress is None else progress,
+        progress=long if progress is None else progress,
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ def test_coarsen_and_interpolate_do_what_the_functions_do(fine, tmp_path, capsys
 
 def test_a_failure_says_how_to_go_on_and_leaves_nothing_behind(fine, tmp_path, capsys):
     assert main(["coarsen", str(fine), str(tmp_path / "coarse.nc"), "--spatial", "7"]) == 1
-    assert "boundary='trim'" in capsys.readouterr().err
+    assert "--boundary trim" in capsys.readouterr().err
     assert main(["coarsen", str(fine), str(tmp_path / "coarse.nc"), "--variable", "snow"]) == 1
     assert "--variable NAME" in capsys.readouterr().err
     assert main(["coarsen", str(fine), str(tmp_path / "coarse.nc"), "--dims", "y"]) == 2
@@ -149,7 +150,9 @@ def test_files_that_cannot_be_read_are_one_line(tmp_path, fine, capsys):
     (tmp_path / "text.nc").write_text("Dear colleague,")
     (tmp_path / "empty.nc").write_bytes(b"")
     (tmp_path / "folder.zarr").mkdir()
+    (tmp_path / "plain").mkdir()
     for name in (
+        "plain",
         "months.nc",
         "broken.nc",
         "forecast.grib",
@@ -229,8 +232,6 @@ def _replace(monkeypatch, verb, fake):
 
 class FakeModel:
     def save(self, path):
-        from pathlib import Path
-
         Path(path).write_text("model")
 
 
@@ -274,7 +275,7 @@ def test_the_zoo_is_listed(capsys):
 
 def test_words_that_are_not_understood(capsys):
     for words, told in (
-        (["sharpen"], "sharpen"),
+        (["sharpen"], "(see xdownscale --help)"),
         (["coarsen"], "IN"),
         (["coarsen", "in.nc", "out.nc", "--spatial", "wide"], "N or N,N"),
         (["coarsen", "in.nc", "out.nc", "--boundary", "soft"], "pad"),
@@ -392,6 +393,46 @@ def test_the_whole_chain_runs_on_files(fine, tmp_path, capsys):
     assert "<img" in page.read_text("utf-8")
     with xr.open_dataset(made["s.nc"]) as scores:
         assert "crps_ensemble_skill" in scores
+
+
+def test_a_report_is_of_scores_and_shows_the_variable_that_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    truth = rain((6, 20, 20))
+    ensemble = xr.concat([truth, 2 * truth], "member").assign_attrs(truth.attrs)
+    for name, field in (("truth", truth), ("ensemble", ensemble)):
+        xr.Dataset({"rain": field, "snow": field}).to_netcdf(f"{name}.nc")
+    assert main(["report", "ensemble.nc", "page.html"]) == 1
+    told = capsys.readouterr().err.partition("Score them first: xdownscale ")[2].split()
+    assert told[2:] == ["scores.nc", "--observations", "truth.nc"]
+    assert not (tmp_path / "page.html").exists()
+    assert main([*told, "--metrics", "mae", "rmse", "bias"]) == 0
+    shown = {}
+    _replace(monkeypatch, "report", lambda scores, **options: shown.update(options, scores=scores.load()))
+    words = ["scores.nc", "page.html", "--observations", "truth.nc", "--forecasts", "ensemble.nc"]
+    assert main(["report", *words, "--variable", "snow"]) == 0
+    assert shown["observations"].name == shown["forecasts"].name == "snow"
+    assert "rain_mae" in shown["scores"]
+    assert main(["report", *words]) == 0
+    assert isinstance(shown["observations"], xr.Dataset)
+
+
+def test_overwrite_reaches_a_function_that_takes_it(fine, tmp_path, monkeypatch):
+    def report(scores: xr.Dataset, path: str, *, overwrite: bool = False) -> Path:
+        """Write a page.
+
+        Parameters
+        ----------
+        scores, path, overwrite
+            Scores, place, whether to replace it.
+        """
+        Path(path).write_text(str(overwrite))
+
+    monkeypatch.setattr(xdownscale, "report", report)
+    xr.Dataset({"mae": 1.0}).to_netcdf(tmp_path / "scores.nc")
+    page = tmp_path / "page.html"
+    for flag, told in (([], "False"), (["--overwrite"], "True")):
+        assert main(["report", str(tmp_path / "scores.nc"), str(page), *flag]) == 0
+        assert page.read_text() == told
 
 
 def test_the_bias_is_taken_off_on_files(tmp_path):

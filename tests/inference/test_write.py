@@ -50,6 +50,26 @@ def test_a_store_holds_values_coordinates_and_attributes(tmp_path, whole, shards
     assert [each.name for each in tmp_path.iterdir()] == ["e.zarr"]
 
 
+@pytest.mark.parametrize("long", [10, 10**9])
+def test_a_bar_is_shown_for_large_regions_and_where_it_is_wanted(tmp_path, monkeypatch, capsys, long):
+    monkeypatch.setattr("xdownscale.write.MANY", 10**9)
+    monkeypatch.setattr("xdownscale.inference.bar.LONG", long)
+    field = lazy()
+    field.sr.to_zarr(tmp_path / "e.zarr")
+    assert ("downscale: 100%" in capsys.readouterr().err) is (long == 10)
+    field.sr.to_zarr(tmp_path / "e.zarr", overwrite=True, progress=True)
+    assert "downscale: 100%" in capsys.readouterr().err
+
+
+def test_an_unfinished_store_says_how_far_it_is(tmp_path):
+    field, records = lazy(), Records(str(tmp_path / "e.zarr"))
+    assert records.progress() is None
+    job, regions = write.job_of(field.to_dataset()), write.regions_of("rain", field)
+    records.begin(job)
+    records.finish(regions[0].key, "")
+    assert records.progress() == (1, len(regions))
+
+
 def test_addresses_of_fsspec_and_fields_in_memory(whole):
     lazy().sr.to_zarr("memory://folder/e.zarr", resume=True)
     np.testing.assert_array_equal(values("memory://folder/e.zarr"), whole)

@@ -1,6 +1,7 @@
 """The picture: which frames it shows, in which units and direction, and what it refuses."""
 
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -101,6 +102,23 @@ def test_labels_say_when_and_how_far(coarse, ensemble):
     ]
     assert figure.axes[0].get_title() == "coarse input\n15 min mean"
     assert figure.axes[0].get_xlabel() == "5 km"
+
+
+@pytest.mark.parametrize("columns", [3, 8])
+def test_titles_do_not_overlap_on_narrow_maps(columns):
+    """Maps twice and five times as high as wide: titles are wrapped, and their panels as wide as they are."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    fine = rain((3, 16, columns))
+    members = xr.concat([fine] * 10, "member").assign_attrs(fine.attrs)
+    figure = comparison(fine.isel(time=[0]), members, fine)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    titles = [panel.title for panel in figure.axes if panel.get_title()]
+    assert "mean of 10\nmembers" in [title.get_text() for title in titles]
+    places = [title.get_window_extent(canvas.get_renderer()) for title in titles[1:]]
+    assert all(left.x1 < right.x0 for left, right in pairwise(places))
+    assert titles[0].get_window_extent(canvas.get_renderer()).x0 >= 0
 
 
 def test_a_file_is_written(coarse, ensemble, tmp_path):

@@ -7,6 +7,7 @@ all, never over an input, and over another file only with ``--overwrite``.
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,9 @@ from contextlib import contextmanager
 from cyclopts import App, CycloptsError
 
 import xdownscale
+from xdownscale.cli.files import unfinished
 from xdownscale.cli.info import info
+from xdownscale.cli.messages import in_shell
 from xdownscale.cli.verbs import NAMES, Verb
 from xdownscale.cli.zoo import zoo
 from xdownscale.errors import XDownscaleError
@@ -34,28 +37,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 for success, 1 for an error that the user can mend, 2 for words that are not understood.
+        0 for success, 1 for an error that the user can mend, 2 for words that are not understood, 130 for an
+        interruption.
 
     Examples
     --------
     >>> main(["coarsen", "no_such_file.nc", "coarse.nc"])
     1
     """
-    words = sys.argv[1:] if arguments is None else [*arguments]
-    verb = words[0] if words and not words[0].startswith("-") else ""
-    name = f"xdownscale {verb}".strip()
+    words, app = sys.argv[1:] if arguments is None else [*arguments], _app()
+    verb = words[0] if words and words[0] in {*app} - {*"-"} else ""
     try:
-        with _warnings_of(name):
-            said = _app()(words, exit_on_error=False, print_error=False, result_action="return_value")
+        with _warnings_of(verb):
+            said = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        print(f"{name}: {' '.join(str(error).split())} (see {name} --help)", file=sys.stderr)
+        _say(verb, f"{error} (see {_called(verb)} --help)")
         return 2
     except (XDownscaleError, OSError) as error:
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        _say(verb, str(error))
         return 1
+    except KeyboardInterrupt:
+        _say(verb, _interrupted(words))
+        return 130
     if said is not None:
         print(said)
     return 0
+
+
+def _interrupted(words: Sequence[str]) -> str:
+    """What is left of an interrupted command, and how it goes on."""
+    left = next((found for word in words if (found := unfinished(word))), "")
+    if not left:
+        return "interrupted; no output was written"
+    again = [word for word in words if word not in ("--overwrite", "--resume")]
+    return f"interrupted. {left}. This continues it: xdownscale {shlex.join([*again, '--resume'])}"
 
 
 def _app() -> App:
@@ -66,6 +81,7 @@ def _app() -> App:
         version=lambda: f"xdownscale {xdownscale.__version__}",
         help_format="plaintext",
         version_flags=["--version"],
+        suppress_keyboard_interrupt=False,
     )
     for name in NAMES:
         if hasattr(xdownscale, name):
@@ -77,10 +93,19 @@ def _app() -> App:
 
 
 @contextmanager
-def _warnings_of(name: str) -> Iterator[None]:
+def _warnings_of(verb: str) -> Iterator[None]:
     """Show warnings as lines of the command, without the place in the code."""
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_args, **_options: print(
-            f"{name}: warning: {' '.join(str(message).split())}", file=sys.stderr
-        )
+        warnings.showwarning = lambda message, *_args, **_options: _say(verb, f"warning: {message}")
         yield
+
+
+def _say(verb: str, message: str) -> None:
+    """A message of the library as one line of the command, in the words of the shell."""
+    said = " ".join(in_shell(message, verb).split())
+    print(f"{_called(verb)}: {said}", file=sys.stderr)
+
+
+def _called(verb: str) -> str:
+    """How a command is called."""
+    return f"xdownscale {verb}".rstrip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ import xarray as xr
 from xdownscale.cli.words import File
 from xdownscale.errors import DimensionError, FileError, OptionalDependencyError, XDownscaleError
 from xdownscale.field.change import field_of, fields_of, only_field
+from xdownscale.inference.records import Records
 from xdownscale.io import check_place, write_store, write_whole
 
 if TYPE_CHECKING:
@@ -77,13 +79,25 @@ def _engine(path: str) -> dict[str, Any]:
 
 
 def _unreadable(path: str, cause: Exception) -> str:
+    if left := unfinished(path):
+        return f"{left}. The command that began it continues it: xdownscale downscale IN {path} ... --resume"
     if isinstance(cause, FileNotFoundError):
         return f"there is no file {path!r}"
+    if Path(path).is_dir() and not is_zarr(path):
+        return f"{path!r} is a folder. Name a file, or a zarr store, which is a folder that ends in {ZARR}."
     first = (str(cause).splitlines() or [type(cause).__name__])[0]
+    if first.startswith("did not find a match"):  # what follows is advice on Python
+        first = "no known format"
     return (
         f"{path!r} cannot be read ({first}). Files are NetCDF or zarr with CF times, or GRIB where cfgrib is installed "
         "(pip install cfgrib). Convert others first, or open them in Python and call the function of the same name."
     )
+
+
+def unfinished(path: str) -> str:
+    """Describe a zarr store that an interrupted command has left; empty for any other path."""
+    found = Records(os.path.abspath(path)).progress() if is_zarr(path) else None  # noqa: PTH100
+    return f"{path!r} is unfinished: it has {found[0]} of its {found[1]} regions" if found else ""
 
 
 def fetched(value: Any, stack: ExitStack, variable: str | None) -> Any:
@@ -155,6 +169,12 @@ def write_recipe(recipe: Recipe, output: str) -> None:
     write_whole(output, lambda draft: draft.write_text(text, "utf-8"))
 
 
+def only_name(dataset: xr.Dataset) -> str | None:
+    """The name of the only field, which is looked for in other files; None if there are several."""
+    names = [*map(str, fields_of(dataset, None))]
+    return names[0] if len(names) == 1 else None
+
+
 def one_or_all(dataset: xr.Dataset, variable: str | None) -> xr.DataArray | xr.Dataset:
     """The variable that is asked for, else the only field, else the Dataset of all."""
     if variable is None and len(fields_of(dataset, None)) > 1:
@@ -162,9 +182,15 @@ def one_or_all(dataset: xr.Dataset, variable: str | None) -> xr.DataArray | xr.D
     return field(dataset, variable)
 
 
-def field(dataset: xr.Dataset, variable: str | None) -> xr.DataArray:
+def field(dataset: xr.Dataset, variable: str | None, *, several: str = "") -> xr.DataArray:
     """The variable that is asked for, or the only one with y and x."""
-    return only_field(dataset) if variable is None else field_of(chosen(dataset, variable), variable)
+    if variable is not None:
+        return field_of(chosen(dataset, variable), variable)
+    names = [*map(str, fields_of(dataset, None))]
+    if len(names) > 1:
+        msg = f"the file has the fields {names}, and one is wanted. Pass --variable NAME{several}."
+        raise DimensionError(msg)
+    return only_field(dataset)
 
 
 def chosen(dataset: xr.Dataset, variable: str | None) -> xr.Dataset:
@@ -211,10 +237,14 @@ def check_output(
     if resume and not is_zarr(out):
         msg = f"{output!r} cannot be resumed: --resume writes a zarr store. Let the name end in {ZARR}."
         raise FileError(msg)
+    left = unfinished(output)
+    if left and not (overwrite or resume):
+        msg = f"{left}. Pass --resume to continue the same command, or --overwrite to begin anew."
+        raise FileError(msg)
     if out.exists() and not overwrite and not resume:
         msg = f"{output!r} exists. Give OUT another name, or pass --overwrite to replace it."
         raise FileError(msg)
-    if not resume:
+    if not (left or (resume and out.exists())):
         check_place(out, store=is_zarr(out))
     if is_zarr(out) and importlib.util.find_spec("zarr") is None:
         msg = (

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 from cyclopts import Parameter
 from docstring_parser import parse_from_object
 
-from xdownscale.cli.words import NOTHING, kinds_of, read_words
+from xdownscale.cli.words import NOTHING, kinds_of, read_words, shown
 
 EMPTY: Final = inspect.Parameter.empty
 
@@ -75,7 +75,7 @@ def _option(parameter: inspect.Parameter, type_name: str, text: str) -> inspect.
     marks = Parameter(
         help=text,
         converter=lambda _, tokens: read_words([token.value for token in tokens], kinds),
-        metavar=" or ".join(dict.fromkeys(kind.shown for kind in kinds)).upper(),
+        metavar=shown(kinds).upper(),
         choices=listed and re.findall(r'"([^"]+)"', listed[1]),
         consume_multiple=several,
         negative=(),

@@ -15,7 +15,7 @@ from cyclopts import Parameter
 import xdownscale
 from xdownscale.cli import files
 from xdownscale.cli.options import options_of, plain
-from xdownscale.cli.words import FILES, File, read_words
+from xdownscale.cli.words import FILES, File, read_words, shown
 from xdownscale.errors import ArgumentError
 from xdownscale.evaluate import scores_table
 from xdownscale.field.change import fields_of
@@ -61,14 +61,16 @@ def _flag(text: str) -> Parameter:
 _MARKS: Final = {
     "input": Parameter(name="IN", help="File to read: NetCDF, zarr, or GRIB where cfgrib is installed."),
     "output": Parameter(name="OUT", help="File to write."),
-    "variable": Parameter(help="Name of the field, needed where the file has several.", negative=()),
+    "variable": Parameter(
+        help="Name of the field, needed where the file has several.", metavar="NAME", negative=()
+    ),
     "overwrite": _flag("Replace OUT if it exists."),
     "resume": _flag("Continue an OUT.zarr that was interrupted, or begin it, region by region."),
     "quiet": _flag("Print errors and warnings only."),
     "others": Parameter(
         help="More forecasts, NAME=FILE, to score on the same cases; IN goes by the name of its file.",
         converter=lambda _, tokens: read_words([token.value for token in tokens], FILES),
-        metavar=FILES[0].shown,
+        metavar=shown(FILES),
         consume_multiple=True,
         negative=(),
     ),
@@ -115,11 +117,12 @@ class Verb:
             return self.run(words, options)
 
         own = [_own("input", str), *([_own("output", str)] if self.suffixes else [])]
-        flags = [_own("variable", str | None, None)] if self.name != "report" else []
+        flags = [_own("variable", str | None, None)]
         flags += [_own("overwrite", bool, default=False)] if self.suffixes else []
         flags += [_own("resume", bool, default=False)] if self.name == "downscale" else []
         flags += [_own("others", list[str], None)] if self.name == "evaluate" else []
-        given = [self.read, *(["path", "overwrite"] if self.suffixes == files.PAGE else [])]
+        given = [self.read, *(["path"] if self.suffixes == files.PAGE else [])]
+        given += [each.name for each in flags]
         options = [*flags, *options_of(self.function, without=given), _own("quiet", bool, default=False)]
         required = [each for each in options if each.default is each.empty]
         asked = [*own, *required, *(each for each in options if each not in required)]
@@ -149,11 +152,13 @@ class Verb:
         if output is not None:
             paths = [source, *_paths(options)]
             files.check_output(output, paths, self.suffixes, overwrite=overwrite, resume=resume)
+        by_region = output is not None and files.is_zarr(output) and self._by_region(output, resume=resume)
         if quiet and "progress" in self.signature.parameters:
             options["progress"] = False
         with ExitStack() as stack:
-            dataset = stack.enter_context(files.opened(source, lazy=resume))
-            given = {name: files.fetched(value, stack, variable) for name, value in options.items()}
+            dataset = stack.enter_context(files.opened(source, lazy=by_region))
+            same = variable or files.only_name(dataset)
+            given = {name: files.fetched(value, stack, same) for name, value in options.items()}
             read: Reader = _READ.get(self.name, _fields)
             others = given.pop("others", None)
             if others:
@@ -161,12 +166,17 @@ class Verb:
             else:
                 given[self.read] = read(dataset, variable, given)
             if self.suffixes == files.PAGE:
-                given |= {"path": output, "overwrite": overwrite}
-            if resume and not quiet:
+                given["path"] = output
+            if "overwrite" in self.signature.parameters:
+                given["overwrite"] = overwrite
+            if by_region and self.name == "downscale" and not quiet:
                 self._tell_plan(given)
             result = self.function(**given)
-            if output is not None:
-                self._write(result, output, resume=resume, overwrite=overwrite)
+            if output is not None and by_region:
+                shown = False if quiet else options.get("progress")
+                to_zarr(result, output, resume=resume and not overwrite, overwrite=overwrite, progress=shown)
+            elif output is not None:
+                self._write(result, output)
         return None if quiet else self._told(result, output)
 
     def _tell_plan(self, given: Mapping[str, Any]) -> None:
@@ -177,14 +187,20 @@ class Verb:
         told: object = xdownscale.plan(**{name: value for name, value in given.items() if name in known})
         print(told, file=sys.stderr)
 
-    def _write(self, result: Any, output: str, *, resume: bool, overwrite: bool) -> None:
+    def _by_region(self, output: str, *, resume: bool) -> bool:
+        """Whether a store is written region by region, so that ``--resume`` can continue it.
+
+        A finished store that is replaced stays until the new one is complete, which is then written whole.
+        """
+        begins = self.name == "downscale" and not Path(output).exists()
+        return resume or begins or bool(files.unfinished(output))
+
+    def _write(self, result: Any, output: str) -> None:
         """Write what came back."""
         if self.suffixes == files.MODEL:
             result.save(output)
         elif self.suffixes == files.RECIPE:
             files.write_recipe(result, output)
-        elif resume:
-            to_zarr(result, output, resume=not overwrite, overwrite=overwrite)
         elif self.suffixes == files.DATA:
             files.write(result, output)
 
@@ -253,9 +269,22 @@ def _learned(dataset: xr.Dataset, variable: str | None, given: dict[str, Any]) -
     """One field, or the Dataset where targets or predictors are named; the variable is then the target."""
     named = isinstance(given.get("predictors"), list)
     if not (named or given.get("targets")):
-        return files.field(dataset, variable)
+        return files.field(dataset, variable, several=", or --targets NAME ... for several at once")
     if variable is not None and not given.get("targets"):
         given["targets"] = [variable]
+    return dataset
+
+
+def _scores(dataset: xr.Dataset, _variable: str | None, _: Mapping[str, Any]) -> xr.Dataset:
+    """All of a file of scores."""
+    names = [*map(str, fields_of(dataset, None))]
+    if names and "evaluation" not in dataset.attrs:
+        source = dataset.encoding.get("source", "IN")
+        msg = (
+            f"{source!r} has the fields {names}, not scores. Score them first: xdownscale evaluate {source} scores.nc "
+            f"--observations truth.nc"
+        )
+        raise ArgumentError(msg)
     return dataset
 
 
@@ -266,6 +295,6 @@ _READ: Final[dict[str, Reader]] = {
     "tune": _learned,
     "downscale": _refined,
     "plan": _refined,
-    "report": _dataset,
+    "report": _scores,
 }
 """What a verb takes of IN, where it is not the one field or the Dataset of several."""

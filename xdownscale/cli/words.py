@@ -247,5 +247,16 @@ def _read_one(word: str, kinds: Sequence[Kind]) -> tuple[Any, Kind]:
             return kind.read(word), kind
         except ValueError:
             continue
-    msg = f"{word!r} is not understood: write {' or '.join(dict.fromkeys(kind.shown for kind in kinds))}"
+    msg = f"{word!r} is not understood: write {shown(kinds)}"
     raise ValueError(msg)
+
+
+def shown(kinds: Sequence[Kind]) -> str:
+    """What the help calls the words of an option.
+
+    >>> shown(kinds_of("float | Sequence[float] | None")), shown(kinds_of("By"))
+    ('NUMBER ...', 'NAME=N ... or NAME ...')
+    """
+    several = {kind.shown for kind in kinds if kind.several}
+    names = dict.fromkeys(kind.shown for kind in kinds)
+    return " or ".join(f"{name} ..." if name in several else name for name in names)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from xdownscale.inference.records import Records
 
+LONG = 20_000_000
+"""Fine cells from which on a progress bar is shown by default: work of more than a few seconds."""
+
 SECONDS = 1.0
 """Between two looks."""
 

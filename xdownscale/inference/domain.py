@@ -232,6 +232,7 @@ def drawn(
     progress : bool or None
         Whether to show a progress bar; None for work of more than a few seconds.
     """
+    from xdownscale.inference.bar import LONG
     from xdownscale.inference.cores import core_for
     from xdownscale.inference.engine import Job, sample
     from xdownscale.inference.lazy import sample_lazily
@@ -252,7 +253,7 @@ def drawn(
         return _dressed(sample_lazily(job, piece.values.astype(np.float32), static), piece, model)
     coarse = np.asarray(piece.values, np.float32)
     pixels = int(np.prod(piece.shape)) * int(np.prod(piece.factors.blocks)) * members
-    shown = pixels > 20_000_000 if progress is None else progress
+    shown = pixels > LONG if progress is None else progress
     return _dressed(sample(job, coarse, static, progress=shown), piece, model)
 
 

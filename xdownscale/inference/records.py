@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from threading import get_ident
 from typing import Any
 
@@ -83,6 +84,15 @@ class Records:
             for name in names
             if str(name).endswith(".json")
         }
+
+    def progress(self) -> tuple[int, int] | None:
+        """Number of finished regions, and of all, of a job that has begun and is not finished."""
+        job = self.begun()
+        if job is None:
+            return None
+        lazy = [each["chunks"] for each in job["plan"].values() if each["chunks"]]
+        regions = sum(prod(len(sizes) for sizes in chunks) for chunks in lazy)
+        return len(self.finished() - {"job", "root"}), regions
 
     def unfinished(self, keys: Iterable[str]) -> list[str]:
         """Those of some regions that have no record."""

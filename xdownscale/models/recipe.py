@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from xdownscale.errors import ArgumentError
+from xdownscale.errors import ArgumentError, FactorError
 from xdownscale.models.adaptive_recipe import AdaptiveRecipe
 from xdownscale.models.minkowski import MinkowskiLoss
 from xdownscale.models.schedule import Schedule, Scheduled
@@ -271,7 +271,15 @@ class Recipe(Scheduled):
         -------
         Recipe
             A copy, or the recipe itself.
+
+        Raises
+        ------
+        FactorError
+            If all of them are 1, so that there is nothing to learn.
         """
+        if max(factors.blocks) == 1:
+            msg = 'spatial=1, temporal=1: no factor above 1 to learn. Pass spatial=10, temporal=3, or method="prior".'
+            raise FactorError(msg)
         if self.adaptive is None:
             return self
         chosen = self.adaptive.for_factors(factors)

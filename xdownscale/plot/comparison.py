@@ -14,7 +14,7 @@ from xdownscale.metrics.labels import whole_number
 from xdownscale.metrics.mismatch import Labels, tolerance
 from xdownscale.metrics.scorable import scorable
 from xdownscale.metrics.variables import scored_fields
-from xdownscale.plot.maps import Ground, clock, flat, member_axes, member_title, upright
+from xdownscale.plot.maps import Ground, clock, flat, in_lines, member_axes, member_title, upright
 from xdownscale.plot.style import INK, finished, in_shown_units, matplotlib_figures, new_figure
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def comparison(
     ground = view.ground
     scale = ground.colours(frame for column in view.columns.values() for frame in column)
     rows, columns = len(view.times), len(view.columns) + 1
-    width, height = ground.panel_size(_PANEL)
+    width, height = ground.panel_size(_PANEL, [view.title, *view.columns])
     figure = new_figure(columns * width + 1.1, rows * height + 0.5)
     grid = figure.add_gridspec(rows, columns)
     first = figure.add_subplot(grid[:, 0])
@@ -96,7 +96,7 @@ def comparison(
             panel = figure.add_subplot(grid[row, column])
             ground.draw(panel, frame, scale)
             if row == 0:
-                panel.set_title(title, fontsize=8, color=INK)
+                panel.set_title(in_lines(title, width), fontsize=8, color=INK)
             if column == 1:
                 panel.set_ylabel(view.times[row].replace(" ", "\n"), fontsize=8, color=INK)
     ground.draw_colour_bar(figure, image)

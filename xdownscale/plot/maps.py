@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,9 @@ _COLOURS = ("#d3e6f5", "#a3cbe6", "#64a8d3", "#2f7cb9", "#174a8c", "#f0b429", "#
 """One colour for each class. Lightness decreases from the first to the fifth (moderate rain) and again from amber on
 (heavy rain). Blue and amber are distinguishable under all common kinds of colour blindness, each half also in
 grey."""
+
+_LETTER, _NARROWEST = 0.068, 0.75
+"""Inches that a letter of a title takes at 8 points, and that a panel has at least for its title."""
 
 _DRY, _MISSING = "#ffffff", "#cfcfcf"
 
@@ -79,9 +83,11 @@ class Ground:
         rain = quantity_of(field).precipitation and field.attrs.get("units") == RATE
         return cls(extent, aspect, metric, rain, title_of(field), coastlines(field, axes, extent))
 
-    def panel_size(self, longer: float) -> tuple[float, float]:
-        """Width and height in inches of a panel with a given longer side."""
-        return longer * min(1.0, 1 / self.aspect), longer * min(1.0, self.aspect)
+    def panel_size(self, longer: float, titles: Sequence[str]) -> tuple[float, float]:
+        """Width and height in inches of the place of a panel: its longer side is given, and its title fits."""
+        width = max(_NARROWEST, longer * min(1.0, 1 / self.aspect))
+        words = [word for title in titles for word in in_lines(title, width).splitlines()]
+        return max(width, _LETTER * max(map(len, words), default=0)), longer * min(1.0, self.aspect)
 
     def colours(self, frames: Iterable[np.ndarray]) -> dict[str, Any]:
         """Colour map and norm: classes for rain rates, else a continuous scale over the middle 99 % of all values."""
@@ -163,6 +169,16 @@ def flat(field: xr.DataArray, name: str) -> Axes:
         msg = f"the {name} has the dimensions {extra} beside time and space. Select: .isel({extra[0]}=0)."
         raise DimensionError(msg)
     return axes
+
+
+def in_lines(title: str, width: float) -> str:
+    """A title in lines that are no wider than a number of inches, as far as its words allow.
+
+    >>> in_lines("mean of 10 members", 0.9).splitlines()
+    ['mean of 10', 'members']
+    """
+    room = max(1, int(width / _LETTER))
+    return "\n".join(fill(line, room, break_long_words=False) for line in title.splitlines())
 
 
 def member_title(member: xr.DataArray, dim: str, number: int) -> str:

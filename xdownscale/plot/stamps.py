@@ -12,7 +12,7 @@ from xdownscale.errors import DimensionError, OptionalDependencyError, ValueRang
 from xdownscale.io import write_whole
 from xdownscale.metrics.labels import whole_number
 from xdownscale.metrics.scorable import scorable
-from xdownscale.plot.maps import Ground, clock, flat, member_axes, member_title, upright
+from xdownscale.plot.maps import Ground, clock, flat, in_lines, member_axes, member_title, upright
 from xdownscale.plot.style import INK, finished, in_shown_units, matplotlib_figures, new_figure
 
 if TYPE_CHECKING:
@@ -85,13 +85,15 @@ def stamps(
     scale = ground.colours(frames.values())
     columns = ceil(sqrt(len(frames) * 1.6))
     rows = ceil(len(frames) / columns)
-    width, height = ground.panel_size(_PANEL)
+    width, height = ground.panel_size(_PANEL, [*frames])
     figure = new_figure(columns * width + 1.0, rows * (height + 0.15) + 0.35)
     grid = figure.add_gridspec(rows, columns)
     for place, (title, frame) in enumerate(frames.items()):
         panel = figure.add_subplot(grid[divmod(place, columns)])
         image = ground.draw(panel, frame[0], scale)
-        panel.set_title(title, fontsize=8, color=INK, fontweight="bold" if title == "truth" else "normal")
+        panel.set_title(
+            in_lines(title, width), fontsize=8, color=INK, fontweight="bold" if title == "truth" else "normal"
+        )
     ground.draw_scale_bar(figure.axes[(rows - 1) * columns])
     ground.draw_colour_bar(figure, image)
     if when[0]:
@@ -158,14 +160,14 @@ def animation(
         raise DimensionError(msg)
     frames, ground, when = _frames(ensemble, truth, axes, range(ensemble.sizes[axes.time]), most)
     scale = ground.colours(frames.values())
-    width, height = ground.panel_size(2.4)
+    width, height = ground.panel_size(2.4, [*frames])
     figure = new_figure(len(frames) * width + 1.1, height + 0.6)
     grid = figure.add_gridspec(1, len(frames))
     images = []
     for place, (title, series) in enumerate(frames.items()):
         panel = figure.add_subplot(grid[place])
         images.append(ground.draw(panel, series[0], scale))
-        panel.set_title(title, fontsize=8, color=INK)
+        panel.set_title(in_lines(title, width), fontsize=8, color=INK)
     ground.draw_scale_bar(figure.axes[0])
     ground.draw_colour_bar(figure, images[0])
     heading = figure.suptitle(when[0], fontsize=8, color=INK)
