@@ -56,6 +56,6 @@ $(VENV)/.docs: $(STAMP)
 
 weights: $(STAMP) ## train the general weights on the files of DATA=folder, in WEIGHTS=rain.safetensors: two runs
 	$(BIN)/python benchmarks/make_amounts.py "$(DATA)" amounts
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/make_general.py "$(DATA)" --amounts amounts --checkpoint run1.safetensors --out first.safetensors
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/make_general.py "$(DATA)" --amounts amounts --minutes 75 --checkpoint run1.safetensors --out first.safetensors
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/make_general.py "$(DATA)" --amounts amounts --start first.safetensors --rate 6e-4 --minutes 75 --seed 1 \
 		--checkpoint run2.safetensors --out "$(or $(WEIGHTS),rain.safetensors)"

@@ -172,7 +172,7 @@ def check_dims(field: xr.DataArray | xr.Dataset, dims: Mapping[str, str]) -> dic
             msg = f'dims has the unknown role {role!r}, not of {tuple(_NAMES)}: pass dims={{"y": "lat"}}.'
             raise DimensionError(msg)
         if name not in field.dims:
-            msg = f"dims says that {role} is {name!r}, but there are the dimensions {_shown(field)}."
+            msg = f"dims says that {role} is {name!r}, but the field has the dimensions {_shown(field)}."
             close = difflib.get_close_matches(str(name), [str(d) for d in field.dims], n=1)
             hint = f' Did you mean dims={{"{role}": "{close[0]}"}}?' if close else " Pass one of these."
             raise DimensionError(msg + hint)
@@ -192,7 +192,7 @@ def check_named(field: xr.DataArray | xr.Dataset) -> None:
     """
     for dim in field.dims:
         if not isinstance(dim, str) or not dim:
-            msg = f'a dimension is called {dim!r}, which is no name. Give it one: field.rename({{{dim!r}: "time"}}).'
+            msg = f'a dimension is called {dim!r}, which is not a name. Give it one: field.rename({{{dim!r}: "time"}}).'
             raise DimensionError(msg)
 
 

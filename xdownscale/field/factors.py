@@ -135,14 +135,14 @@ class FactorRange:
             If none are given, or one lies outside of the bounds.
         """
         if spatial is None and temporal is None:
-            msg = f"the model takes factors of {self}: choose, as in downscale(field, model, spatial={self.spatial[1]})"
+            msg = f"the model accepts factors of {self}: choose, as in downscale(field, model, spatial={self.spatial[1]})"
             raise FactorError(msg)
         wanted = Factors.parse(
             self.spatial[0] if spatial is None else spatial,
             self.temporal[0] if temporal is None else temporal,
         )
         if not self.holds(wanted):
-            msg = f"the model takes factors of {self}, not {wanted}. Choose others, or refine in two calls."
+            msg = f"the model accepts factors of {self}, not {wanted}. Choose others, or refine in two calls."
             raise FactorError(msg)
         return wanted
 

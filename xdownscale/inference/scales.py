@@ -67,8 +67,8 @@ def at_scale_of(piece: Piece, model: Downscaler) -> Downscaler:
     ]
     if missing:
         msg = (
-            f"the model {model.name!r} asks how large fine cells and how long fine steps are, and the coordinates do "
-            f"not tell. Say it: model.with_scale({', '.join(missing)}), or give the coordinates units."
+            f"the model {model.name!r} needs the size of fine cells and the length of fine steps, and the coordinates do "
+            f"not state them. Set them: model.with_scale({', '.join(missing)}), or give the coordinates units."
         )
         raise ArgumentError(msg)
     _warn_beyond(known, model)
