@@ -14,8 +14,8 @@ PAGE = """\
 
 ![Coarse rain, two members, their mean and the simulated truth]({name}.png)
 
-Simulated rain (`xdownscale.tutorial.rain`, right), its block means over {spatial} × {spatial} cells and {temporal} steps (left),
-two members and the ensemble mean. The model was not trained on simulated rain.
+Simulated rain (`xdownscale.tutorial.rain`, right), its block means over {spatial} × {spatial} cells and {temporal}
+steps (left), two members and the ensemble mean. The model was not trained on simulated rain.
 
 {card}
 

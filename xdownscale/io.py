@@ -121,9 +121,7 @@ def check_place(path: str | os.PathLike[str], *, store: bool = False, make_folde
         msg = f"{str(path)!r} is {kind} and is not replaced by a {wanted}. Pass another name."
         raise FileError(msg)
     if kept:
-        msg = (
-            f"{str(path)!r} exists and is not writable. Pass another name, or change its permissions."
-        )
+        msg = f"{str(path)!r} exists and is not writable. Pass another name, or change its permissions."
         raise FileError(msg)
     if not folder:
         msg = (

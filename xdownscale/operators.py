@@ -84,9 +84,7 @@ class BlockMean:
             )
             raise DimensionError(msg)
         if self.weights is not None and (bool((self.weights < 0).any()) or bool((self._total <= 0).any())):
-            msg = (
-                "weights of cells must not be negative, and every block needs a positive one; pass areas of cells."
-            )
+            msg = "weights of cells must not be negative, and every block needs a positive one; pass areas of cells."
             raise ValueRangeError(msg)
 
     @property
@@ -403,7 +401,10 @@ class Stack:
     def __post_init__(self) -> None:
         shapes = {tuple(part.inside) for part in self.parts}
         if len(shapes) != 1:
-            msg = f"operators on one field must have one input shape, not {sorted(shapes)}. Build all for the same fine grid."
+            msg = (
+                f"operators on one field must have one input shape, not {sorted(shapes)}. Build all for the same fine "
+                "grid."
+            )
             raise DimensionError(msg)
 
     @property

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # One model for many factors
 #
-# The weights `rain` accept any whole factor from 1 to 25 in space and from 1 to 6 in time, for fine cells of 1 to 8 km
-# and fine steps of 5 to 60 minutes. Cell size and step are read from the coordinates.
+# The weights `rain` accept any whole factor from 1 to 25 in space and from 1 to 6 in time, for fine cells of 1 to 8
+# km and fine steps of 5 to 60 minutes. Cell size and step are read from the coordinates.
 
 # %%
 import matplotlib.pyplot as plt
@@ -48,9 +48,10 @@ _ = figure.colorbar(image, ax=axes, label="rain in mm/h")
 # %% [markdown]
 # ## Scores by factor
 #
-# The fair CRPS of the members over the absolute error of bicubic interpolation (below 1 the ensemble is better), and the
-# ensemble spread over the error of the ensemble mean (1 is best). The ensemble is better than interpolation at all three
-# pairs, and underdispersive at the first and the last. The model card (`xdownscale.zoo.card("rain")`) has these scores for radar rain.
+# The fair CRPS of the members over the absolute error of bicubic interpolation (below 1 the ensemble is better), and
+# the ensemble spread over the error of the ensemble mean (1 is best). The ensemble is better than interpolation at
+# all three pairs, and underdispersive at the first and the last. The model card (`xdownscale.zoo.card("rain")`) has
+# these scores for radar rain.
 
 # %%
 for pair in pairs:
@@ -62,9 +63,9 @@ for pair in pairs:
 # %% [markdown]
 # ## Texture
 #
-# Power spectra of single members. The dotted line is at two coarse cells of the largest factor, 32 km. For the smaller
-# factors the spectra follow the truth within about 2 dB; at 16 and 4 the members have 2 to 4 dB too little power below 30 km, as the
-# map suggests. These weights had a short training.
+# Power spectra of single members. The dotted line is at two coarse cells of the largest factor, 32 km. For the
+# smaller factors the spectra follow the truth within about 2 dB; at 16 and 4 the members have 2 to 4 dB too little
+# power below 30 km, as the map suggests. These weights had a short training.
 
 # %%
 xdownscale.plot.spectra(

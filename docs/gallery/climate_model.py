@@ -43,8 +43,8 @@ storm = climate_model(truth)
 # ## Correct the bias
 #
 # Quantile mapping compares the distributions of model and reference over a period, cell by cell; their days need not
-# correspond. Pressure has no bias here and is not corrected. The correction removes most of the bias of temperature and
-# eastward wind.
+# correspond. Pressure has no bias here and is not corrected. The correction removes most of the bias of temperature
+# and eastward wind.
 
 # %%
 corrected = storm.copy()
@@ -61,8 +61,8 @@ for name in ["uas", "vas", "tas"]:
 # %% [markdown]
 # ## Train a prior
 #
-# `method="prior"` learns the joint distribution of the four variables from fine fields alone. Coarse fields and factors
-# are not needed in training; they are given when the prior is used.
+# `method="prior"` learns the joint distribution of the four variables from fine fields alone. Coarse fields and
+# factors are not needed in training; they are given when the prior is used.
 
 # %%
 recipe = replace(
@@ -80,8 +80,8 @@ prior
 # %% [markdown]
 # ## Downscale
 #
-# `error` is the standard deviation of the errors that remain in the coarse values after the correction, in the units of
-# each variable. The members follow the corrected field and add structures between its cells.
+# `error` is the standard deviation of the errors that remain in the coarse values after the correction, in the units
+# of each variable. The members follow the corrected field and add structures between its cells.
 
 # %%
 how = {
@@ -108,8 +108,8 @@ xdownscale.plot.stamps(speed, true_speed, step=4, most=4)
 # %% [markdown]
 # ## Add stations
 #
-# Forty stations measure temperature every hour, with an error of 0.3 K. The same prior is conditioned on them and on the coarse
-# fields together, without new training.
+# Forty stations measure temperature every hour, with an error of 0.3 K. The same prior is conditioned on them and on
+# the coarse fields together, without new training.
 
 # %%
 random = np.random.default_rng(0)
@@ -125,10 +125,10 @@ nearer = corrected.sr.downscale(prior, observations=stations, **how)
 # %% [markdown]
 # ## Score
 #
-# The fair CRPS of an ensemble and the absolute error of a single forecast are comparable; lower is better. The
-# first column is the uncorrected climate model, interpolated. Correction and downscaling halve the error of the wind and reduce that of temperature
-# by a factor of five; stations reduce the latter further and leave the wind unchanged. Pressure hardly varies within 40 km, so its score
-# does not improve.
+# The fair CRPS of an ensemble and the absolute error of a single forecast are comparable; lower is better. The first
+# column is the uncorrected climate model, interpolated. Correction and downscaling halve the error of the wind and
+# reduce that of temperature by a factor of five; stations reduce the latter further and leave the wind unchanged.
+# Pressure hardly varies within 40 km, so its score does not improve.
 
 # %%
 raw = storm.sr.interpolate(spatial=4, temporal=3)

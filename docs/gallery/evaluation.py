@@ -1,8 +1,8 @@
 # %% [markdown]
 # # How good is an ensemble?
 #
-# This notebook evaluates an ensemble of simulated rain, from maps and scores to a report. Every cell also works with your own
-# data, any DataArray along time, y and x.
+# This notebook evaluates an ensemble of simulated rain, from maps and scores to a report. Every cell also works with
+# your own data, any DataArray along time, y and x.
 
 # %%
 import xdownscale
@@ -15,8 +15,8 @@ ensemble = coarse.sr.downscale(spatial=10, temporal=3, members=6, progress=False
 # %% [markdown]
 # ## Plot members first
 #
-# Scores of single cells do not detect rings, streaks or blocks. The plot shows members beside the truth at the wettest
-# step. Here the truth looks like one more member, and no coarse cells are visible.
+# Scores of single cells do not detect rings, streaks or blocks. The plot shows members beside the truth at the
+# wettest step. Here the truth looks like one more member, and no coarse cells are visible.
 
 # %%
 xdownscale.plot.stamps(ensemble, rain)
@@ -25,8 +25,8 @@ xdownscale.plot.stamps(ensemble, rain)
 # ## Several models, one table
 #
 # An ensemble is useful if it is better than what one would use instead. All models are scored on the same cases;
-# `reference` adds the skill over one of them, and `bootstrap` the central 95 % interval from resampled blocks of time.
-# The CRPS of the ensemble is about half that of bicubic interpolation, and the intervals do not overlap.
+# `reference` adds the skill over one of them, and `bootstrap` the central 95 % interval from resampled blocks of
+# time. The CRPS of the ensemble is about half that of bicubic interpolation, and the intervals do not overlap.
 
 # %%
 models = {"ensemble": ensemble, "bicubic": coarse.sr.interpolate(10, 3)}
@@ -39,11 +39,12 @@ xdownscale.plot.overview(scores)
 # %% [markdown]
 # ## Is it calibrated?
 #
-# The rank histogram counts the rank of the observation among the members. Bars within the grey band are compatible with
-# a calibrated ensemble. Here the first and the last bar are too high: the observation is outside the range of the members too
-# often, so the ensemble is underdispersive. The first bar is the higher one, so where the members have rain they have it too often.
-# The reliability diagram compares forecast probabilities of at least 1 mm/h with observed frequencies. The ensemble is near
-# the diagonal; bicubic interpolation, which gives only the probabilities 0 and 1, is far from it.
+# The rank histogram counts the rank of the observation among the members. Bars within the grey band are compatible
+# with a calibrated ensemble. Here the first and the last bar are too high: the observation is outside the range of
+# the members too often, so the ensemble is underdispersive. The first bar is the higher one, so where the members
+# have rain they have it too often. The reliability diagram compares forecast probabilities of at least 1 mm/h with
+# observed frequencies. The ensemble is near the diagonal; bicubic interpolation, which gives only the probabilities 0
+# and 1, is far from it.
 
 # %%
 xdownscale.plot.rank_histogram(rain, ensemble)
@@ -54,10 +55,10 @@ xdownscale.plot.reliability(rain, models, threshold=1.0)
 # %% [markdown]
 # ## Are texture and extremes right?
 #
-# The dotted line is at the shortest wavelength of the coarse field, two coarse cells. To its right, all variability was
-# added by the model. The spectrum of the ensemble is close to that of the truth down to 4 km and too low below; bicubic interpolation has
-# about 10 dB too little. The percentiles show the same for extremes: those of the ensemble are slightly too low, and bicubic interpolation
-# never exceeds 7 mm/h.
+# The dotted line is at the shortest wavelength of the coarse field, two coarse cells. To its right, all variability
+# was added by the model. The spectrum of the ensemble is close to that of the truth down to 4 km and too low below;
+# bicubic interpolation has about 10 dB too little. The percentiles show the same for extremes: those of the ensemble
+# are slightly too low, and bicubic interpolation never exceeds 7 mm/h.
 
 # %%
 xdownscale.plot.spectra(rain, models, factor=10)
@@ -68,9 +69,10 @@ xdownscale.plot.quantiles(rain, models)
 # %% [markdown]
 # ## Where, when and on which scale?
 #
-# `scales` scores means over blocks of cells, `by` scores groups of cases, and `region` parts of the map; each adds a dimension to
-# the result. `by={"lead": 3}` groups the fine steps by their position in a coarse step of three. The panels show
-# the first, middle and last position: the first and the last are harder for both models, and the ensemble is better at every scale.
+# `scales` scores means over blocks of cells, `by` scores groups of cases, and `region` parts of the map; each adds a
+# dimension to the result. `by={"lead": 3}` groups the fine steps by their position in a coarse step of three. The
+# panels show the first, middle and last position: the first and the last are harder for both models, and the ensemble
+# is better at every scale.
 
 # %%
 parts = xdownscale.evaluate(
@@ -97,7 +99,8 @@ scores_table(xdownscale.evaluate(rain, models, metrics=[xskillscore.pearson_r, "
 # %% [markdown]
 # ## Report
 #
-# The report is one HTML file with the tables, plots and the provenance of the scores. It needs no other file and no network.
+# The report is one HTML file with the tables, plots and the provenance of the scores. It needs no other file and no
+# network.
 
 # %%
 xdownscale.report(

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # A long series with little memory
 #
-# The result of a chunked field is lazy. It is written to a zarr store region by region, and an interrupted run is resumed
-# where it stopped. Chunks and tiles do not change the values. Writing stores needs zarr: `pip install 'xdownscale-sr[zarr]'`.
+# The result of a chunked field is lazy. It is written to a zarr store region by region, and an interrupted run is
+# resumed where it stopped. Chunks and tiles do not change the values. Writing stores needs zarr: `pip install
+# 'xdownscale-sr[zarr]'`.
 
 # %%
 import tempfile
@@ -21,7 +22,8 @@ _ = archive.to_zarr(folder / "coarse.zarr", consolidated=False)
 # %% [markdown]
 # ## Estimate the cost
 #
-# `plan` counts network passes, memory and bytes, and times one small pass on this machine. The field itself is not computed.
+# `plan` counts network passes, memory and bytes, and times one small pass on this machine. The field itself is not
+# computed.
 
 # %%
 coarse = xr.open_zarr(folder / "coarse.zarr", consolidated=False).rain.chunk(time=4)
@@ -30,8 +32,8 @@ print(coarse.sr.plan(spatial=10, temporal=3, members=4))
 # %% [markdown]
 # ## An interrupted run
 #
-# `tile` is the largest part, in coarse steps and cells, that is computed at once; here it gives three regions. A callback
-# stops the first run, as a batch system does at its time limit. The records of the unfinished store are in
+# `tile` is the largest part, in coarse steps and cells, that is computed at once; here it gives three regions. A
+# callback stops the first run, as a batch system does at its time limit. The records of the unfinished store are in
 # `ensemble.zarr.unfinished`.
 
 # %%
@@ -62,7 +64,8 @@ print("stopped:", sorted(path.name for path in folder.iterdir()))
 # %% [markdown]
 # ## Resume
 #
-# The same call again verifies and keeps the finished regions, and computes the others. The store can be opened when it is complete.
+# The same call again verifies and keeps the finished regions, and computes the others. The store can be opened when
+# it is complete.
 
 # %%
 ensemble.sr.to_zarr(folder / "ensemble.zarr", resume=True, progress=False)

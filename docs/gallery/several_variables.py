@@ -2,7 +2,8 @@
 # # Wind and temperature together
 #
 # Several variables are downscaled jointly, so that wind and temperature of a member are consistent. Pressure is a
-# predictor: it is known on the coarse grid and is not refined. The weather is simulated; training takes about a minute.
+# predictor: it is known on the coarse grid and is not refined. The weather is simulated; training takes about a
+# minute.
 
 # %%
 import numpy as np
@@ -43,9 +44,9 @@ xdownscale.plot.comparison(coarse.tas, ensemble.tas, truth.tas, step=6)
 # %% [markdown]
 # ## Score each variable
 #
-# The table shows the fair CRPS of the members, the absolute error of bicubic interpolation, and the spread over the error of
-# the ensemble mean (1 is best). For all variables the CRPS is 50 to 65 % of the error of interpolation, and the spread is about right
-# after this short training.
+# The table shows the fair CRPS of the members, the absolute error of bicubic interpolation, and the spread over the
+# error of the ensemble mean (1 is best). For all variables the CRPS is 50 to 65 % of the error of interpolation, and
+# the spread is about right after this short training.
 
 # %%
 smooth = coarse.sr.interpolate(spatial=4)
@@ -66,7 +67,8 @@ xr.DataArray(
 # %% [markdown]
 # ## Are the variables consistent?
 #
-# Correlation between two variables of a member minus that of the truth. All errors are zero when rounded to two digits.
+# Correlation between two variables of a member minus that of the truth. All errors are zero when rounded to two
+# digits.
 
 # %%
 error = metrics.intervariable_correlation_error(truth[targets], ensemble[targets])
@@ -75,8 +77,8 @@ error.round(2)
 # %% [markdown]
 # ## Wind speed
 #
-# Wind speed is computed for each member from its components. Average over members last: the speed of the ensemble mean wind
-# would be too low.
+# Wind speed is computed for each member from its components. Average over members last: the speed of the ensemble
+# mean wind would be too low.
 
 # %%
 speed = (

@@ -20,7 +20,8 @@ bicubic = coarse.sr.interpolate(10, 3)
 # ## Sets above a threshold
 #
 # A is the area in cells, P the perimeter in cell sides (Crofton's formula with four directions), and χ the number of
-# pieces less that of holes. Cells outside the frame count as dry. With a higher threshold the area shrinks and breaks up into pieces.
+# pieces less that of holes. Cells outside the frame count as dry. With a higher threshold the area shrinks and breaks
+# up into pieces.
 
 # %%
 frame = rain.isel(time=6)
@@ -32,9 +33,10 @@ metrics.minkowski_functionals(frame, thresholds=[0.1, 1, 5], components=True)
 # %% [markdown]
 # ## Curves over thresholds
 #
-# Thresholds at quantiles of the wet cells give each part of the distribution equal weight. The band covers all members. The
-# areas of the ensemble are right, its perimeters are somewhat too short, and it has fewer pieces than the truth: small showers
-# are missing. Bicubic interpolation is further away in all three, and has nothing left at the highest threshold.
+# Thresholds at quantiles of the wet cells give each part of the distribution equal weight. The band covers all
+# members. The areas of the ensemble are right, its perimeters are somewhat too short, and it has fewer pieces than
+# the truth: small showers are missing. Bicubic interpolation is further away in all three, and has nothing left at
+# the highest threshold.
 
 # %%
 thresholds = metrics.wet_quantiles(rain, levels=[0.05, 0.2, 0.4, 0.6, 0.8, 0.95])
@@ -42,9 +44,9 @@ models = {"ensemble": ensemble, "bicubic": bicubic}
 xdownscale.plot.gamma_curves(rain, models, thresholds=thresholds.values.tolist())
 
 # %% [markdown]
-# The distance between curves is one number for each functional. It is not a proper score: an ensemble without spread may
-# have a small distance. The CRPS of the members' curves is a proper score. The numbers are (distance, CRPS): both prefer the
-# ensemble, by more than a factor of two. For a single forecast they are equal.
+# The distance between curves is one number for each functional. It is not a proper score: an ensemble without spread
+# may have a small distance. The CRPS of the members' curves is a proper score. The numbers are (distance, CRPS): both
+# prefer the ensemble, by more than a factor of two. For a single forecast they are equal.
 
 # %%
 levels = {"thresholds": thresholds.values.tolist(), "levels": thresholds.level.values.tolist()}
@@ -55,8 +57,9 @@ crps = {name: metrics.minkowski_crps(rain, model, **levels) for name, model in m
 # %% [markdown]
 # ## Gradients
 #
-# As a function of the field, these functionals are step functions without useful gradients. Averaged over thresholds near the
-# given one they have gradients and remain exact. More rain in a red cell increases a functional, in a blue cell it decreases it.
+# As a function of the field, these functionals are step functions without useful gradients. Averaged over thresholds
+# near the given one they have gradients and remain exact. More rain in a red cell increases a functional, in a blue
+# cell it decreases it.
 
 # %%
 xdownscale.plot.shape_gradients(frame, threshold=1.0)
@@ -64,9 +67,10 @@ xdownscale.plot.shape_gradients(frame, threshold=1.0)
 # %% [markdown]
 # ## In a loss
 #
-# `"mse"` trains a deterministic network on the squared error; `"mse+minkowski"` adds the distance of its curves to those
-# of the truth. For the generator, which produces ensembles, `loss="minkowski"` adds the CRPS of the curves. The four steps below only
-# demonstrate the calls; [the benchmarks](../benchmarks_full.md#shapes) show the effect after longer training.
+# `"mse"` trains a deterministic network on the squared error; `"mse+minkowski"` adds the distance of its curves to
+# those of the truth. For the generator, which produces ensembles, `loss="minkowski"` adds the CRPS of the curves. The
+# four steps below only demonstrate the calls; [the benchmarks](../benchmarks_full.md#shapes) show the effect after
+# longer training.
 
 # %%
 few = xdownscale.Recipe.named("small").with_steps(4)

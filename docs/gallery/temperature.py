@@ -2,8 +2,8 @@
 # # Temperature over mountains
 #
 # Valleys are warmer than summits, but a coarse field does not contain their positions. Topography does: it is passed
-# as a static field, in training and in downscaling. Weather and mountains are simulated, and each of the two trainings
-# takes about half a minute.
+# as a static field, in training and in downscaling. Weather and mountains are simulated, and each of the two
+# trainings takes about half a minute.
 
 # %%
 import matplotlib.pyplot as plt
@@ -16,7 +16,8 @@ from xdownscale.evaluate import scores_table
 weather = xdownscale.tutorial.weather((120, 64, 64), seed=5)
 
 # %% [markdown]
-# The mountains are up to 3000 m high and have a power-law spectrum, as real ones have. Temperature decreases by 6.5 K per 1000 m.
+# The mountains are up to 3000 m high and have a power-law spectrum, as real ones have. Temperature decreases by 6.5 K
+# per 1000 m.
 
 # %%
 waves = np.hypot(np.fft.fftfreq(64)[:, None], np.fft.rfftfreq(64)[None])
@@ -44,7 +45,8 @@ blind = past.sr.train(**options)
 # %% [markdown]
 # ## Downscale the last day
 #
-# Coarse cells are 80 km wide. The members have the valleys and summits of the truth, which are not visible in the coarse field.
+# Coarse cells are 80 km wide. The members have the valleys and summits of the truth, which are not visible in the
+# coarse field.
 
 # %%
 coarse = truth.sr.coarsen(spatial=8)
@@ -67,8 +69,8 @@ scores = xdownscale.evaluate(
 scores_table(scores)
 
 # %% [markdown]
-# The maps show topography and the mean error over the day. With topography, hardly any systematic error remains. Without it,
-# errors of several kelvin remain, as in bicubic interpolation: valleys are too cold and summits too warm.
+# The maps show topography and the mean error over the day. With topography, hardly any systematic error remains.
+# Without it, errors of several kelvin remain, as in bicubic interpolation: valleys are too cold and summits too warm.
 
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(12, 3), sharey=True, layout="constrained")

@@ -113,9 +113,7 @@ def _ahead_in_time(field: Source, dim: str, count: int) -> dict[str, np.ndarray]
     """Labels and bounds of `count` more steps."""
     step = tick_step(field, dim)
     if step is None:
-        msg = (
-            f"{dim!r} has one label and no bounds, so the next label is unknown. Pass boundary='exact' or more steps."
-        )
+        msg = f"{dim!r} has one label and no bounds, so the next label is unknown. Pass boundary='exact' or more steps."
         raise FactorError(msg)
     further = step * np.arange(1, count + 1)
     label = labels_of(field, dim)

@@ -236,7 +236,8 @@ def _totals(quantity: Quantity, axes: Axes, by: str, *, amounts: bool) -> Quanti
     time = axes.time or "time"
     msg = (
         f"{quantity} holds totals since a start, which can be neither averaged nor added (known by {by}). Use the "
-        f'increments: steps = field.diff("{time}"). Where the totals restart, the value itself is the increment: anew = '
+        f'increments: steps = field.diff("{time}"). Where the totals restart, the value itself is the increment: anew '
+        "= "
         f"(steps < -1e-3 * field.max()).any({axes.spatial}), steps = steps.where(~anew, field.isel({time}=slice(1, "
         f'None))). Then steps.assign_attrs(cell_methods="{time}: sum").'
     )

@@ -135,7 +135,10 @@ class FactorRange:
             If none are given, or one lies outside of the bounds.
         """
         if spatial is None and temporal is None:
-            msg = f"the model accepts factors of {self}: choose, as in downscale(field, model, spatial={self.spatial[1]})"
+            msg = (
+                f"the model accepts factors of {self}: choose, as in downscale(field, model, "
+                f"spatial={self.spatial[1]})"
+            )
             raise FactorError(msg)
         wanted = Factors.parse(
             self.spatial[0] if spatial is None else spatial,

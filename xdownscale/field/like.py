@@ -72,7 +72,10 @@ def _grids(result: Source, dims: Mapping[str, str] | None) -> set[Axes]:
 def check_no_tree(field: object, like: Source | None) -> None:
     """Raise where one grid is wanted for the nodes of a tree, of which each may have its own."""
     if like is not None and isinstance(field, xr.DataTree):
-        msg = "like is one grid, but each node of a tree may have its own. Process the nodes one by one: tree[path].to_dataset()."
+        msg = (
+            "like is one grid, but each node of a tree may have its own. Process the nodes one by one: "
+            "tree[path].to_dataset()."
+        )
         raise DimensionError(msg)
 
 

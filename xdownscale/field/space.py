@@ -84,7 +84,8 @@ def _check_no_other_labels(field: Source, dim: str) -> None:
         label = field.coords[dim]
         msg = (
             f"{dim!r} holds {label.dtype} labels, which give no positions of cells. Drop them, "
-            f"field.drop_vars({dim!r}), or number the cells: field.assign_coords({{{dim!r}: numpy.arange({label.size})}})."
+            f"field.drop_vars({dim!r}), or number the cells: field.assign_coords({{{dim!r}: "
+            f"numpy.arange({label.size})}})."
         )
         raise DimensionError(msg)
 

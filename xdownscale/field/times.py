@@ -81,7 +81,10 @@ def check_times(field: Source, dim: str) -> bool:
     missing = label.isnull().values
     if bool(missing.any()):
         drop = f"field.isel({dim}=field[{label.name!r}].notnull().values)"
-        msg = f"{label.name!r} has no value at index {int(np.flatnonzero(missing)[0])}. Drop the missing labels: {drop}."
+        msg = (
+            f"{label.name!r} has no value at index {int(np.flatnonzero(missing)[0])}. Drop the missing labels: "
+            f"{drop}."
+        )
         raise TimeAxisError(msg)
     _check_calendars(label)
     return True
@@ -110,9 +113,7 @@ def _no_times(label: xr.DataArray) -> str:
     seconds = _SECONDS.get(str(label.attrs.get("units", "")).lower())
     if seconds and label.dtype.kind in "fiu":
         times = f"field.{name}.values * numpy.timedelta64({seconds}, 's')"
-        return (
-            f"{said} Convert them to time differences, field.assign_coords({name}=({dim!r}, {times})), {remove}"
-        )
+        return f"{said} Convert them to time differences, field.assign_coords({name}=({dim!r}, {times})), {remove}"
     return f"{said} Decode them with xarray.decode_cf(dataset), {remove}"
 
 

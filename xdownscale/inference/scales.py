@@ -67,7 +67,8 @@ def at_scale_of(piece: Piece, model: Downscaler) -> Downscaler:
     ]
     if missing:
         msg = (
-            f"the model {model.name!r} needs the size of fine cells and the length of fine steps, and the coordinates do "
+            f"the model {model.name!r} needs the size of fine cells and the length of fine steps, and the coordinates "
+            "do "
             f"not state them. Set them: model.with_scale({', '.join(missing)}), or give the coordinates units."
         )
         raise ArgumentError(msg)

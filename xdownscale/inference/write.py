@@ -147,14 +147,14 @@ def _goes_on(records: Records, store: str, job: dict[str, Any], *, resume: bool,
     begun, root = records.begun(), records.root()
     if begun is None and root is None:
         if records.any_store():
-            msg = (
-                f"{store!r} exists and was not written by this call. Pass another name, or overwrite=True."
-            )
+            msg = f"{store!r} exists and was not written by this call. Pass another name, or overwrite=True."
             raise ResumeError(msg)
         return True
     if not resume:
         state = "exists already" if begun is None else "holds an unfinished job"
-        msg = f"{store!r} {state}. Pass resume=True to continue the same job, or overwrite=True to start again."
+        msg = (
+            f"{store!r} {state}. Pass resume=True to continue the same job, or overwrite=True to start again."
+        )
         raise ResumeError(msg)
     different = differences(begun or _job_in(root), job)
     if different:

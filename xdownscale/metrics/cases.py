@@ -253,7 +253,10 @@ def weights_of(
         raise DimensionError(msg)
     unknown = [str(d) for d in weights.dims if d not in observations.dims]
     if unknown:
-        msg = f"weights have the dimensions {unknown}, which the observations lack. Average over them: weights.mean({unknown})."
+        msg = (
+            f"weights have the dimensions {unknown}, which the observations lack. Average over them: "
+            f"weights.mean({unknown})."
+        )
         raise DimensionError(msg)
     if weights.dtype.kind not in "fiub":
         msg = f"weights hold {weights.dtype} values, not real numbers. Convert: weights.astype(float)."

@@ -76,7 +76,9 @@ def _of_grid(field: xr.DataArray, axes: Axes) -> Cells:
         raise DimensionError(msg)
     widths = np.abs(columns[:, 1] - columns[:, 0])
     if not np.allclose(widths, widths.mean(), rtol=1e-3):
-        msg = f"cells along {axes.x!r} are {widths.min():g} to {widths.max():g} wide; shapes need equal widths."
+        msg = (
+            f"cells along {axes.x!r} are {widths.min():g} to {widths.max():g} wide; shapes need equal widths."
+        )
         raise DimensionError(msg)
     borders = np.concatenate([rows[:, 0], rows[-1:, 1]])
     heights, width = np.abs(rows[:, 1] - rows[:, 0]), float(widths.mean())

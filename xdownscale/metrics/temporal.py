@@ -191,7 +191,8 @@ def _step_of(field: xr.DataArray, time: str) -> tuple[float, str]:
     hours = np.array([step / np.timedelta64(1, "h") for step in steps.astype("timedelta64[ns]")])
     if np.abs(hours - hours.mean()).max() > _REGULAR * abs(hours.mean()):
         msg = (
-            f"steps of {time!r} lie between {hours.min():g} and {hours.max():g} hours, but a spectrum needs equal ones. "
+            f"steps of {time!r} lie between {hours.min():g} and {hours.max():g} hours, but a spectrum needs equal "
+            "ones. "
             f"Use a piece without gaps with .sel({time}=slice(...)), or fill gaps with .resample(...).interpolate()."
         )
         raise TimeAxisError(msg)

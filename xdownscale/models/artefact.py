@@ -204,7 +204,10 @@ def _document(path: Path, metadata: Any) -> dict[str, Any]:
     try:
         document = json.loads(metadata["xdownscale"])
     except (KeyError, TypeError, ValueError, RecursionError) as cause:
-        msg = f"{str(path)!r} is a safetensors file, but not an xdownscale model. Pass a file written by Downscaler.save."
+        msg = (
+            f"{str(path)!r} is a safetensors file, but not an xdownscale model. Pass a file written by "
+            "Downscaler.save."
+        )
         raise ModelFileError(msg) from cause
     version = document.get("format") if isinstance(document, dict) else None
     if type(version) is not int or not 1 <= version <= FORMAT:
@@ -217,9 +220,7 @@ def _document(path: Path, metadata: Any) -> dict[str, Any]:
 
 
 def _damaged(path: Path, cause: object) -> str:
-    return (
-        f"{str(path)!r} is damaged or not a safetensors file ({cause}). Copy or fetch it again, or train again."
-    )
+    return f"{str(path)!r} is damaged or not a safetensors file ({cause}). Copy or fetch it again, or train again."
 
 
 def fingerprint(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> str:

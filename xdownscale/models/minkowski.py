@@ -78,7 +78,9 @@ class MinkowskiLoss:
                 msg = f"{name}={value!r} of MinkowskiLoss must be a number above 0; pass one, or leave it out"
                 raise ValueRangeError(msg)
         if not 0 <= self.warmup < 1:
-            msg = f"warmup={self.warmup!r} of MinkowskiLoss must be a share of the run, at least 0 and below 1"
+            msg = (
+                f"warmup={self.warmup!r} of MinkowskiLoss must be a share of the run, at least 0 and below 1"
+            )
             raise ValueRangeError(msg)
         places = self.levels
         if not places or any(a >= b for a, b in itertools.pairwise(places)):

@@ -137,7 +137,10 @@ def member_axes(ensemble: xr.DataArray) -> Axes:
     axes = find_axes(ensemble)
     extra = [str(d) for d in ensemble.dims if d not in (*axes.ordered, axes.member)]
     if extra:
-        msg = f"the ensemble has the dimensions {extra} besides members, time and space. Select one entry: .isel({extra[0]}=0)."
+        msg = (
+            f"the ensemble has the dimensions {extra} besides members, time and space. Select one entry: "
+            f".isel({extra[0]}=0)."
+        )
         raise DimensionError(msg)
     if axes.member is None:
         msg = (

@@ -122,7 +122,8 @@ def _at(field: xr.DataArray, at: Mapping[str, float] | None, kept: tuple[str, ..
             raise DimensionError(msg) from error
     if set(line.dims) != set(kept):
         msg = (
-            f"a line has the dimensions {kept}, but this one would have {line.dims}. Fix the others in at=..., or select "
+            f"a line has the dimensions {kept}, but this one would have {line.dims}. Fix the others in at=..., or "
+            "select "
             f"with .isel(...)."
         )
         raise DimensionError(msg)

@@ -90,6 +90,9 @@ def _copy(source: Tensor, target: Tensor) -> None:
         target.zero_()
         target = target[: len(source)]
     if source.shape != target.shape:
-        msg = f"a weight of shape {tuple(source.shape)} cannot initialise one of {tuple(target.shape)}: the sizes differ"
+        msg = (
+            f"a weight of shape {tuple(source.shape)} cannot initialise one of {tuple(target.shape)}: the sizes "
+            "differ"
+        )
         raise ArgumentError(msg)
     target.copy_(source)
