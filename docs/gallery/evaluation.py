@@ -16,7 +16,8 @@ ensemble = coarse.sr.downscale(spatial=10, temporal=3, members=6, progress=False
 # ## Plot members first
 #
 # Scores of single cells do not detect rings, streaks or blocks. The plot shows members beside the truth at the
-# wettest step. Here the truth looks like one more member, and no coarse cells are visible.
+# wettest step. The members have the showers of the truth, with smoother edges; no coarse cells
+# are visible.
 
 # %%
 xdownscale.plot.stamps(ensemble, rain)

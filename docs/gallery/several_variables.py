@@ -23,7 +23,7 @@ weather.sr
 # %%
 targets = ["uas", "vas", "tas"]
 model = past.sr.train(
-    spatial=4, targets=targets, predictors=["psl"], recipe="small", steps=150, progress=False
+    spatial=4, targets=targets, predictors=["psl"], recipe="small", steps=100, progress=False
 )
 model
 

@@ -155,7 +155,7 @@ def overview(
     models = [str(model) for model in scores["model"].values]
     columns = min(len(names), 4)
     rows = ceil(len(names) / columns)
-    figure = new_figure(2.1 * columns + 0.6, rows * (0.65 + 0.22 * len(models)) + 0.1)
+    figure = new_figure(2.1 * columns + 0.6, rows * (0.8 + 0.22 * len(models)) + 0.1)
     grid = figure.add_gridspec(rows, columns)
     for place, name in enumerate(names):
         panel = graph(figure, grid[divmod(place, columns)])
