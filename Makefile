@@ -34,7 +34,7 @@ test-lowest: ## a part of the tests with the lowest versions of all dependencies
 		tests/test_downscale.py tests/test_evaluate.py tests/cli tests/models/test_artefact.py tests/field
 
 docs: $(VENV)/.docs ## the site as HTML in docs/_build/html; its notebooks are run the first time, which takes minutes
-	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/doctrees $(SPHINXOPTS) docs docs/_build/html
+	OMP_NUM_THREADS=1 JUPYTER_PATH=docs/jupyter $(BIN)/python -m sphinx -q -W --keep-going -d docs/_build/doctrees $(SPHINXOPTS) docs docs/_build/html
 	$(BIN)/python docs/check_links.py docs/_build/html
 	@echo "docs/_build/html/index.html"
 
@@ -56,6 +56,6 @@ $(VENV)/.docs: $(STAMP)
 
 weights: $(STAMP) ## train the general weights on the files of DATA=folder, in WEIGHTS=rain.safetensors: two runs
 	$(BIN)/python benchmarks/make_amounts.py "$(DATA)" amounts
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/make_general.py "$(DATA)" --amounts amounts --checkpoint run1.safetensors --out first.safetensors
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/make_general.py "$(DATA)" --amounts amounts --minutes 75 --checkpoint run1.safetensors --out first.safetensors
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/make_general.py "$(DATA)" --amounts amounts --start first.safetensors --rate 6e-4 --minutes 75 --seed 1 \
 		--checkpoint run2.safetensors --out "$(or $(WEIGHTS),rain.safetensors)"

@@ -14,12 +14,12 @@ PAGE = """\
 
 ![Coarse rain, two members, their mean and the simulated truth]({name}.png)
 
-Simulated rain (`xdownscale.tutorial.rain`), its block means by {spatial} in space and {temporal} in time, and two
-members. The model has not learned from simulated rain.
+Simulated rain (`xdownscale.tutorial.rain`, right), its block means over {spatial} × {spatial} cells and {temporal}
+steps (left), two members and the ensemble mean. The model was not trained on simulated rain.
 
 {card}
 
-## What the file says
+## The model file
 
 ```text
 {file}

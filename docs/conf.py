@@ -41,7 +41,6 @@ nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_merge_streams = True
 nb_output_stderr = "remove"  # progress bars, and advice of libraries
-nb_render_image_options = {"width": "100%"}
 
 html_theme = "pydata_sphinx_theme"
 html_title = f"xdownscale {release}"

@@ -103,7 +103,7 @@ def test_place_in_the_coarse_step(pair):
             np.testing.assert_allclose(scores[name].sel(lead=lead), expected)
     np.testing.assert_allclose(scores.mse.mean(), metrics.mse(observations, ensemble))
     assert "lag_autocorrelation_error" not in evaluate(observations, ensemble, by={"lead": 3})
-    with pytest.raises(ValueRangeError, match="come out even"):
+    with pytest.raises(ValueRangeError, match="leaves a remainder"):
         evaluate(observations, ensemble, by={"lead": 5})
 
 

@@ -73,8 +73,14 @@ def _climate_model(names, _folder):
     return gained and crps["tas"]["with stations"] < crps["tas"]["corrected, downscaled"]
 
 
+def _calibrate(names, _folder):
+    lsd = names["scores"].lsd.sel(model=["calibrated", "as shipped"])
+    return bool(lsd[0] < lsd[1] / 2)
+
+
 CHECKS = {
     "baselines": lambda names, _: float(names["scores"].crps_ensemble_skill.sel(model="generator")) > 0.2,
+    "calibrate": _calibrate,
     "climate_model": _climate_model,
     "evaluation": _evaluation,
     "large": lambda names, _: names["stopped"] and bool((names["stored"] == names["whole"]).all()),

@@ -184,7 +184,7 @@ def test_a_model_of_one_variable_gives_the_same_bits_in_a_dataset_and_alone(coar
     alone = coarse.tas.sr.downscale(shown, predictors=coarse[["psl"]])
     np.testing.assert_array_equal(coarse.sr.downscale(shown).tas, alone)
     np.testing.assert_array_equal(coarse[["tas", "psl"]].sr.downscale(shown).tas, alone)
-    with pytest.raises(DimensionError, match=r"one field is wanted.*Choose: dataset\[name\]"):
+    with pytest.raises(DimensionError, match=r"one field is wanted.*Choose one: dataset\[name\]"):
         coarse.rename(pr="rr").sr.downscale(single)
 
 

@@ -183,7 +183,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(fine, tmp_path, text):
     else:
         path.write_bytes(text)
     kept = path.read_bytes()
-    with pytest.raises(ModelFileError, match="no checkpoint of a run"):
+    with pytest.raises(ModelFileError, match="not the checkpoint of a run"):
         train(fine, checkpoint=path)
     assert path.read_bytes() == kept
 
@@ -289,7 +289,7 @@ def test_weights_of_a_model_are_a_start(fine):
     assert further.provenance.recipe["weights"]["late"] == 0  # it learns on from the whole loss
     median = train(fine, model=first, method="median")
     assert not median.stochastic
-    with pytest.raises(ArgumentError, match="no start"):
+    with pytest.raises(ArgumentError, match="cannot be the start"):
         xdownscale.train(fine, spatial=2, temporal=2, model=first, recipe=RECIPE)
 
 

@@ -1,4 +1,4 @@
-"""Make climate fields finer in space and time: every DataArray and Dataset gets an ``.sr`` accessor."""
+"""Downscale climate fields in space and time: every DataArray and Dataset gets an ``.sr`` accessor."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ def calibrate(
     if not chosen.method.calibrated:
         msg = (
             f"the style of {chosen.name!r}, a {chosen.method.described()}, is not calibrated: train on your fields, or "
-            f"take a generator"
+            f"use a generator"
         )
         raise ArgumentError(msg)
     factors = chosen.factors.chosen(spatial, temporal)

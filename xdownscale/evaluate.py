@@ -307,7 +307,10 @@ def _align(observations: xr.DataArray, models: dict[str, xr.DataArray], member_d
 
     taken = [str(d) for d in observations.dims if d in OWN]
     if taken:
-        msg = f"the dimensions {taken} are those of scores. Rename: .rename({taken[0]}='{taken[0]}_') on both sides."
+        msg = (
+            f"the dimension names {taken} are used by the scores. Rename them: .rename({taken[0]}='{taken[0]}_') "
+            "on both sides."
+        )
         raise DimensionError(msg)
     if member_dim in observations.dims:
         msg = (

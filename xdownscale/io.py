@@ -118,12 +118,10 @@ def check_place(path: str | os.PathLike[str], *, store: bool = False, make_folde
             else "a device, or a link to itself,"
         )
         wanted = "zarr store" if store else "file"
-        msg = f"{str(path)!r} is {kind} and is not replaced by a {wanted}. Give another name."
+        msg = f"{str(path)!r} is {kind} and is not replaced by a {wanted}. Pass another name."
         raise FileError(msg)
     if kept:
-        msg = (
-            f"{str(path)!r} is there and may not be written to. Give another name, or change its permissions."
-        )
+        msg = f"{str(path)!r} exists and is not writable. Pass another name, or change its permissions."
         raise FileError(msg)
     if not folder:
         msg = (

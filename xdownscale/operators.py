@@ -80,13 +80,11 @@ class BlockMean:
         if any(left):
             msg = (
                 f"blocks of {self.blocks} cells (time, y, x) do not fill a domain of {self.inside[-3:]}: {left} are "
-                f"left over. Give a domain of whole blocks, as in xdownscale.coarsen(field, boundary='trim')."
+                f"left over. Pass a domain of whole blocks, as in xdownscale.coarsen(field, boundary='trim')."
             )
             raise DimensionError(msg)
         if self.weights is not None and (bool((self.weights < 0).any()) or bool((self._total <= 0).any())):
-            msg = (
-                "weights of cells are not negative, and every block has a positive one; pass areas of cells."
-            )
+            msg = "weights of cells must not be negative, and every block needs a positive one; pass areas of cells."
             raise ValueRangeError(msg)
 
     @property
@@ -287,7 +285,7 @@ class Points:
             place = [round(each, 2) for each in self.places[first].tolist()]
             msg = (
                 f"{int(out.sum())} of {len(out)} points lie outside of the domain of {self.inside[-3:]} cells (time, "
-                f"y, x); the first, number {first}, at {place}. Leave them out, or take a larger domain."
+                f"y, x); the first, number {first}, at {place}. Leave them out, or use a larger domain."
             )
             raise ValueRangeError(msg)
 
@@ -403,7 +401,10 @@ class Stack:
     def __post_init__(self) -> None:
         shapes = {tuple(part.inside) for part in self.parts}
         if len(shapes) != 1:
-            msg = f"views of one field look at one shape, not at {sorted(shapes)}. Build all for the same fine grid."
+            msg = (
+                f"operators on one field must have one input shape, not {sorted(shapes)}. Build all for the same fine "
+                "grid."
+            )
             raise DimensionError(msg)
 
     @property

@@ -349,7 +349,8 @@ def _start(model: Downscaler | str | os.PathLike[str], factors: Factors | None, 
     kinds = [[type(each) for each in transforms] for transforms in (settings.transforms, data.transforms)]
     if (factors is not None and given.factors != factors) or kinds[0] != kinds[1]:
         msg = (
-            f"the model refines {', '.join(map(repr, given.targets))} by {given.factors}: it is no start for "
+            f"the model refines {', '.join(map(repr, given.targets))} by {given.factors}: it cannot be the start of "
+            "training for "
             f"{[each.name for each in data.quantities]} by {factors or 'many factors'}. Train for its own factors and "
             f"variables, or leave model out."
         )

@@ -130,10 +130,10 @@ def tune(
 
     seed, trials = seed_number(seed), whole_number(trials, "trials", least=1)
     if not is_number(minutes) or not minutes > 0:
-        msg = f"minutes={minutes!r}: pass the budget of time, as in minutes=30"
+        msg = f"minutes={minutes!r}: pass the time budget, as in minutes=30"
         raise ArgumentError(msg)
     if is_number(validation) and validation == 0:
-        msg = "validation=0 leaves nothing to judge settings by. Pass a share, as validation=0.2, or fields."
+        msg = "validation=0 leaves no data to compare settings with. Pass a share, as in validation=0.2, or fields."
         raise ArgumentError(msg)
     if log is not None:
         check_place(log, make_folder=True)

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # One model for many factors
 #
-# The weights `rain` take any whole factor from 1 to 25 in space and from 1 to 6 in time, at fine cells of 1 to 8 km
-# and fine steps of 5 to 60 minutes. Scale is read from the coordinates.
+# The weights `rain` accept any whole factor from 1 to 25 in space and from 1 to 6 in time, for fine cells of 1 to 8
+# km and fine steps of 5 to 60 minutes. Cell size and step are read from the coordinates.
 
 # %%
 import matplotlib.pyplot as plt
@@ -15,7 +15,8 @@ print(xdownscale.zoo.list())
 # %% [markdown]
 # ## Three pairs of factors
 #
-# The finer the coarse field, the less is left open, and the less members differ.
+# The same rain is coarsened by three pairs of factors and downscaled with the same weights. The larger the factors,
+# the less the coarse field determines: at 16 and 4 the member has fewer small showers than the truth.
 
 # %%
 pairs = [(4, 1), (8, 2), (16, 4)]
@@ -42,13 +43,15 @@ image = axes[1, 3].pcolormesh(
 )
 axes[1, 3].set(title="truth", xlabel="x in km")
 axes[0, 3].set_axis_off()
-figure.colorbar(image, ax=axes, label="rain in mm/h")
+_ = figure.colorbar(image, ax=axes, label="rain in mm/h")
 
 # %% [markdown]
 # ## Scores by factor
 #
-# The fair CRPS of the members over the absolute error of bicubic interpolation, and the spread over the error of the
-# mean, which should be 1. The card (`xdownscale.zoo.card("rain")`) has these figures for radar rain.
+# The fair CRPS of the members over the absolute error of bicubic interpolation (below 1 the ensemble is better), and
+# the ensemble spread over the error of the ensemble mean (1 is best). The ensemble is better than interpolation at
+# all three pairs, and underdispersive at the first and the last. The model card (`xdownscale.zoo.card("rain")`) has
+# these scores for radar rain.
 
 # %%
 for pair in pairs:
@@ -60,7 +63,9 @@ for pair in pairs:
 # %% [markdown]
 # ## Texture
 #
-# Each spectrum is that of single members. To the right of its dotted line everything was drawn by the model.
+# Power spectra of single members. The dotted line is at two coarse cells of the largest factor, 32 km. For the
+# smaller factors the spectra follow the truth within about 2 dB; at 16 and 4 the members have 2 to 4 dB too little
+# power below 30 km, as the map suggests. These weights had a short training.
 
 # %%
 xdownscale.plot.spectra(

@@ -1,8 +1,8 @@
 # %% [markdown]
-# # What is a network worth?
+# # Comparison with baselines
 #
-# Interpolation and RainFARM learn nothing and cost nothing. Here they are scored beside the generator, on rain that
-# is simulated and that no model has learned from.
+# Interpolation and RainFARM need no training. This notebook scores them beside the generator, on simulated rain, on
+# which none of the models was trained.
 
 # %%
 import xdownscale
@@ -17,6 +17,10 @@ models = {
     "nearest": coarse.sr.interpolate(10, 3, method="nearest"),
 }
 
+# %% [markdown]
+# One step: the generator resembles the truth. RainFARM has fine structure, but the coarse cells remain visible.
+# Bicubic interpolation is too smooth, and nearest neighbours are the coarse cells themselves.
+
 # %%
 import matplotlib.pyplot as plt
 
@@ -28,12 +32,15 @@ for axis, (label, each) in zip(axes, {"truth": rain, **models}.items(), strict=T
     )
     axis.set(title=label, xlabel="x in km", aspect="equal")
 axes[0].set_ylabel("y in km")
-figure.colorbar(image, ax=axes, label="rain in mm/h")
+_ = figure.colorbar(image, ax=axes, label="rain in mm/h")
 
 # %% [markdown]
 # ## Scores
 #
-# Intervals are the central 95 % over blocks of time.
+# In brackets is the central 95 % interval over resampled blocks of time. The CRPS of a single forecast is its
+# absolute error. The generator has the lowest CRPS, about half that of bicubic interpolation; RainFARM lies between
+# them. The intervals overlap because the amount of rain changes within the two hours; the skill compares the models
+# on the same steps. The last line checks [a lower bound of the CRPS](../evaluation.md#the-lower-bound-of-the-crps).
 
 # %%
 scores = xdownscale.evaluate(
@@ -49,14 +56,21 @@ scores_table(scores)
 xdownscale.plot.overview(scores)
 
 # %% [markdown]
-# ## By scale
+# ## Scores by scale
 #
-# RainFARM has the right spectrum in space by construction. Where its rain falls within a coarse cell is drawn at
-# random, as is how it moves.
+# CRPS of means over blocks of 1, 2, 5 and 10 cells. RainFARM places rain within the coarse cells at random, and its
+# movement is random as well. The generator infers both from neighbouring cells and steps. It has the lowest CRPS at
+# all four scales.
 
 # %%
 parts = xdownscale.evaluate(rain, models, metrics=["crps_ensemble"], scales=(1, 2, 5, 10))
 xdownscale.plot.along(parts, "crps_ensemble", "scale")
+
+# %% [markdown]
+# Power spectra of single members. The dotted line is at two coarse cells; to its right, all variability comes from
+# the methods. Bicubic interpolation has 10 to 18 dB too little. The generator is within 3 dB of the truth down to 4
+# km and too smooth below. RainFARM extrapolates a power law from the coarse field, which gives too much power below
+# 10 km here.
 
 # %%
 xdownscale.plot.spectra(rain, models, factor=10)

@@ -1,8 +1,9 @@
 # %% [markdown]
-# # A long series on little memory
+# # A long series with little memory
 #
-# A field in chunks gives a lazy result. It is written to zarr region by region, and an interrupted run is taken up
-# where it stopped. Chunks and tiles do not change the values.
+# The result of a chunked field is lazy. It is written to a zarr store region by region, and an interrupted run is
+# resumed where it stopped. Chunks and tiles do not change the values. Writing stores needs zarr: `pip install
+# 'xdownscale-sr[zarr]'`.
 
 # %%
 import tempfile
@@ -15,24 +16,25 @@ import xdownscale
 
 folder = Path(tempfile.mkdtemp())
 rain = xdownscale.tutorial.rain((72, 120, 120), seed=6)
-rain.sr.coarsen(spatial=10, temporal=3).to_dataset(name="rain").to_zarr(
-    folder / "coarse.zarr", consolidated=False
-)
+archive = rain.sr.coarsen(spatial=10, temporal=3).to_dataset(name="rain")
+_ = archive.to_zarr(folder / "coarse.zarr", consolidated=False)
 
 # %% [markdown]
-# ## What it will take
+# ## Estimate the cost
 #
-# `plan` counts passes, memory and bytes, and times one small pass on this machine. Nothing of the field is computed.
+# `plan` counts network passes, memory and bytes, and times one small pass on this machine. The field itself is not
+# computed.
 
 # %%
 coarse = xr.open_zarr(folder / "coarse.zarr", consolidated=False).rain.chunk(time=4)
 print(coarse.sr.plan(spatial=10, temporal=3, members=4))
 
 # %% [markdown]
-# ## An interruption
+# ## An interrupted run
 #
-# `tile` is the largest part, in coarse frames and cells, that is computed at once; here it makes three regions. The
-# first run is stopped on the way, as a batch system does at its time limit.
+# `tile` is the largest part, in coarse steps and cells, that is computed at once; here it gives three regions. A
+# callback stops the first run, as a batch system does at its time limit. The records of the unfinished store are in
+# `ensemble.zarr.unfinished`.
 
 # %%
 ensemble = coarse.sr.downscale(spatial=10, temporal=3, members=4, tile=(8, 12, 12))
@@ -60,9 +62,10 @@ except KeyboardInterrupt:
 print("stopped:", sorted(path.name for path in folder.iterdir()))
 
 # %% [markdown]
-# ## Go on
+# ## Resume
 #
-# The same line again keeps the regions that are there, and computes the others. The store opens once it is whole.
+# The same call again verifies and keeps the finished regions, and computes the others. The store can be opened when
+# it is complete.
 
 # %%
 ensemble.sr.to_zarr(folder / "ensemble.zarr", resume=True, progress=False)
@@ -70,21 +73,24 @@ stored = xr.open_zarr(folder / "ensemble.zarr").rain.load()
 print("finished:", sorted(path.name for path in folder.iterdir()))
 
 # %% [markdown]
-# ## The same values
+# ## The same values as in memory
 #
-# In memory and in one piece the call gives the same members.
+# Computed in memory and in one piece, the members are bitwise the same: the largest difference is 0.
 
 # %%
 whole = coarse.compute().sr.downscale(spatial=10, temporal=3, members=4, progress=False)
 print(f"largest difference: {float(abs(stored - whole).max()):.1e} mm/h")
 
+# %% [markdown]
+# The mean over the domain follows the truth closely, since the members conserve the coarse field.
+
 # %%
 xdownscale.plot.series(stored, rain)
 
 # %% [markdown]
-# ## Score it in parts
+# ## Score in parts
 #
-# `accumulate` keeps sums instead of fields, so that a year can be scored as it streams by.
+# `accumulate` keeps sums instead of fields. A year of data can therefore be scored part by part.
 
 # %%
 sums = xdownscale.metrics.accumulate(

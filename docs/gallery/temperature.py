@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Temperature over mountains
 #
-# Valleys are warmer than summits, and a coarse field does not say where they are. The height of the ground does:
-# it is given as a static field, in training and afterwards. Weather and mountains are simulated, and each training
-# takes half a minute.
+# Valleys are warmer than summits, but a coarse field does not contain their positions. Topography does: it is passed
+# as a static field, in training and in downscaling. Weather and mountains are simulated, and each of the two
+# trainings takes about half a minute.
 
 # %%
 import matplotlib.pyplot as plt
@@ -16,7 +16,8 @@ from xdownscale.evaluate import scores_table
 weather = xdownscale.tutorial.weather((120, 64, 64), seed=5)
 
 # %% [markdown]
-# Mountains with a power spectrum like that of real ones, up to 3000 m, and 6.5 K less for each 1000 m.
+# The mountains are up to 3000 m high and have a power-law spectrum, as real ones have. Temperature decreases by 6.5 K
+# per 1000 m.
 
 # %%
 waves = np.hypot(np.fft.fftfreq(64)[:, None], np.fft.rfftfreq(64)[None])
@@ -30,12 +31,11 @@ height = xr.DataArray(
     "height",
     {"units": "m", "standard_name": "surface_altitude"},
 )
-with xr.set_options(keep_attrs=True):
-    temperature = weather.tas - 0.0065 * height
+temperature = (weather.tas - 0.0065 * height).assign_attrs(weather.tas.attrs).rename("tas")
 past, truth = temperature.isel(time=slice(96)), temperature.isel(time=slice(96, 120))
 
 # %% [markdown]
-# ## Train with and without the height
+# ## Train with and without topography
 
 # %%
 options = {"spatial": 8, "recipe": "small", "steps": 60, "progress": False}
@@ -45,7 +45,8 @@ blind = past.sr.train(**options)
 # %% [markdown]
 # ## Downscale the last day
 #
-# A coarse cell is 80 km wide.
+# Coarse cells are 80 km wide. The members have the valleys and summits of the truth, which are not visible in the
+# coarse field.
 
 # %%
 coarse = truth.sr.coarsen(spatial=8)
@@ -57,13 +58,19 @@ forecasts = {
 xdownscale.plot.comparison(coarse, forecasts["with height"], truth, step=12)
 
 # %% [markdown]
-# ## What the height is worth
+# ## The benefit of topography
+#
+# With topography, the CRPS is about half of the absolute error of bicubic interpolation; without it, about 70 %.
 
 # %%
 scores = xdownscale.evaluate(
     truth, forecasts, metrics=["crps_ensemble", "rmse", "spread_skill_ratio", "lsd"], reference="bicubic"
 )
 scores_table(scores)
+
+# %% [markdown]
+# The maps show topography and the mean error over the day. With topography, hardly any systematic error remains.
+# Without it, errors of several kelvin remain, as in bicubic interpolation: valleys are too cold and summits too warm.
 
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(12, 3), sharey=True, layout="constrained")
@@ -75,4 +82,4 @@ for axis, (label, each) in zip(axes[1:], forecasts.items(), strict=True):
     error = (each.mean("member") if "member" in each.dims else each) - truth
     image = axis.pcolormesh(km["x"], km["y"], error.mean("time"), cmap="RdBu_r", vmin=-5, vmax=5)
     axis.set(title=label, aspect="equal", xlabel="x in km")
-figure.colorbar(image, ax=axes[3], label="mean error in K", shrink=0.8)
+_ = figure.colorbar(image, ax=axes[3], label="mean error in K", shrink=0.8)

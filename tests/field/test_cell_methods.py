@@ -115,7 +115,7 @@ def test_directions_are_averaged_as_vectors():
     angle = np.deg2rad(field.drop_attrs(deep=False))
     u, v = (xdownscale.coarsen(part, 2) for part in (np.sin(angle), np.cos(angle)))
     np.testing.assert_allclose((np.rad2deg(np.arctan2(u, v)) + 1e-9) % 360, 0, atol=1e-6)
-    with pytest.raises(QuantityError, match="vectors"):
+    with pytest.raises(QuantityError, match="components"):
         xdownscale.evaluate(field, field, metrics=["mae"])
 
 

@@ -48,7 +48,7 @@ def test_a_dataset_takes_bounds_too_and_loses_those_that_are_replaced():
         (
             lambda like: like.assign_coords(y=like.y + 300),
             DimensionError,
-            r"elsewhere along 'y'.*0.301 of a cell",
+            r"elsewhere along 'y'.*0.301 cells",
         ),
         (lambda like: like.isel(x=slice(0, 30)), DimensionError, r"30 labels along 'x', the result 40"),
         (lambda like: like.rename(y="lat"), DimensionError, r"not 'y' of the result. Rename"),
@@ -56,7 +56,7 @@ def test_a_dataset_takes_bounds_too_and_loses_those_that_are_replaced():
         (
             lambda like: like.assign_coords(time=like.time + np.timedelta64(5, "m")),
             TimeAxisError,
-            r"elsewhere along 'time'.* of a step",
+            r"elsewhere along 'time'.* steps",
         ),
     ],
 )

@@ -124,7 +124,7 @@ WRONG = {
     ),
     "no labels and another size": (
         lambda p: p.drop_vars("x"),
-        "12 cells without labels; wanted are 8 labels",
+        "12 cells without labels; it must cover 8 labels",
         lambda p, g: p.isel(x=slice(1, 9)),
     ),
 }

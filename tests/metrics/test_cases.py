@@ -194,7 +194,7 @@ def test_swapped_arguments_are_noticed():
     ("change", "message"),
     [
         (lambda f: f.isel(x=slice(1, None)), "xarray.align"),
-        (lambda f: f.assign_coords(x=f.x + 500), "of a cell or step beside"),
+        (lambda f: f.assign_coords(x=f.x + 500), "cells or steps against"),
         (lambda f: f.assign_coords(time=f.time + np.timedelta64(5, "m")), "do not match along 'time'"),
         (lambda f: f.isel(time=0), "broadcast_like"),
         (lambda f: f.rename(member="draw"), "member_dim"),

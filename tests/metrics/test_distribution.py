@@ -116,7 +116,7 @@ def test_values_beyond_the_edges_are_in_the_last_bins():
     edges = [0.0, 1.0, 2.0]
     snapped = [xr.where(part < 1, 0.5, 1.5) for part in (observations - 1, ensemble)]
     np.testing.assert_allclose(emd(observations - 1, ensemble, edges=edges), emd(*snapped))
-    with pytest.raises(ValueRangeError, match="grow"):
+    with pytest.raises(ValueRangeError, match="must increase"):
         emd(observations, ensemble, edges=[0, 0, 1])
 
 

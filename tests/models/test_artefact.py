@@ -89,7 +89,7 @@ def test_weights_of_another_network_are_named(downscaler, tmp_path):
 
 def test_a_foreign_file_is_named(tmp_path):
     save_file({"x": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(ModelFileError, match="no xdownscale model"):
+    with pytest.raises(ModelFileError, match="not an xdownscale model"):
         load(tmp_path / "other.safetensors")
 
 

@@ -200,7 +200,7 @@ def test_the_papers_preset_is_what_was_published():
     assert preset["errors"] == (0.1693, 0.0425, 0.3268, 0.3268)
     assert preset["guidance"] == GuidanceSettings("sda-free", 7.2e-4)
     assert exact_prior().with_guidance("climate2weather").sampler.startswith("predictor-corrector, 256 steps")
-    with pytest.raises(ArgumentError, match="states no error of"):
+    with pytest.raises(ArgumentError, match="gives no error for"):
         paper_preset(["pr"])
 
 

@@ -122,8 +122,8 @@ def test_titles_do_not_overlap_on_narrow_maps(columns):
 
 
 def test_a_file_is_written(coarse, ensemble, tmp_path):
-    comparison(coarse, ensemble, path=tmp_path / "picture.png")
-    assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+    comparison(coarse, ensemble, path=tmp_path / "plot.png")
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_fields_that_do_not_belong_together(coarse, ensemble, truth):

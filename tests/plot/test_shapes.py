@@ -27,6 +27,9 @@ def test_curves_are_means_over_frames_and_bands_hold_all_members():
         for threshold, low, high in zip(THRESHOLDS, each.min("member"), each.max("member"), strict=True):
             heights = corners[np.isclose(corners[:, 0], threshold), 1]
             np.testing.assert_allclose([heights.min(), heights.max()], [low, high])
+        assert [text.get_text() for text in panel.get_xticklabels()] == ["0.5", "2", "4"]
+        assert not panel.get_xticks(minor=True).size
+    assert [panel.get_ylim()[0] for panel in figure.axes[:2]] == [0, 0]
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["truth", "ours"]
 
 

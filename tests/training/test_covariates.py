@@ -171,7 +171,7 @@ def test_a_model_is_no_start_for_other_targets_or_predictors(fine):
     first = train(fine, predictors=["psl"], targets=["tas", "hurs"])
     with pytest.raises(QuantityError, match="'hurs'"):
         train(fine, predictors=["psl"], targets=["hurs", "tas"], model=first)
-    with pytest.raises(ArgumentError, match="it is no start for"):
+    with pytest.raises(ArgumentError, match="cannot be the start of"):
         train(fine, predictors=["psl"], targets=["tas"], model=first)
     with pytest.raises(
         ArgumentError, match=r"trained with the predictors \['psl'\], not \[\]. Pass the same"

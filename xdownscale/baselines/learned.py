@@ -134,7 +134,7 @@ def _single(
     given = model if isinstance(model, Downscaler) else zoo.load(model)
     if given.method.kind != kind:
         msg = (
-            f"{given.name!r} is a {given.method.described()}, not what {kind} takes. Train one: "
+            f"{given.name!r} is a {given.method.described()}, and {kind} needs another model. Train one: "
             f'train(fine, spatial=..., temporal=..., method="{kind}"), or call downscale(coarse, model).'
         )
         raise ArgumentError(msg)

@@ -92,7 +92,7 @@ def _check_name(name: str, models: list[str]) -> None:
     """Raise an error if there is no such baseline, or if it needs more than a coarse field."""
     if name in LEARNED:
         msg = (
-            f"the baseline {name!r} needs more than a coarse field. Say what: evaluate(..., "
+            f"the baseline {name!r} needs more than a coarse field. Pass it: evaluate(..., "
             f"reference=functools.partial(xdownscale.baselines.{name}, {LEARNED[name]}))."
         )
         raise ValueRangeError(msg)

@@ -127,7 +127,7 @@ def _member(
 ) -> NDArray[np.float32]:
     """One member, for a field in memory."""
     if (coarse < 0).any():
-        msg = f"{name!r} has values below zero, and RainFARM is for rain. Take xdownscale.interpolate."
+        msg = f"{name!r} has negative values, and RainFARM is for rain. Use xdownscale.interpolate."
         raise QuantityError(msg)
     chosen = spectral_slopes(coarse) if slopes is None else (float(slopes[0]), float(slopes[1]))
     random = np.random.default_rng([seed, member])

@@ -190,7 +190,7 @@ def check_named(field: xr.DataArray | xr.Dataset) -> None:
     """
     for dim in field.dims:
         if not isinstance(dim, str) or not dim:
-            msg = f'a dimension is called {dim!r}, which is no name. Give it one: field.rename({{{dim!r}: "time"}}).'
+            msg = f'a dimension is called {dim!r}, which is not a name. Give it one: field.rename({{{dim!r}: "time"}}).'
             raise DimensionError(msg)
 
 

@@ -73,7 +73,7 @@ def _not_divided(dim: str, size: int, factor: int) -> str:
     if size < factor:
         return (
             f"the field has {size} cells along {dim!r}, fewer than the factor {factor}. "
-            f"Take a smaller factor, a larger field, or pass boundary='pad'."
+            f"Use a smaller factor or a larger field, or pass boundary='pad'."
         )
     rest = size % factor
     return (
@@ -113,9 +113,7 @@ def _ahead_in_time(field: Source, dim: str, count: int) -> dict[str, np.ndarray]
     """Labels and bounds of `count` more steps."""
     step = tick_step(field, dim)
     if step is None:
-        msg = (
-            f"{dim!r} has one label and no bounds: the next is unknown. Pass boundary='exact' or more steps."
-        )
+        msg = f"{dim!r} has one label and no bounds, so the next label is unknown. Pass boundary='exact' or more steps."
         raise FactorError(msg)
     further = step * np.arange(1, count + 1)
     label = labels_of(field, dim)

@@ -83,7 +83,7 @@ def _directed(field: Source, dim: str, name: str, found: xr.Variable) -> Bounds 
     if (holds_times(label) or label.dtype.kind == "m") and values.dtype.kind in "fiu":
         msg = (
             f"{label.name!r} holds times, its bounds {name!r} hold {values.dtype} values. Decode both, "
-            f"xarray.decode_cf(dataset), or leave them out: dataset.drop_vars({name!r})."
+            f"xarray.decode_cf(dataset), or drop the bounds: dataset.drop_vars({name!r})."
         )
         raise TimeAxisError(msg)
     if values.size == 0 or bool((values != values).any()):  # noqa: PLR0124  NaN and NaT of any type

@@ -95,8 +95,8 @@ def check_differences(quantity: Quantity) -> None:
     """
     if quantity.barred == "direction":
         msg = (
-            f"{quantity} is directions, and those of 350 and 10 degrees are 20 apart, not 340. Score their "
-            f"vectors: numpy.sin and numpy.cos of numpy.deg2rad(field.drop_attrs(deep=False)), for both fields."
+            f"{quantity} holds directions, and 350 and 10 degrees differ by 20, not by 340. Score the "
+            f"components: numpy.sin and numpy.cos of numpy.deg2rad(field.drop_attrs(deep=False)), for both fields."
         )
         raise QuantityError(msg)
 
@@ -193,18 +193,18 @@ def _without_mean(quantity: Quantity, axes: Axes) -> QuantityError:
     """What to do with values that have no mean."""
     y, x = axes.spatial
     ways = {
-        "class": f"class numbers, whose mean is no class. Take the share of a class, for example "
+        "class": f"class numbers, whose mean is not a class. Use the share of a class, for example "
         f'(field == 1).astype(float).drop_attrs(deep=False).rename("share"), or one cell of each block: '
         f"field.isel({y}=slice(None, None, 2), {x}=slice(None, None, 2))",
-        "direction": "directions, and the mean of 350 and 10 degrees is 0. Take the vector: angle = "
+        "direction": "directions, and the mean of 350 and 10 degrees is 0. Use the components: angle = "
         "numpy.deg2rad(field.drop_attrs(deep=False)), u = numpy.sin(angle), v = numpy.cos(angle), and after "
         "that numpy.rad2deg(numpy.arctan2(u, v)) % 360",
-        "total": f"a total over each cell, which is added and not averaged. Add it with xarray, "
+        "total": f"a total over each cell, which must be added, not averaged. Add it with xarray, "
         f"field.coarsen({y}=2, {x}=2).sum(), or make it a density: "
         f'(field / area).assign_attrs(units="m-2", cell_methods="area: mean")',
     }
     msg = (
-        f"{quantity} is {ways[quantity.barred or '']}. Of a Dataset, leave it out: "
+        f"{quantity} is {ways[quantity.barred or '']}. Drop it from a Dataset: "
         f"dataset.drop_vars({quantity.name!r}). (Known by {quantity.reason}.)"
     )
     return QuantityError(msg)
@@ -225,7 +225,7 @@ def _not_merged(quantity: Quantity, axes: Axes) -> UnitsError | TimeAxisError:
         )
         return QuantityError(msg)
     msg = (
-        f'{quantity.reason} says "time: {quantity.time}", which blocks of time do not follow. '
+        f'{quantity.reason} says "time: {quantity.time}", which is not defined for blocks of time steps. '
         f'Pass time_method="mean" to coarsen, or set field.attrs["cell_methods"] = "time: mean".'
     )
     return TimeAxisError(msg)
@@ -235,13 +235,14 @@ def _totals(quantity: Quantity, axes: Axes, by: str, *, amounts: bool) -> Quanti
     """What to do with totals since a start."""
     time = axes.time or "time"
     msg = (
-        f"{quantity} holds totals since a start, which are neither averaged nor added (known by {by}). Take what each "
-        f'step adds: steps = field.diff("{time}"). Where totals start anew, the value itself counts: anew = '
+        f"{quantity} holds totals since a start, which can be neither averaged nor added (known by {by}). Use the "
+        f'increments: steps = field.diff("{time}"). Where the totals restart, the value itself is the increment: anew '
+        "= "
         f"(steps < -1e-3 * field.max()).any({axes.spatial}), steps = steps.where(~anew, field.isel({time}=slice(1, "
         f'None))). Then steps.assign_attrs(cell_methods="{time}: sum").'
     )
     if amounts:
-        msg += f' If they are amounts of each step: field.assign_attrs(cell_methods="{time}: sum").'
+        msg += f' If the values are amounts of each step: field.assign_attrs(cell_methods="{time}: sum").'
     return QuantityError(msg)
 
 

@@ -230,7 +230,7 @@ class _Rules:
         largest = low if -float(low) > float(high) else high
         if abs(float(largest)) >= _HUGE:
             msg = (
-                f"{_literal(largest)} stands in {self.called}: a marker of missing data, or computed from one. "
+                f"{self.called} contains {_literal(largest)}: a marker of missing data, or a value computed from one. "
                 f"Use {self.called}.where(abs({self.called}) < {_HUGE:g})."
             )
             raise ValueRangeError(msg)
@@ -259,8 +259,8 @@ class _Rules:
         inside = [f"({self.called} >= {least:.9g})"] * bool(np.isfinite(least))
         inside += [f"({self.called} <= {most:.9g})"] * bool(np.isfinite(most))
         msg = (
-            f"values from {low:g} to {high:g} stand in {self.called}, whose attributes give the valid range {least:g} "
-            f"to {most:g}. Use {self._call(' & '.join(inside))}, or delete the attribute if it is not true."
+            f"{self.called} has values from {low:g} to {high:g}, but its attributes give the valid range {least:g} "
+            f"to {most:g}. Use {self._call(' & '.join(inside))}, or delete the attribute if it is wrong."
         )
         raise ValueRangeError(msg)
 

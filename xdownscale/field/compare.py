@@ -48,8 +48,8 @@ def check_same(field: Quantity, wanted: Quantity, *, what: str = "the field", wh
     said = [] if name is None else [f"standard_name={name!r}"]
     said += [f"units={wanted.units!r}"] if why.startswith("cannot") else []
     msg = (
-        f"{what} {field} is not what {whose}: {wanted}; {why.rstrip('.')}. If both are the same quantity, say so "
-        f"of the one that does not: .assign_attrs({', '.join(said)}); else take the field that is meant."
+        f"{what} {field} is not what {whose}: {wanted}; {why.rstrip('.')}. If both are the same quantity, "
+        f"state it in the attributes: .assign_attrs({', '.join(said)}); otherwise pass the intended field."
     )
     raise QuantityError(msg)
 

@@ -164,7 +164,10 @@ class FactorRange:
             If the spatial factor is left out, so that cells stay as they are.
         """
         if spatial is None and temporal is None:
-            msg = f"the model takes factors of {self}: choose, as in downscale(field, model, spatial={self.spatial[1]})"
+            msg = (
+                f"the model accepts factors of {self}: choose, as in downscale(field, model, "
+                f"spatial={self.spatial[1]})"
+            )
             raise FactorError(msg)
         for name, value, (low, high) in (
             ("spatial", spatial, self.spatial),
@@ -183,7 +186,7 @@ class FactorRange:
                 f"spatial={self.spatial[1]}, or pass spatial=1 if this is what you want."
             )
         if not self.holds(wanted):
-            msg = f"the model takes factors of {self}, not {wanted}. Choose others, or refine in two calls."
+            msg = f"the model accepts factors of {self}, not {wanted}. Choose others, or refine in two calls."
             raise FactorError(msg)
         return wanted
 

@@ -205,7 +205,7 @@ class _InPieces:
             fitted += [slice(part.start, stop)] if stop > part.start else []
         if not fitted:
             msg = (
-                f"none of the {len(parts)} pieces along {dim!r} has {self.factor} steps. Take a smaller factor, "
+                f"none of the {len(parts)} pieces along {dim!r} has {self.factor} steps. Use a smaller factor, "
                 f"or pass boundary='pad'."
             )
             raise FactorError(msg)

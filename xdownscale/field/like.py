@@ -72,7 +72,10 @@ def _grids(result: Source, dims: Mapping[str, str] | None) -> set[Axes]:
 def check_no_tree(field: object, like: Source | None) -> None:
     """Raise where one grid is wanted for the nodes of a tree, of which each may have its own."""
     if like is not None and isinstance(field, xr.DataTree):
-        msg = "like is one grid, and each node of a tree may have its own. Treat them singly: tree[path].to_dataset()."
+        msg = (
+            "like is one grid, but each node of a tree may have its own. Process the nodes one by one: "
+            "tree[path].to_dataset()."
+        )
         raise DimensionError(msg)
 
 
@@ -119,7 +122,7 @@ def _check_labels(made: Source, like: Source, dim: str, *, is_time: bool) -> Non
     """Raise where one dimension of two grids differs."""
     if dim in made.sizes and made.sizes[dim] != like.sizes[dim]:
         msg = (
-            f"like has {like.sizes[dim]} labels along {dim!r}, the result {made.sizes[dim]}. Cut it to the cells of "
+            f"like has {like.sizes[dim]} labels along {dim!r}, the result {made.sizes[dim]}. Select the cells of "
             f'the result without like=: like.sel({dim}=result.{dim}, method="nearest").'
         )
         raise DimensionError(msg)
@@ -130,8 +133,8 @@ def _check_labels(made: Source, like: Source, dim: str, *, is_time: bool) -> Non
     if apart[at] > _SHARE:
         ours, theirs = (labels_of(grid, dim).values[at] for grid in (made, like))
         msg = (
-            f"like lies elsewhere along {dim!r}: {theirs} at index {at}, where the result has {ours}, which is "
-            f"{apart[at]:.3g} of a {'step' if is_time else 'cell'} away. Leave like= out, or interpolate it to the "
+            f"like lies elsewhere along {dim!r}: {theirs} at index {at}, where the result has {ours}, a distance of "
+            f"{apart[at]:.3g} {'steps' if is_time else 'cells'}. Leave like= out, or interpolate it to the "
             f"result without it: like.interp({dim}=result.{dim})."
         )
         raise (TimeAxisError if is_time else DimensionError)(msg)

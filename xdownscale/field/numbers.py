@@ -56,9 +56,9 @@ def _no_numbers(dtype: np.dtype[Any], called: str) -> str:
     """Say how values of this type become numbers."""
     told = f"{called} holds {dtype} values, not real numbers."
     if dtype.kind == "m":
-        return f'{told} Say in which unit: {called} / numpy.timedelta64(1, "s").'
+        return f'{told} Choose a unit: {called} / numpy.timedelta64(1, "s").'
     if dtype.kind == "M":
         return f'{told} Count from a time: ({called} - numpy.datetime64("2000-01-01")) / numpy.timedelta64(1, "s").'
     if dtype.kind == "c":
-        return f"{told} Take {called}.real, {called}.imag or abs({called})."
-    return f"{told} Where they are written as text or objects: {called}.astype(float)."
+        return f"{told} Use {called}.real, {called}.imag or abs({called})."
+    return f"{told} If they are numbers stored as text or objects: {called}.astype(float)."

@@ -138,8 +138,9 @@ def _undecoded(field: xr.DataArray, name: str) -> str:
     """Say that nothing tells whether values are still packed, and the two ways out."""
     said = ", ".join(f"{key}={field.attrs[key]!r}" for key in PACKING if key in field.attrs)
     return (
-        f"{name} holds {field.dtype} values beside the attributes {said} of packed ones. If they are still packed, "
-        f"decode them: {decoding(name)}. If they are not, say so: "
+        f"{name} holds {field.dtype} values beside the attributes {said} of packed ones. If the values are still "
+        "packed, "
+        f"decode them: {decoding(name)}. If they are not, state it: "
         f'{name}.assign_attrs(scale_factor=1, add_offset=0, _Unsigned="false").'
     )
 

@@ -33,8 +33,8 @@ def check_globe(label: xr.DataArray) -> None:
     at = int(np.abs(values).argmax())
     if abs(float(values[at])) > POLE + _BEYOND:
         msg = (
-            f"{label.name!r} is a latitude and holds {values[at]:g}, beyond the pole. If it is none, say what it "
-            f'counts: field[{label.name!r}].attrs["units"] = "1".'
+            f"{label.name!r} is a latitude and holds {values[at]:g}, beyond the pole. If it is not a latitude, set "
+            f'its units: field[{label.name!r}].attrs["units"] = "1".'
         )
         raise DimensionError(msg)
 

@@ -84,7 +84,7 @@ def laid_on(
         dim = places[own][0]
         msg = (
             f"the predictor {name!r} does not lie on the cells of the field along {own!r}: {_extent(predictor, own)}; "
-            f"wanted are {_extent(grid, dim)}. {_remedy(name, predictor, own, grid, dim)}"
+            f"it must cover {_extent(grid, dim)}. {_remedy(name, predictor, own, grid, dim)}"
         )
         raise DimensionError(msg)
     return picked(predictor, places)

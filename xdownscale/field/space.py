@@ -83,8 +83,9 @@ def _check_no_other_labels(field: Source, dim: str) -> None:
     if dim in field.coords and field.coords[dim].dtype.kind not in "fiu":
         label = field.coords[dim]
         msg = (
-            f"{dim!r} holds {label.dtype} labels, which do not say where cells lie. Leave them out, "
-            f"field.drop_vars({dim!r}), or number it: field.assign_coords({{{dim!r}: numpy.arange({label.size})}})."
+            f"{dim!r} holds {label.dtype} labels, which give no positions of cells. Drop them, "
+            f"field.drop_vars({dim!r}), or number the cells: field.assign_coords({{{dim!r}: "
+            f"numpy.arange({label.size})}})."
         )
         raise DimensionError(msg)
 
@@ -254,7 +255,7 @@ def _no_width(label: xr.DataArray) -> str:
     """Say that a lone label does not tell how wide its cell is."""
     return (
         f"{label.name!r} has one label and no bounds, so the width of its cell is unknown. "
-        f"Pass two cells or more, or say it: field[{label.name!r}].attrs[{WIDTH!r}] = 1000.0."
+        f"Pass two cells or more, or set it: field[{label.name!r}].attrs[{WIDTH!r}] = 1000.0."
     )
 
 

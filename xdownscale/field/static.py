@@ -59,7 +59,7 @@ def static_on_grid(name: str, static: xr.DataArray, coords: Mapping[str, Any]) -
     axes = find_axes(static)
     chosen = static.transpose(..., *axes.spatial)
     if chosen.ndim != 2:
-        msg = f"static field {name!r} has dims {static.dims}; it must have y and x alone: select first."
+        msg = f"static field {name!r} has dims {static.dims}; it may have y and x only: select one entry of the others."
         raise DimensionError(msg)
     for own, (dim, labels) in zip(axes.spatial, coords.items(), strict=True):
         wanted = np.asarray(labels)

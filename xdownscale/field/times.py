@@ -82,7 +82,10 @@ def check_times(field: Source, dim: str) -> bool:
     missing = label.isnull().values
     if bool(missing.any()):
         drop = f"field.isel({dim}=field[{label.name!r}].notnull().values)"
-        msg = f"{label.name!r} is missing at index {int(np.flatnonzero(missing)[0])}. Drop it: {drop}."
+        msg = (
+            f"{label.name!r} has no value at index {int(np.flatnonzero(missing)[0])}. Drop the missing labels: "
+            f"{drop}."
+        )
         raise TimeAxisError(msg)
     _check_calendars(label)
     return True
@@ -96,9 +99,9 @@ def _check_calendars(label: xr.DataArray) -> None:
     other = next((at for at, calendar in enumerate(calendars) if calendar != calendars[0]), None)
     if other is not None:
         msg = (
-            f"{label.name!r} begins in the calendar {calendars[0]!r} and goes on in {calendars[other]!r} at index "
-            f"{other}. Take one part, field.isel({label.dims[0]}=slice(0, {other})), or convert the calendars of the "
-            f"parts before they are put together: part.convert_calendar({calendars[0]!r})."
+            f"{label.name!r} changes from the calendar {calendars[0]!r} to {calendars[other]!r} at index "
+            f"{other}. Use one part, field.isel({label.dims[0]}=slice(0, {other})), or convert the calendars of the "
+            f"parts before they are concatenated: part.convert_calendar({calendars[0]!r})."
         )
         raise TimeAxisError(msg)
 
@@ -111,9 +114,7 @@ def _no_times(label: xr.DataArray) -> str:
     seconds = _SECONDS.get(str(label.attrs.get("units", "")).lower())
     if seconds and label.dtype.kind in "fiu":
         times = f"field.{name}.values * numpy.timedelta64({seconds}, 's')"
-        return (
-            f"{said} Turn them into lengths of time, field.assign_coords({name}=({dim!r}, {times})), {remove}"
-        )
+        return f"{said} Convert them to time differences, field.assign_coords({name}=({dim!r}, {times})), {remove}"
     return f"{said} Decode them with xarray.decode_cf(dataset), {remove}"
 
 
@@ -172,7 +173,7 @@ def _astray(label: xr.DataArray, steps: np.ndarray, step: int) -> str:
         at = int(backward[0])
         return (
             f"{dim!r} does not increase after index {at} ({label.values[at]}). "
-            f"Sort it and drop doubles: {field}.sortby({dim!r}).drop_duplicates({dim!r})."
+            f"Sort it and drop duplicates: {field}.sortby({dim!r}).drop_duplicates({dim!r})."
         )
     short = np.flatnonzero(steps < (1 - JITTER) * step)
     at = int(short[0] if short.size else np.flatnonzero(steps > (1 + JITTER) * step)[0])
@@ -183,11 +184,11 @@ def _astray(label: xr.DataArray, steps: np.ndarray, step: int) -> str:
     )
     if short.size:
         return (
-            f"{dim!r} has a step that is too short {where}. Bring it to even steps: "
+            f"{dim!r} has a step that is too short {where}. Resample it to regular steps: "
             f"{field}.resample({dim}='{usual}s').mean()."
         )
     return (
-        f"{dim!r} has a gap {where}. Treat the pieces between gaps one by one with gaps='split', take the part "
+        f"{dim!r} has a gap {where}. Treat the pieces between gaps separately with gaps='split', use the part "
         f"before or after it, {field}.isel({dim}=slice(0, {at + 1})), or fill it: "
         f"{field}.resample({dim}='{usual}s').asfreq()."
     )
@@ -249,7 +250,7 @@ def refine_times(
     if step is None:
         msg = (
             f"{label.name!r} has one label and no bounds, so the length of its step is unknown. "
-            f"Pass two steps or more, or say it: field[{label.name!r}].attrs[{WIDTH!r}] = '900 s'."
+            f"Pass two steps or more, or set it: field[{label.name!r}].attrs[{WIDTH!r}] = '900 s'."
         )
         raise TimeAxisError(msg)
     edges, position = _edges(field, dim, ticks, step)

@@ -63,7 +63,7 @@ def to_units(field: xr.DataArray, units: str, *, step: np.timedelta64 | None = N
     """
     present = field.attrs.get("units")
     if present is None:
-        msg = f'the field has no units, wanted {units!r}. Set field.attrs["units"], for example to "mm h-1".'
+        msg = f'the field has no units, but {units!r} is needed. Set field.attrs["units"], for example to "mm h-1".'
         raise UnitsError(msg)
     if _same(str(present), units):
         return field
@@ -112,7 +112,7 @@ def unit_scale(from_units: str, to_units: str, *, step: np.timedelta64 | None = 
     if source[1] != target[1]:
         if step is None:
             msg = (
-                f"{from_units!r} to {to_units!r} needs the length of a time step. Take two steps or more, or say it: "
+                f"{from_units!r} to {to_units!r} needs the length of a time step. Use two steps or more, or set it: "
                 f"field['time'].attrs['cell_width'] = '300 s', or step=numpy.timedelta64(5, 'm')."
             )
             raise UnitsError(msg)

@@ -62,7 +62,7 @@ def no_grid(dims: set[str]) -> str:
     """
     return (
         f"the grid is unstructured: {' and '.join(repr(dim) for dim in sorted(dims))} counts its cells one by one, and "
-        f"neighbours in that order are no neighbours in space. Bring the field to a regular grid of latitude and "
-        f"longitude first: with cdo (cdo remapcon,r360x180 in.nc out.nc), xESMF, earthkit-regrid, uxarray (ICON, MPAS) "
+        f"neighbours in that order are not neighbours in space. Regrid the field to a regular grid of latitude and "
+        f"longitude first, with cdo (cdo remapcon,r360x180 in.nc out.nc), xESMF, earthkit-regrid, uxarray (ICON, MPAS) "
         f"or healpy (HEALPix)."
     )

@@ -191,7 +191,10 @@ def static_of(
     grid = xr.Dataset(coords=coords)
     labels = {dim: labels_of(grid, dim).values for dim in axes.spatial if has_labels(grid, dim)}
     if len(labels) < 2:
-        msg = f"static fields are laid by coordinates, and the field has none along {axes.spatial}. Assign them first."
+        msg = (
+            f"static fields are matched by coordinates, but the field has none along {axes.spatial}. Assign them "
+            "first."
+        )
         raise DimensionError(msg)
     laid = [(static_on_grid(s.name, given[s.name], labels) - s.mean) / s.scale for s in wanted]
     return np.stack(laid).astype(np.float32)

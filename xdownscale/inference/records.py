@@ -131,7 +131,7 @@ class Records:
         """Take away what lies at the place of the store if it is one, and its records."""
         system, path = self._there()
         if system.exists(path) and not self._is_store(system, path):
-            msg = f"{self.store!r} is no zarr store and is not replaced by one. Give another name."
+            msg = f"{self.store!r} is not a zarr store and is not replaced by one. Pass another name."
             raise ResumeError(msg)
         for place in (f"{path}/{ROOT}", path):  # the root first: what is left of it must not look whole
             if system.exists(place):
@@ -167,7 +167,7 @@ class Records:
         except FileNotFoundError:
             return None
         except ValueError as cause:
-            msg = f"{path + name!r} is damaged ({cause}). Pass overwrite=True to begin anew."
+            msg = f"{path + name!r} is damaged ({cause}). Pass overwrite=True to start again."
             raise ResumeError(msg) from cause
 
     def _write(self, name: str, content: Any) -> None:

@@ -186,7 +186,7 @@ def _stations(given: tuple[int, xr.DataArray], grid: xr.Dataset, axes: Axes, mod
     order = xr.broadcast(values.reset_coords(drop=True), error, *places.values())
     known = np.isfinite(order[0].values)
     if not known.any():
-        msg = f"the observations of {variable.name!r} have no value that is known: leave them out"
+        msg = f"the observations of {variable.name!r} have no valid value: leave them out"
         raise EmptyFieldError(msg)
     flat = [np.asarray(each.values, np.float64)[known] for each in order]
     at = np.stack([flat[2 + list(places).index(role)] for role in ("time", "y", "x")], -1)
@@ -203,13 +203,13 @@ def _error_of(field: xr.DataArray) -> xr.DataArray:
     error = field.coords.get("error", field.attrs.get("error"))
     if error is None:
         msg = (
-            f"observations of {field.name!r} say no error. Assign one, in their units, for all or for each: "
+            f"observations of {field.name!r} have no error. Assign one, in their units, for all or for each: "
             f"observations.assign_coords(error=0.5)"
         )
         raise MissingValueError(msg)
     values = xr.DataArray(error).reset_coords(drop=True)
     if not bool((values > 0).all()):
-        msg = f"the error of the observations of {field.name!r} is a positive standard deviation everywhere"
+        msg = f"the error of the observations of {field.name!r} must be a positive standard deviation everywhere"
         raise ValueRangeError(msg)
     return values
 
@@ -217,7 +217,7 @@ def _error_of(field: xr.DataArray) -> xr.DataArray:
 def _position(field: xr.DataArray, dim: str, role: str, grid: xr.Dataset) -> xr.DataArray:
     """Where stations lie along an axis of the fine grid, in cells from the centre of the first one."""
     if not (dim in grid.coords if role == "time" else has_labels(grid, dim)):
-        msg = f"stations are laid by coordinates, and the field has none along {dim!r}. Assign them first."
+        msg = f"stations are placed by coordinates, but the field has none along {dim!r}. Assign them first."
         raise DimensionError(msg)
     labels = grid[dim] if role == "time" else labels_of(grid, dim)
     place = _coordinate(field, dim, role, labels)
@@ -270,7 +270,7 @@ def _coordinate(field: xr.DataArray, dim: str, role: str, labels: xr.DataArray) 
             return found[0]
     along = next((repr(str(own)) for own in field.dims if own != dim), "'station'")
     msg = (
-        f"observations of {field.name!r} have no coordinate {dim!r}, which tells where they lie (they have "
+        f"observations of {field.name!r} have no coordinate {dim!r}, which gives their position (they have "
         f"{[str(name) for name in field.coords]}). Assign it: observations.assign_coords({dim}=({along}, values))."
     )
     raise DimensionError(msg)

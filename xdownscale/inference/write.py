@@ -147,20 +147,20 @@ def _goes_on(records: Records, store: str, job: dict[str, Any], *, resume: bool,
     begun, root = records.begun(), records.root()
     if begun is None and root is None:
         if records.any_store():
-            msg = (
-                f"{store!r} is there and is no store of this call. Give another name, or pass overwrite=True."
-            )
+            msg = f"{store!r} exists and was not written by this call. Pass another name, or overwrite=True."
             raise ResumeError(msg)
         return True
     if not resume:
-        state = "is there already" if begun is None else "holds an unfinished job"
-        msg = f"{store!r} {state}. Pass resume=True to go on with the same job, or overwrite=True to begin anew."
+        state = "exists already" if begun is None else "holds an unfinished job"
+        msg = (
+            f"{store!r} {state}. Pass resume=True to continue the same job, or overwrite=True to start again."
+        )
         raise ResumeError(msg)
     different = differences(begun or _job_in(root), job)
     if different:
         msg = (
-            f"{store!r} is of another job: {'; '.join(different)}. Give another name, or pass overwrite=True to begin "
-            f"anew."
+            f"{store!r} is of another job: {'; '.join(different)}. Pass another name, or overwrite=True to start "
+            f"again."
         )
         raise ResumeError(msg)
     if root is None:
@@ -275,5 +275,5 @@ def _need_zarr() -> None:
     from importlib.util import find_spec
 
     if find_spec("zarr") is None:
-        msg = "zarr is not installed, which stores are written with: pip install 'xdownscale-sr[zarr]'"
+        msg = "to_zarr needs zarr, which is not installed: pip install 'xdownscale-sr[zarr]'"
         raise OptionalDependencyError(msg)

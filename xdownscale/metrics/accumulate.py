@@ -75,14 +75,15 @@ class Sums:
         ours, theirs = ((s.metrics, s.members, s.units, s.edges) for s in (self, other))
         if ours != theirs:
             msg = (
-                f"sums of (metrics, members, units, edges) {ours} and {theirs} do not add up. Call accumulate with the "
+                f"sums of (metrics, members, units, edges) {ours} and {theirs} cannot be added. Call accumulate with "
+                "the "
                 f"same arguments for every part."
             )
             raise DimensionError(msg)
         if self.areas != other.areas:
             msg = (
-                "parts of other rows are weighed by areas relative to their own, which do not add up. Pass weights "
-                "that compare: accumulate(..., weights=numpy.cos(numpy.deg2rad(observations.lat)))."
+                "parts with different rows have weights relative to their own areas, which cannot be added. Pass "
+                "common weights: accumulate(..., weights=numpy.cos(numpy.deg2rad(observations.lat)))."
             )
             raise DimensionError(msg)
         totals = {name: total + other.totals[name] for name, total in self.totals.items()}
@@ -227,10 +228,7 @@ def _parts(
     time = str(find_axes(observations, need_time=True).time)
     named = observations.dims if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     if time not in named or forecasts.sizes.get(time) != observations.sizes[time]:
-        msg = (
-            f"times={times} cuts both fields along {time!r}, which they share and which is averaged. Name it in "
-            f"dim."
-        )
+        msg = f"times={times} splits both fields along {time!r}, which must be averaged. Add it to dim."
         raise DimensionError(msg)
     for start in range(0, observations.sizes[time], times):
         at = {time: slice(start, start + times)}

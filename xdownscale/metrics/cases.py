@@ -205,7 +205,7 @@ def _named(observations: xr.DataArray, dim: Dim, member_dim: str) -> tuple[str, 
     names = (dim,) if isinstance(dim, str) else tuple(str(d) for d in dim)
     unknown = [name for name in names if name not in observations.dims and name != member_dim]
     if unknown:
-        msg = f"dim names {unknown}, but the field has the dimensions {tuple(observations.dims)}. Name these."
+        msg = f"dim names {unknown}, but the field has the dimensions {tuple(observations.dims)}. Use these."
         raise DimensionError(msg)
     return tuple(name for name in names if name != member_dim)
 
@@ -215,7 +215,7 @@ def named_dims(field: xr.DataArray, dim: Dim) -> tuple[str, ...]:
     chosen = field.dims if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     unknown = [str(d) for d in chosen if d not in field.dims]
     if unknown:
-        msg = f"dim names {unknown}, but the field has the dimensions {tuple(field.dims)}. Name these."
+        msg = f"dim names {unknown}, but the field has the dimensions {tuple(field.dims)}. Use these."
         raise DimensionError(msg)
     return tuple(str(d) for d in field.dims if d in chosen)
 
@@ -253,7 +253,10 @@ def weights_of(
         raise DimensionError(msg)
     unknown = [str(d) for d in weights.dims if d not in observations.dims]
     if unknown:
-        msg = f"weights have the dimensions {unknown}, which the observations lack. Average: weights.mean({unknown})."
+        msg = (
+            f"weights have the dimensions {unknown}, which the observations lack. Average over them: "
+            f"weights.mean({unknown})."
+        )
         raise DimensionError(msg)
     if weights.dtype.kind not in "fiub":
         msg = f"weights hold {weights.dtype} values, not real numbers. Convert: weights.astype(float)."

@@ -70,13 +70,15 @@ def _of_grid(field: xr.DataArray, axes: Axes) -> Cells:
     rows, columns = (edges(field, dim) if dim in field.coords else None for dim in axes.spatial)
     if rows is None or columns is None:
         msg = (
-            f"cell_size='grid' needs coordinates of two cells at least along {axes.spatial}. "
+            f"cell_size='grid' needs coordinates of at least two cells along {axes.spatial}. "
             f"Pass sizes, as in cell_size=(1.0, 1.0)."
         )
         raise DimensionError(msg)
     widths = np.abs(columns[:, 1] - columns[:, 0])
     if not np.allclose(widths, widths.mean(), rtol=1e-3):
-        msg = f"cells along {axes.x!r} are {widths.min():g} to {widths.max():g} wide; shapes need them of one width."
+        msg = (
+            f"cells along {axes.x!r} are {widths.min():g} to {widths.max():g} wide; shapes need equal widths."
+        )
         raise DimensionError(msg)
     borders = np.concatenate([rows[:, 0], rows[-1:, 1]])
     heights, width = np.abs(rows[:, 1] - rows[:, 0]), float(widths.mean())

@@ -90,7 +90,7 @@ def return_level_error(
     steps = observations.sizes[time]
     if not 1 <= block <= steps:
         msg = (
-            f"blocks of {block} steps do not fit into {steps} steps. Give a longer field, or a smaller block."
+            f"blocks of {block} steps do not fit into {steps} steps. Pass a longer field, or a smaller block."
         )
         raise TimeAxisError(msg)
     complete = cases.complete
@@ -111,8 +111,8 @@ def return_level_error(
     count = int(np.prod([maxima.observations.sizes[d] for d in maxima.dims]))
     if wanted.max() > count:
         msg = (
-            f"{count} block maxima say nothing of a return period of {wanted.max():g} blocks. "
-            f"Pass periods up to {count}, pool over more dimensions, or give a longer field."
+            f"{count} block maxima do not determine a return period of {wanted.max():g} blocks. "
+            f"Pass periods up to {count}, pool over more dimensions, or pass a longer field."
         )
         raise ValueRangeError(msg)
     both = percentiles(maxima, list(100 * (1 - 1 / wanted)))

@@ -54,5 +54,5 @@ def check_fits(field: xr.DataArray, axes: Axes, window: int) -> None:
     """Check that frames contain at least one window."""
     shape = tuple(field.sizes[d] for d in axes.spatial)
     if not 1 <= window <= min(shape):
-        msg = f"windows of {window} by {window} cells do not fit into frames of {shape}. Give larger frames."
+        msg = f"windows of {window} by {window} cells do not fit into frames of {shape}. Pass larger frames."
         raise DimensionError(msg)

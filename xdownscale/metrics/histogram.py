@@ -25,7 +25,7 @@ def checked_edges(edges: Sequence[float]) -> Array:
     """
     found = real_numbers(edges, "edges", "numpy.linspace(0, 200, 2001)")
     if found.ndim != 1 or found.size < 2 or not np.all(np.diff(found) > 0):
-        msg = "edges of bins grow from one to the next. Pass for example edges=numpy.linspace(0, 200, 2001)."
+        msg = "edges of bins must increase. Pass for example edges=numpy.linspace(0, 200, 2001)."
         raise ValueRangeError(msg)
     return found
 

@@ -66,7 +66,7 @@ def intervariable_correlation_error(
     names = [name for name in observations.data_vars if name in forecasts.data_vars]
     if len(names) < 2:
         msg = (
-            f"two variables or more must be in both, found {[str(name) for name in names]} in the observations "
+            f"at least two variables must be in both, found {[str(name) for name in names]} in the observations "
             f"{[str(name) for name in observations.data_vars]} and the forecasts "
             f"{[str(name) for name in forecasts.data_vars]}. Rename: forecasts.rename(old='new')."
         )

@@ -103,7 +103,7 @@ def real_numbers(values: float | Sequence[float], name: str, example: str) -> np
     except (TypeError, ValueError):
         found = np.zeros(0)
     if found.ndim != 1 or found.size == 0 or not np.isfinite(found).all():
-        msg = f"{name} are finite numbers, found {values!r}. Pass for example {name}={example}."
+        msg = f"{name} must be finite numbers, found {values!r}. Pass for example {name}={example}."
         raise ValueRangeError(msg)
     return found
 
@@ -123,7 +123,10 @@ def whole_numbers(values: int | Sequence[int], name: str, *, least: int = 1) -> 
     """
     found = np.atleast_1d(np.asarray(values))
     if found.ndim != 1 or found.size == 0 or found.dtype.kind not in "iu" or found.min() < least:
-        msg = f"{name} are whole numbers of at least {least}, found {values!r}. Pass for example {name}=[{least}, 5]."
+        msg = (
+            f"{name} must be whole numbers of at least {least}, found {values!r}. Pass for example "
+            f"{name}=[{least}, 5]."
+        )
         raise ValueRangeError(msg)
     return [int(value) for value in found]
 
@@ -143,7 +146,10 @@ def whole_number(value: int, name: str, *, least: int = 1) -> int:
     """
     number = as_whole(value, least=least)
     if number is None:
-        msg = f"{name} is a whole number of at least {least}, found {value!r}. Pass for example {name}={max(least, 2)}."
+        msg = (
+            f"{name} must be a whole number of at least {least}, found {value!r}. Pass for example "
+            f"{name}={max(least, 2)}."
+        )
         raise ValueRangeError(msg)
     return number
 

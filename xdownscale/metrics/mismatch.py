@@ -156,8 +156,8 @@ class Labels:
         if ours.size == theirs.size:
             how = f"if they are the same cells or steps, labelled elsewhere, {same}; else {how}"
         return (
-            f"labels of the {self.name} lie {shift:.3g} of a cell or step beside those of the observations. "
-            f"Take: {how}."
+            f"labels of the {self.name} are shifted by {shift:.3g} cells or steps against those of the observations. "
+            f"Use {how}."
         )
 
     def _of_shared(self, numbers: tuple[np.ndarray, np.ndarray] | None) -> str:

@@ -152,7 +152,7 @@ def _pooled_dims(field: xr.DataArray, dim: Dim, time: str) -> tuple[str, ...]:
     named = field.dims if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     unknown = [str(d) for d in named if d not in field.dims]
     if unknown:
-        msg = f"dim names {unknown}, but the field has the dimensions {tuple(field.dims)}. Name these."
+        msg = f"dim names {unknown}, but the field has the dimensions {tuple(field.dims)}. Use these."
         raise DimensionError(msg)
     return tuple(str(d) for d in field.dims if d in named or d == time)
 
@@ -193,7 +193,7 @@ def _starts(field: xr.DataArray, time: Hashable, lag: int) -> np.ndarray[tuple[i
     if not 1 <= lag < size:
         msg = (
             f"a lag of {lag} steps needs more than {max(lag, 1)} times, found {size}. "
-            f"Give a longer field, or a lag of at least 1."
+            f"Pass a longer field, or a lag of at least 1."
         )
         raise TimeAxisError(msg)
     if time not in field.coords:

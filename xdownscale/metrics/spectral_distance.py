@@ -209,7 +209,7 @@ def lsd_noise_floor(
     time = str(find_axes(observations, dims=dims, need_time=True).time)
     steps = observations.sizes[time]
     if steps < 2:
-        msg = f"the noise floor compares halves of the observations, which have {steps} time. Give a longer field."
+        msg = f"the noise floor compares halves of the observations, which have {steps} time step. Pass a longer field."
         raise TimeAxisError(msg)
     known = frames.complete.all(axes.spatial)
     power = ring_power(frames.observations, observations, axes, window).where(known)

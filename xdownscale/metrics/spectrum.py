@@ -82,7 +82,7 @@ def power_spectrum(
     chosen = others if dim is None else (dim,) if isinstance(dim, str) else tuple(dim)
     unknown = [d for d in chosen if d not in field.dims]
     if unknown:
-        msg = f"dim names {unknown}, but the field has the dimensions {tuple(field.dims)}. Name these."
+        msg = f"dim names {unknown}, but the field has the dimensions {tuple(field.dims)}. Use these."
         raise DimensionError(msg)
     score = average(power, tuple(str(d) for d in chosen if d in others), None, skipna=skipna)
     units = squared_units(units_of(field))
@@ -94,7 +94,7 @@ def ring_power(field: xr.DataArray, source: xr.DataArray, axes: Axes, window: Wi
     shape = (field.sizes[axes.y], field.sizes[axes.x])
     ring, wavenumbers = _ring_of(shape, (abs(spacing(source, axes.y)), abs(spacing(source, axes.x))))
     if wavenumbers.size == 0:
-        msg = f"a spectrum needs at least 2 by 2 cells, found {shape}. Give a larger field."
+        msg = f"a spectrum needs at least 2 by 2 cells, found {shape}. Pass a larger field."
         raise DimensionError(msg)
     power: xr.DataArray = xr.apply_ufunc(
         _mean_power,

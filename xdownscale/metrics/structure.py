@@ -97,7 +97,7 @@ def ssim(
         not isinstance(data_range, xr.DataArray)
         and not real_numbers(data_range, "data_range", "100").min() > 0
     ):
-        msg = f"data_range is the range that values may span, found {data_range}. Pass as in data_range=100."
+        msg = f"data_range is the range that values may span, found {data_range}. Pass for example data_range=100."
         raise ValueRangeError(msg)
     cases = pair(observations, forecasts, dim=dim, member_dim=member_dim, weights=weights, skipna=skipna)
     frames, axes = on_frames(cases, dims)

@@ -183,7 +183,7 @@ def _power(field: xr.DataArray, source: xr.DataArray, time: str) -> xr.DataArray
 def _step_of(field: xr.DataArray, time: str) -> tuple[float, str]:
     """Length of a step, and the units of the frequencies."""
     if field.sizes[time] < 2:
-        msg = "a spectrum in time needs at least 2 steps, found 1. Give a longer field."
+        msg = "a spectrum in time needs at least 2 steps, found 1. Pass a longer field."
         raise TimeAxisError(msg)
     if time not in field.coords or not holds_times(field[time]):
         return 1.0, "cycles per step"
@@ -191,8 +191,9 @@ def _step_of(field: xr.DataArray, time: str) -> tuple[float, str]:
     hours = np.array([step / np.timedelta64(1, "h") for step in steps.astype("timedelta64[ns]")])
     if np.abs(hours - hours.mean()).max() > _REGULAR * abs(hours.mean()):
         msg = (
-            f"steps of {time!r} lie between {hours.min():g} and {hours.max():g} hours, and a spectrum needs even ones. "
-            f"Take a piece without gaps with .sel({time}=slice(...)), or fill gaps with .resample(...).interpolate()."
+            f"steps of {time!r} lie between {hours.min():g} and {hours.max():g} hours, but a spectrum needs equal "
+            "ones. "
+            f"Use a piece without gaps with .sel({time}=slice(...)), or fill gaps with .resample(...).interpolate()."
         )
         raise TimeAxisError(msg)
     return float(hours.mean()), "h-1"

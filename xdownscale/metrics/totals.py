@@ -26,8 +26,8 @@ class Total:
             xr.align(self.values[0], other.values[0], join="exact")
         except ValueError as error:
             msg = (
-                "parts of different places or times do not add up, since their dimension is kept. Name it in dim, or "
-                "put the scores of the parts together with xarray.concat."
+                "parts at different places or times cannot be added, since their dimension is kept. Add it to dim, or "
+                "combine the scores of the parts with xarray.concat."
             )
             raise DimensionError(msg) from error
         return Total(add(self.values, other.values), add(self.weights, other.weights))

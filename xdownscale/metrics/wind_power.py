@@ -108,7 +108,7 @@ def _in_metres_per_second(speed: xr.DataArray) -> xr.DataArray:
     if units in ("m s-1", "m/s", "m s**-1", "m s^-1"):
         return speed
     if not units:
-        msg = "the speed has no units. Give them: speed.assign_attrs(units='m s-1')."
+        msg = "the speed has no units. Set them: speed.assign_attrs(units='m s-1')."
         raise UnitsError(msg)
     return to_units(speed, "m s-1")
 
@@ -116,7 +116,7 @@ def _in_metres_per_second(speed: xr.DataArray) -> xr.DataArray:
 def _cubic(cut_in: float, rated: float, cut_out: float) -> tuple[Array, Array]:
     """Points of the cubic curve, a tenth of a metre per second apart."""
     if not 0 <= cut_in < rated < cut_out:
-        msg = f"cut_in={cut_in}, rated={rated}, cut_out={cut_out} must rise. Pass as in cut_in=3, rated=12, cut_out=25."
+        msg = f"cut_in={cut_in}, rated={rated}, cut_out={cut_out} must increase. Pass cut_in=3, rated=12, cut_out=25."
         raise ValueRangeError(msg)
     v = np.linspace(cut_in, rated, 1 + round(10 * (rated - cut_in)))
     power = (v**3 - cut_in**3) / (rated**3 - cut_in**3)
@@ -126,7 +126,7 @@ def _cubic(cut_in: float, rated: float, cut_out: float) -> tuple[Array, Array]:
 def _given(curve: Mapping[float, float]) -> tuple[Array, Array]:
     """Points of a curve, by speed."""
     if len(curve) < 2:
-        msg = "curve needs two points at least. Pass as in curve={3: 0.0, 12: 1.0, 25: 1.0}."
+        msg = "curve needs at least two points. Pass for example curve={3: 0.0, 12: 1.0, 25: 1.0}."
         raise ValueRangeError(msg)
     v = np.array(sorted(curve), float)
     return v, np.array([curve[each] for each in sorted(curve)], float)

@@ -145,7 +145,7 @@ def open_model(path: Path) -> Iterator[ModelFile]:
     """
     try:
         if not path.is_file():
-            msg = f"no model file at {str(path)!r}. Give a path that Downscaler.save wrote, or a name of zoo.list()."
+            msg = f"no model file at {str(path)!r}. Pass a file written by Downscaler.save, or a name of zoo.list()."
             raise ModelFileError(msg)
         with path.open("rb") as file:
             header, start = _header(path, file)
@@ -204,7 +204,10 @@ def _document(path: Path, metadata: Any) -> dict[str, Any]:
     try:
         document = json.loads(metadata["xdownscale"])
     except (KeyError, TypeError, ValueError, RecursionError) as cause:
-        msg = f"{str(path)!r} is a safetensors file, but no xdownscale model. Give a file that Downscaler.save wrote."
+        msg = (
+            f"{str(path)!r} is a safetensors file, but not an xdownscale model. Pass a file written by "
+            "Downscaler.save."
+        )
         raise ModelFileError(msg) from cause
     version = document.get("format") if isinstance(document, dict) else None
     if type(version) is not int or not 1 <= version <= FORMAT:
@@ -217,9 +220,7 @@ def _document(path: Path, metadata: Any) -> dict[str, Any]:
 
 
 def _damaged(path: Path, cause: object) -> str:
-    return (
-        f"{str(path)!r} is damaged or no safetensors file ({cause}). Copy or fetch it again, or train anew."
-    )
+    return f"{str(path)!r} is damaged or not a safetensors file ({cause}). Copy or fetch it again, or train again."
 
 
 def fingerprint(tensors: Mapping[str, Tensor], document: Mapping[str, Any]) -> str:

@@ -45,7 +45,7 @@ def chosen_device(device: str) -> str:
         torch.zeros(1, device=torch.device(device)).item()
     except (AssertionError, AttributeError, ImportError, RuntimeError, TypeError, ValueError) as cause:
         msg = (
-            f"device={device!r} cannot be computed on here ({str(cause).splitlines()[0]}). There is: "
+            f"device={device!r} cannot be used here ({str(cause).splitlines()[0]}). Available: "
             f'{", ".join(devices())}. Pass one of these, or device="auto".'
         )
         raise DeviceError(msg) from cause

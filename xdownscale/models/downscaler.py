@@ -141,9 +141,7 @@ class Downscaler:
             For a product that it does not know.
         """
         if style is not None and style not in self.styles:
-            msg = (
-                f"style={style!r} is not known to the model {self.name!r}; it knows {', '.join(self.styles)}"
-            )
+            msg = f"style={style!r} is not a style of the model {self.name!r}, which has {', '.join(self.styles)}"
             raise ArgumentError(msg)
         method = copy.copy(self.method)
         method.settings = replace(self.method.settings, default=style)
@@ -494,7 +492,5 @@ def _outlined(parts: Document, file: ModelFile) -> Method:
     try:
         return outline(parts.kind, parts.settings)
     except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as cause:
-        msg = (
-            f"{str(file.path)!r} describes no network that there could be ({cause}). Fetch or copy it again."
-        )
+        msg = f"{str(file.path)!r} describes an impossible network ({cause}). Fetch or copy it again."
         raise ModelFileError(msg) from cause

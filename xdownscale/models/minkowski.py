@@ -75,10 +75,12 @@ class MinkowskiLoss:
         positive = {"weight": self.weight, "temperature": self.temperature, "trust": self.trust}
         for name, value in positive.items():
             if not 0 < value < float("inf"):
-                msg = f"{name}={value!r} of MinkowskiLoss is no number above 0; pass one, or leave it out"
+                msg = f"{name}={value!r} of MinkowskiLoss must be a number above 0; pass one, or leave it out"
                 raise ValueRangeError(msg)
         if not 0 <= self.warmup < 1:
-            msg = f"warmup={self.warmup!r} of MinkowskiLoss is a share of the run, 0 or more and below 1"
+            msg = (
+                f"warmup={self.warmup!r} of MinkowskiLoss must be a share of the run, at least 0 and below 1"
+            )
             raise ValueRangeError(msg)
         places = self.levels
         if not places or any(a >= b for a, b in itertools.pairwise(places)):

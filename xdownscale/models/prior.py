@@ -297,7 +297,7 @@ class Prior(Method):
     ) -> PriorWindow:
         """What is seen; parameters as in :meth:`Method.prepare`, of one field: B is 1."""
         if blocks is None:
-            msg = "a prior takes its factors at use: prepare(coarse, blocks=...)"
+            msg = "a prior needs its factors at inference: prepare(coarse, blocks=...)"
             raise ArgumentError(msg)
         if len(coarse) != 1:
             msg = f"a prior is conditioned on one field at a time, not on {len(coarse)}"
@@ -415,7 +415,7 @@ def paper_preset(names: Sequence[str]) -> dict[str, Any]:
     known = {"psl": 0.1693, "tas": 0.0425, "uas": 0.3268, "vas": 0.3268}
     others = [name for name in names if name not in known]
     if others:
-        msg = f"the paper states no error of {others}, only of {[*known]}. Take guidance='sda-free' and pass error=."
+        msg = f"the paper gives no error for {others}, only for {[*known]}. Pass guidance='sda-free' and error=."
         raise ArgumentError(msg)
     return {
         "errors": tuple(known[name] for name in names),

@@ -44,7 +44,7 @@ class Scale:
             f"{name}={value!r}" for name, value in asdict(self).items() if value is not None and not value > 0
         ]
         if wrong:
-            msg = f"{', '.join(wrong)} is not accepted: a side in km and a time in minutes are above zero"
+            msg = f"{', '.join(wrong)} is not accepted: km and minutes must be above zero"
             raise ArgumentError(msg)
 
     def filled(self, other: Scale | None) -> Scale:

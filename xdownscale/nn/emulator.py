@@ -177,7 +177,7 @@ class Emulator(nn.Module):
         with torch.no_grad():
             least = float(values.min()) if values.numel() else 0.0
         if not least >= 0:
-            msg = f"the least value is {least:g}: the emulator takes physical values, none below 0 and none missing."
+            msg = f"the smallest value is {least:g}: the emulator takes physical values, none below 0 and none missing."
             raise ValueRangeError(msg)
 
 

@@ -120,7 +120,9 @@ def rank_histogram(
         if model.sizes.get(member_dim, 1) > 1
     }
     if not models:
-        msg = f"no forecast has two members or more along {member_dim!r}. Pass an ensemble, or member_dim=..."
+        msg = (
+            f"no forecast has at least two members along {member_dim!r}. Pass an ensemble, or member_dim=..."
+        )
         raise DimensionError(msg)
     figure = new_figure(3.1 * len(models) + 0.2, 2.5)
     grid = figure.add_gridspec(1, len(models))

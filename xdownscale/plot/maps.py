@@ -143,11 +143,14 @@ def member_axes(ensemble: xr.DataArray) -> Axes:
     axes = find_axes(ensemble)
     extra = [str(d) for d in ensemble.dims if d not in (*axes.ordered, axes.member)]
     if extra:
-        msg = f"the ensemble has the dimensions {extra} beside members, time and space. Select: .isel({extra[0]}=0)."
+        msg = (
+            f"the ensemble has the dimensions {extra} besides members, time and space. Select one entry: "
+            f".isel({extra[0]}=0)."
+        )
         raise DimensionError(msg)
     if axes.member is None:
         msg = (
-            f"the ensemble has the dimensions {ensemble.dims}, and no member. For a single field pass "
+            f"the ensemble has the dimensions {ensemble.dims}, but no member. For a single field pass "
             f'field.expand_dims("member").'
         )
         raise DimensionError(msg)
@@ -166,7 +169,7 @@ def flat(field: xr.DataArray, name: str) -> Axes:
     axes = find_axes(field)
     extra = [str(d) for d in field.dims if d not in axes.ordered]
     if extra:
-        msg = f"the {name} has the dimensions {extra} beside time and space. Select: .isel({extra[0]}=0)."
+        msg = f"the {name} has the dimensions {extra} besides time and space. Select one entry: .isel({extra[0]}=0)."
         raise DimensionError(msg)
     return axes
 

@@ -73,8 +73,8 @@ def along(
     if metric not in scores or dim not in scores[metric].dims:
         there = {str(name): score.dims for name, score in scores.data_vars.items() if dim in score.dims}
         msg = (
-            f"there is no {metric!r} along {dim!r}; along it are {list(there)}. Ask evaluate for it, as in "
-            f"evaluate(..., scales=(1, 2, 4)), and name one of these."
+            f"there is no score {metric!r} along {dim!r}; there are {list(there)}. Compute it, as in "
+            f"evaluate(..., scales=(1, 2, 4)), or choose one of these."
         )
         raise DimensionError(msg)
     scores = scores if "model" in scores[metric].dims else scores.expand_dims(model=["forecast"])
@@ -150,12 +150,12 @@ def overview(
         name for name in (metrics or named) if name in scores.data_vars and scores[name].dims == ("model",)
     ]
     if not names:
-        msg = "no score is a single number for each model. Draw one along a dimension: xdownscale.plot.along(...)."
+        msg = "no score is a single number for each model. Plot one along a dimension: xdownscale.plot.along(...)."
         raise DimensionError(msg)
     models = [str(model) for model in scores["model"].values]
     columns = min(len(names), 4)
     rows = ceil(len(names) / columns)
-    figure = new_figure(2.1 * columns + 0.6, rows * (0.65 + 0.22 * len(models)) + 0.1)
+    figure = new_figure(2.1 * columns + 0.6, rows * (0.8 + 0.22 * len(models)) + 0.1)
     grid = figure.add_gridspec(rows, columns)
     for place, name in enumerate(names):
         panel = graph(figure, grid[divmod(place, columns)])

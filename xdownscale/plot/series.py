@@ -78,7 +78,7 @@ def series(
     ensemble = scorable(ensemble, "ensemble")
     axes = member_axes(ensemble)
     if axes.time is None:
-        msg = "a series needs time, and the ensemble has none. Draw it with xdownscale.plot.stamps(ensemble)."
+        msg = "a series needs time, and the ensemble has none. Plot it with xdownscale.plot.stamps(ensemble)."
         raise DimensionError(msg)
     figure = new_figure(6.0, 2.6)
     panel = graph(figure)
@@ -113,7 +113,7 @@ def _at(field: xr.DataArray, at: Mapping[str, float] | None, kept: tuple[str, ..
         unknown = [name for name in at if name not in field.dims or name not in field.indexes]
         if unknown:
             labelled = tuple(d for d in field.dims if d in field.indexes)
-            msg = f"at names {unknown}, but labels have the dimensions {labelled} of {tuple(field.dims)}. Name these."
+            msg = f"at names {unknown}, but labels have the dimensions {labelled} of {tuple(field.dims)}. Use these."
             raise DimensionError(msg)
         try:
             line = field.sel(at, method="nearest")
@@ -122,7 +122,8 @@ def _at(field: xr.DataArray, at: Mapping[str, float] | None, kept: tuple[str, ..
             raise DimensionError(msg) from error
     if set(line.dims) != set(kept):
         msg = (
-            f"a line has the dimensions {kept}, and this would have {line.dims}. Name the others in at=..., or select "
+            f"a line has the dimensions {kept}, but this one would have {line.dims}. Fix the others in at=..., or "
+            "select "
             f"with .isel(...)."
         )
         raise DimensionError(msg)

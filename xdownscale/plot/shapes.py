@@ -122,6 +122,12 @@ def gamma_curves(
     for name, panel in panels.items():
         panel.set_xscale("log" if levels[0] > 0 else "linear")
         panel.set_yscale("symlog", linthresh=1.0)
+        panel.minorticks_off()  # their labels overlap on a logarithmic axis
+        panel.set_xticks(
+            some := levels[:: max(1, (len(levels) - 1) // 2)], [f"{level:.2g}" for level in some]
+        )
+        if name != "euler_characteristic":
+            panel.set_ylim(bottom=0.0)  # an area and a perimeter have no negative values
         label(panel, x=f"threshold [{units}]", y=_TITLES[name])
     legend(panels["area"], loc="best")
     return finished(figure, path)
@@ -267,7 +273,10 @@ def _frame(field: xr.DataArray) -> tuple[xr.DataArray, Axes]:
     axes = find_axes(shown)
     if set(shown.dims) != set(axes.spatial):
         others = [str(d) for d in shown.dims if d not in axes.spatial]
-        msg = f"one frame is drawn, and the field has the dimensions {others} too. Select: .isel({others[0]}=0)."
+        msg = (
+            f"shapes are plotted for one frame, and the field also has the dimensions {others}. Select one entry: "
+            f".isel({others[0]}=0)."
+        )
         raise DimensionError(msg)
     return shown.compute(), axes
 

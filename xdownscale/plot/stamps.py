@@ -156,7 +156,7 @@ def animation(
     ensemble = scorable(ensemble, "ensemble")
     axes = member_axes(ensemble)
     if axes.time is None:
-        msg = "a moving picture needs time, and the ensemble has none. Draw it with xdownscale.plot.stamps(ensemble)."
+        msg = "an animation needs time, and the ensemble has none. Plot it with xdownscale.plot.stamps(ensemble)."
         raise DimensionError(msg)
     frames, ground, when = _frames(ensemble, truth, axes, range(ensemble.sizes[axes.time]), most)
     scale = ground.colours(frames.values())
@@ -188,7 +188,7 @@ def _writer(path: Path, steps_per_second: int) -> Any:
     from matplotlib.animation import FFMpegWriter, PillowWriter
 
     if path.suffix not in (".gif", ".mp4"):
-        msg = f"moving pictures end in .gif or .mp4, not {path.suffix!r}. Pass for example {path.stem + '.gif'!r}."
+        msg = f"animations are .gif or .mp4 files, not {path.suffix!r}. Pass for example {path.stem + '.gif'!r}."
         raise ValueRangeError(msg)
     if path.suffix == ".gif":
         return PillowWriter(fps=steps_per_second)

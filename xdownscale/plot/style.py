@@ -41,7 +41,7 @@ def matplotlib_figures() -> Any:
     try:
         import matplotlib.figure as figures
     except ImportError as error:
-        msg = "pictures need matplotlib, which is not installed: pip install 'xdownscale-sr[plot]'"
+        msg = "plots need matplotlib, which is not installed: pip install 'xdownscale-sr[plot]'"
         raise OptionalDependencyError(msg) from error
     return figures
 
@@ -95,7 +95,7 @@ def models_of(
     """Checked forecasts by name, with members along `member_dim`; a single one is called forecast."""
     if member_dim in getattr(observations, "dims", (member_dim,)):
         msg = (
-            f"the first argument holds forecasts: it has names, or the member dimension {member_dim!r}. Pictures take "
+            f"the first argument holds forecasts: it has names, or the member dimension {member_dim!r}. Plots take "
             f"observations first and forecasts second; swap them."
         )
         raise DimensionError(msg)
@@ -154,7 +154,7 @@ def finished(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
     if path is not None:
         known = sorted(figure.canvas.get_supported_filetypes())
         if Path(path).suffix[1:].lower() not in known:
-            msg = f"pictures end in one of {known}, not {Path(path).suffix!r}. Pass for example path='picture.png'."
+            msg = f"plots are written as one of {known}, not {Path(path).suffix!r}. Pass for example path='plot.png'."
             raise ValueRangeError(msg)
         write_whole(path, lambda draft: figure.savefig(draft, dpi=_DPI))
     return figure

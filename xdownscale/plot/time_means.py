@@ -12,7 +12,7 @@ from xdownscale.field.axes import Axes, find_axes
 from xdownscale.field.static import static_on_grid
 from xdownscale.metrics.cases import Cases, pair
 from xdownscale.metrics.scorable import scorable
-from xdownscale.plot.maps import Ground, flat, upright
+from xdownscale.plot.maps import Ground, flat, in_lines, upright
 from xdownscale.plot.style import INK, finished, in_shown_units, matplotlib_figures, models_of, new_figure
 
 if TYPE_CHECKING:
@@ -101,14 +101,14 @@ def time_means(
     largest = max((float(np.nanmax(np.abs(each), initial=0.0)) for each in differences), default=0.0) or 1.0
     signed = {"cmap": "BrBG" if ground.rain else "RdBu_r", "vmin": -largest, "vmax": largest}
 
-    width, height = ground.panel_size(_PANEL)
+    width, height = ground.panel_size(_PANEL, ["observed", *means])
     figure = new_figure((len(means) + 1) * width + 1.4, 2 * height + 0.9)
     grid = figure.add_gridspec(2, len(means) + 1)
     above, below = [figure.add_subplot(grid[0, 0])], []
     image = _map(above[0], next(iter(means.values()))[1], "observed", ground, scale, heights)
     for column, (name, (ours, _)) in enumerate(means.items(), 1):
         above.append(figure.add_subplot(grid[0, column]))
-        _map(above[-1], ours, name, ground, scale, heights)
+        _map(above[-1], ours, in_lines(name, width), ground, scale, heights)
     for column, difference in enumerate(differences, 1):
         below.append(figure.add_subplot(grid[1, column]))
         signs = _map(below[-1], difference, "", ground, signed, heights)

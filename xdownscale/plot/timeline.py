@@ -64,7 +64,7 @@ class Timeline:
         labels = Labels(self.time, "forecasts", field[self.time], self.field[self.time])
         numbers = labels.numbers()
         if numbers is None:
-            msg = f"the times of ensemble (forecasts) and truth (observations) do not compare: {labels.explain()}"
+            msg = f"the times of ensemble (forecasts) and truth (observations) cannot be compared: {labels.explain()}"
             raise DimensionError(msg)
         ours, theirs = numbers
         if not holds_times(self.field[self.time]):

@@ -51,7 +51,10 @@ def tuning(log: str | os.PathLike[str], *, path: str | os.PathLike[str] | None =
         for setting in trials[0].values
     ]
     if not panels:
-        msg = f"no trial of {str(log)!r} is over yet. Wait for the first one, or run tune(..., log={str(log)!r}) again."
+        msg = (
+            f"no trial of {str(log)!r} has finished yet. Wait for the first one, or run tune(..., "
+            f"log={str(log)!r}) again."
+        )
         raise EmptyFieldError(msg)
     columns = min(len(panels), 4)
     rows = ceil(len(panels) / columns)

@@ -117,7 +117,7 @@ def levels_of(by: By, region: Region, cases: xr.DataArray) -> tuple[list[Level],
     groups = _named(by)
     if len({name for name, _ in groups}) < len(groups):
         names = [name for name, _ in groups]
-        msg = f"two groupings have one name: {names}. Name them: by={{'first': ..., 'second': ...}}."
+        msg = f"two groupings have the same name: {names}. Name them: by={{'first': ..., 'second': ...}}."
         raise ValueRangeError(msg)
     levels = [_group(name, group, cases) for name, group in groups]
     if region is None:
@@ -179,7 +179,7 @@ def _named(by: Any) -> list[tuple[str, Group]]:
     named: list[tuple[str, Group]] = []
     for one in every:
         if not isinstance(one, str | xr.DataArray):
-            msg = f'by={by!r} is no grouping. Pass by="season", a named DataArray of labels, or by={{"lead": 3}}.'
+            msg = f'by={by!r} is not a grouping. Pass by="season", a named DataArray of labels, or by={{"lead": 3}}.'
             raise ValueRangeError(msg)
         name = one if isinstance(one, str) else one.name
         if name is None:
@@ -199,7 +199,7 @@ def _group(name: str, group: Any, cases: xr.DataArray) -> Level:
         labels = _fitted(group, cases, name)
     else:
         msg = (
-            f'by={{{name!r}: {group!r}}} is no grouping. Pass by="season", by={{"lead": 3}} for the place in coarse '
+            f'by={{{name!r}: {group!r}}} is not a grouping. Pass by="season", by={{"lead": 3}} for the place in coarse '
             f"steps of 3, or a DataArray of labels."
         )
         raise ValueRangeError(msg)
@@ -212,7 +212,7 @@ def _group(name: str, group: Any, cases: xr.DataArray) -> Level:
     values = _labels(labels)
     if not 0 < len(values) <= _MOST:
         msg = (
-            f"by={name!r} makes {len(values)} groups of {labels.size} labels. Give labels that repeat, for "
+            f"by={name!r} makes {len(values)} groups of {labels.size} labels. Pass labels that repeat, for "
             f"example by='season'."
         )
         raise ValueRangeError(msg)
@@ -227,7 +227,7 @@ def _places(name: str, steps: int, cases: xr.DataArray) -> xr.DataArray:
     if steps < 1 or cases.sizes[time] % steps:
         msg = (
             f"by={{{name!r}: {steps}}} cuts the {cases.sizes[time]} steps into coarse steps of {steps} fine ones, "
-            f"which does not come out even. Pass the temporal factor, and fields of whole coarse steps."
+            f"which leaves a remainder. Pass the temporal factor, and fields of whole coarse steps."
         )
         raise ValueRangeError(msg)
     places = np.arange(cases.sizes[time]) % steps

@@ -100,7 +100,7 @@ def by_part(
         parts.append(_with_bounds(replace(plan, weights=weights), cases, bootstrap))
     example = next((part for part in parts if part is not None), None)
     if example is None:
-        msg = "no case is left in any group and region: they do not overlap. Take fewer of them at once."
+        msg = "no case is left in any group and region: they do not overlap. Use fewer of them at once."
         raise ValueRangeError(msg)
     nothing = xr.full_like(example, np.nan)
     return stacked([nothing if p is None else p for p in parts], [level.label for level in levels])
@@ -148,7 +148,7 @@ def _call(metric: Metric, plan: Plan, observations: xr.DataArray, model: xr.Data
         observations, model, **{name: value for name, value in usual.items() if name in taken}
     )
     if not isinstance(score, xr.DataArray | float | int | np.number):
-        msg = f"a metric gave a {type(score).__name__}; make it return an xarray.DataArray, or a number."
+        msg = f"a metric returned a {type(score).__name__}; it must return an xarray.DataArray, or a number."
         raise ValueRangeError(msg)
     return score if isinstance(score, xr.DataArray) else xr.DataArray(float(score))
 
@@ -173,7 +173,7 @@ def _intervals(plan: Plan, pairs: Pairs, scores: xr.Dataset, resamples: int) -> 
     if time not in named or size < 4:
         msg = (
             f"bootstrap={resamples} draws blocks of {time!r}, which has {size} steps and must be among the averaged "
-            f"dimensions {named}. Give at least 4 steps, or leave bootstrap out."
+            f"dimensions {named}. Pass at least 4 steps, or leave bootstrap out."
         )
         raise DimensionError(msg)
     parts = []

@@ -38,8 +38,9 @@ class Table(str):
 def scores_table(scores: xr.Dataset) -> Table:
     """Write scores as a plain table: a line for each metric, a column for each model.
 
-    The last line checks a bound that no forecast can beat: the expected CRPS is at least half of the MAE of the best
-    median forecast. A table that beats it is wrong.
+    The last line checks a bound: the expected CRPS is at least half of the MAE of the best median forecast, because it
+    is at least ½·E|Y − Y′| ≥ ½·E|Y − m| for independent observations Y, Y′ under the same conditions with median m.
+    The page on evaluation has the derivation.
 
     Parameters
     ----------

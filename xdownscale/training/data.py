@@ -191,7 +191,10 @@ def like_model(
     if (here := [str(each.name) for each in events[0].predictors]) != [
         each.name for each in model.predictors
     ]:
-        msg = f"the model was trained with the predictors {[e.name for e in model.predictors]}, not {here}: pass those"
+        msg = (
+            f"the model was trained with the predictors {[e.name for e in model.predictors]}, not {here}. Pass "
+            "the same."
+        )
         raise ArgumentError(msg)
     measured = _Measured(names, list(model.quantities), [each.quantity for each in model.predictors])
     return measured.alike(events, what="the field", whose="the model refines")

@@ -241,7 +241,10 @@ def load_emulator(path: str | os.PathLike[str]) -> Emulator:
         emulator = Emulator(EmulatorSettings(**{**document, **lists}))
         emulator.load_state_dict(tensors)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as cause:
-        msg = f"{str(path)!r} is no file of an emulator. Write one with xdownscale.training.emulator.save_emulator."
+        msg = (
+            f"{str(path)!r} is not the file of an emulator. Write one with "
+            "xdownscale.training.emulator.save_emulator."
+        )
         raise ModelFileError(msg) from cause
     return emulator.eval().requires_grad_(requires_grad=False)
 

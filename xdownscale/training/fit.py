@@ -329,9 +329,7 @@ def _read(path: Path, device: str) -> tuple[dict[str, dict[str, Any]], dict[str,
                 groups[group][name] = file.get_tensor(key)
         return groups, json.loads(metadata["numbers"]), json.loads(metadata.get("run", "{}"))
     except (SafetensorError, OSError, KeyError, ValueError) as cause:
-        msg = (
-            f"{str(path)!r} is no checkpoint of a run. Pass another path, checkpoint=..., or delete the file."
-        )
+        msg = f"{str(path)!r} is not the checkpoint of a run. Pass another path, checkpoint=..., or delete the file."
         raise ModelFileError(msg) from cause
 
 

@@ -49,7 +49,7 @@ def draws_for(choice: FactorChoice, sources: Sequence[Source]) -> Draws:
     if len(kms) < len(sources) or len(minutes) < len(sources):
         msg = (
             "training for many factors needs the size of cells and steps, which the coordinates of the fields do not "
-            'tell. Give them: field.assign_coords(x=("x", x, {"units": "km"})), and times.'
+            'state. Add them: field.assign_coords(x=("x", x, {"units": "km"})), and times.'
         )
         raise ArgumentError(msg)
     km, step = min(kms), min(minutes)

@@ -48,7 +48,7 @@ def with_loss(plan: Recipe, loss: Wanted | Sequence[Wanted] | None, *, method: s
     if loss is None:
         return plan
     if method in OWN:
-        msg = f"method={method!r} learns from a loss of its own, not from loss={loss!r}. Leave it out."
+        msg = f"method={method!r} has a loss of its own, not from loss={loss!r}. Leave it out."
         raise ArgumentError(msg)
     every = loss if isinstance(loss, list | tuple) else [loss]
     terms = [part for each in every for part in (each.split("+") if isinstance(each, str) else [each])]

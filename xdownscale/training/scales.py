@@ -172,7 +172,7 @@ class ScaleSampler:
         unknown = [s.name for s in self.sources if s.scale is None or None in (s.scale.km, s.scale.minutes)]
         if unknown or not self.sources:
             msg = (
-                f"training on many scales needs the size of cells and steps, which {unknown or 'no field'} tell. "
+                f"training on many scales needs the size of cells and steps, missing for {unknown or 'all fields'}. "
                 f"Give the fields coordinates with units and times."
             )
             raise EmptyFieldError(msg)

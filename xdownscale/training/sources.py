@@ -112,7 +112,10 @@ def targets_of(
     """
     if isinstance(event, xr.DataArray):
         if names is not None and list(names) != [name_of(event)]:
-            msg = f"targets={list(names)}: the field is a DataArray, {name_of(event)!r}. Pass a Dataset that has them."
+            msg = (
+                f"targets={list(names)}: the field is a DataArray, {name_of(event)!r}. Pass a Dataset that contains "
+                "them."
+            )
             raise DimensionError(msg)
         return [event]
     check_dims(event, dims or {})

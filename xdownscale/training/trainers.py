@@ -101,7 +101,7 @@ def trainer_named(name: str | None, plan: Recipe) -> Trainer:
         raise ArgumentError(msg)
     if plan.attention is not None and not TRAINERS[chosen].attends:
         msg = (
-            f"the recipe has attention, which the method {chosen!r} has no place for. "
+            f"the recipe has attention, which method={chosen!r} does not use. "
             f'Train with method="residual", or with a recipe whose attention is None.'
         )
         raise ArgumentError(msg)

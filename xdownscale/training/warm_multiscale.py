@@ -90,6 +90,9 @@ def _copy(source: Tensor, target: Tensor) -> None:
         target.zero_()
         target = target[: len(source)]
     if source.shape != target.shape:
-        msg = f"a weight of shape {tuple(source.shape)} is no start for one of {tuple(target.shape)}: other sizes"
+        msg = (
+            f"a weight of shape {tuple(source.shape)} cannot initialise one of {tuple(target.shape)}: the sizes "
+            "differ"
+        )
         raise ArgumentError(msg)
     target.copy_(source)

@@ -76,7 +76,7 @@ def storage_at(path: str | os.PathLike[str] | None) -> Any:
     if place.exists():
         content = place.read_bytes()
         if content and not content.startswith(BEGINNING):
-            msg = f"{str(path)!r} is no log of xdownscale.tune. Pass the path of one, or of a new file."
+            msg = f"{str(path)!r} is not a log of xdownscale.tune. Pass the path of one, or of a new file."
             raise FileError(msg)
         if content and not content.endswith(b"\n"):
             with place.open("rb+") as file:

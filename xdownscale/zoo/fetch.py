@@ -62,7 +62,7 @@ def _in_folder(name: str, entry: Mapping[str, Any], folder: Path) -> Path:
     """A file that lies in a folder, where it stays."""
     path = folder / str(entry["file"])
     if not path.is_file():
-        msg = f"the weights of {name!r} are not in {str(folder)!r}: it has no {entry['file']}. Set {ADDRESS} anew."
+        msg = f"the weights of {name!r} are not in {str(folder)!r}: it has no {entry['file']}. Change {ADDRESS}."
         raise ModelFileError(msg)
     if _hash(path) != entry["sha256"]:
         msg = f"{str(path)!r} is damaged: its sha256 is not the registered one. Copy it again."
@@ -84,8 +84,8 @@ def _downloaded(name: str, entry: Mapping[str, Any], address: str, cache: Path) 
         return Path(store.fetch(entry["file"], progressbar=True))
     except PermissionError as cause:
         msg = (
-            f"the weights of {name!r} cannot be kept: the cache {str(cache)!r} cannot be written ({cause}). Set "
-            f"XDG_CACHE_HOME to a folder that can, or fetch the file yourself: xdownscale.load(path)"
+            f"the weights of {name!r} cannot be stored: the cache {str(cache)!r} is not writable ({cause}). Set "
+            f"XDG_CACHE_HOME to a writable folder, or fetch the file yourself: xdownscale.load(path)"
         )
         raise ModelFileError(msg) from cause
     except (OSError, ValueError) as cause:
