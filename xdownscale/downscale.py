@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import xarray as xr
 
 from xdownscale.errors import ArgumentError, DimensionError, MissingValueError
-from xdownscale.field.arguments import seed_number, whole_number
+from xdownscale.field.arguments import as_whole, seed_number, whole_number
 from xdownscale.field.attrs import FACTORS, add_history, package_version, refer_to_mapping, result_attrs
 from xdownscale.field.axes import find_axes
 from xdownscale.field.cell_methods import fine_methods, kept_methods
@@ -253,10 +253,11 @@ def checked_tile(tile: Any) -> tuple[int, int, int] | None:
     """Check that a tile is three whole numbers or None."""
     if tile is None:
         return None
-    if not isinstance(tile, (tuple, list)) or len(tile) != 3:
+    sizes = [as_whole(size, least=1) for size in tile] if isinstance(tile, (tuple, list)) else []
+    frames, rows, columns = sizes if len(sizes) == 3 else [None] * 3
+    if frames is None or rows is None or columns is None:
         msg = f"tile={tile!r} is not accepted: coarse frames and cells (time, y, x), as in tile=(16, 96, 96)"
         raise ArgumentError(msg)
-    frames, rows, columns = (whole_number(size, "tile", least=1) for size in tile)
     return frames, rows, columns
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "ResumeError",
     "TileError",
     "TimeAxisError",
+    "TrainingError",
     "UnitsError",
     "UnknownArgumentError",
     "ValueRangeError",
@@ -95,6 +96,10 @@ class ResumeError(FileError):
 
 class TileError(XDownscaleError, RuntimeError):
     """The computation of one tile failed; the message says which."""
+
+
+class TrainingError(XDownscaleError, RuntimeError):
+    """A training run diverged."""
 
 
 class OptionalDependencyError(XDownscaleError, ImportError):

@@ -77,7 +77,7 @@ def test_an_unfinished_store_is_not_a_missing_file(interrupted, capsys):
         "Pass --resume to continue the same command, or --overwrite to begin anew" in capsys.readouterr().err
     )
     assert main(shlex.split(f"{WORDS} --seed 1 --resume")) == 1
-    assert "or pass --overwrite to begin anew" in capsys.readouterr().err
+    assert "or --overwrite to start again" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("verb", ["downscale", "interpolate"])

@@ -1,5 +1,6 @@
 """The loop: it learns, it is reproducible, and an interrupted run ends with the same weights."""
 
+import dataclasses
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from xdownscale.errors import TrainingError
 from xdownscale.models.generator import Generator, GeneratorSettings
 from xdownscale.models.median import median_recipe, median_settings
 from xdownscale.models.recipe import NetworkSize, Recipe
@@ -80,6 +82,17 @@ def test_what_is_shown_changes_no_weight(windows, capsys, monkeypatch):
     assert "train:   0%" in said
     assert "train: 100%" in said
     assert "nan" not in said
+
+
+def test_a_run_that_diverges_ends_with_the_rate_that_helps(windows):
+    """One infinite weight makes every gradient NaN; its message names a third of the rate."""
+    torch.manual_seed(0)
+    model = Generator(GeneratorSettings(blocks=(2, 4, 4), size=SIZE))
+    next(model.parameters()).data.fill_(torch.inf)
+    with pytest.raises(TrainingError, match=r"diverged at step 1: .*rate=0\.0005") as caught:
+        fit(model, windows, None, recipe=RECIPE, run=Run((2.0,), progress=False))
+    call = str(caught.value).partition("recipe=")[2]
+    assert eval(call, {"dataclasses": dataclasses, "recipe": RECIPE}).schedule.rate == 0.0005
 
 
 def test_training_leaves_the_threads_of_torch_alone(windows):

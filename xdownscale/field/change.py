@@ -143,7 +143,7 @@ def only_field(field: Source, *, dims: Mapping[str, str] | None = None) -> xr.Da
         raise DimensionError(no_grid(cells))
     if len(names) != 1:
         found = [str(name) for name in names] or f"none among {[str(name) for name in dataset.data_vars]}"
-        msg = f"one field is wanted, the dataset has {found}. Choose one: dataset[name], or --variable NAME."
+        msg = f"one field is wanted, the dataset has {found}. Choose one: dataset[name]."
         raise DimensionError(msg)
     return field_of(dataset, names[0])
 

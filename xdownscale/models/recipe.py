@@ -278,7 +278,7 @@ class Recipe(Scheduled):
             If all of them are 1, so that there is nothing to learn.
         """
         if max(factors.blocks) == 1:
-            msg = 'spatial=1, temporal=1: no factor above 1 to learn. Pass spatial=10, temporal=3, or method="prior".'
+            msg = "spatial=1, temporal=1: no factor above 1 to learn. Pass one, such as spatial=4."
             raise FactorError(msg)
         if self.adaptive is None:
             return self

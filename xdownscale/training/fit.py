@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
-from xdownscale.errors import ModelFileError
+from xdownscale.errors import ModelFileError, TrainingError
 from xdownscale.io import write_whole
 from xdownscale.kernels.crps import crps_ensemble
 from xdownscale.models.conserve import PASSES
@@ -197,7 +197,14 @@ class _Loop:
             (loss / len(batch.fine)).backward()
             total += float(loss.detach())
         self._share_gradients(ranks)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), schedule.clip)
+        if not torch.isfinite(norm):  # a step along it would make every weight NaN
+            msg = (
+                f"training diverged at step {self.step + 1}: its gradient is not finite. Train with a smaller learning "
+                f"rate: recipe=dataclasses.replace(recipe, schedule=dataclasses.replace(recipe.schedule, "
+                f"rate={schedule.rate / 3:.1g}))"
+            )
+            raise TrainingError(msg)
         self.optimiser.step()
         self.step += 1
         decay = min(schedule.average, self.step / (self.step + 20))
