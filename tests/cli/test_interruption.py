@@ -74,7 +74,7 @@ def test_an_unfinished_store_is_not_a_missing_file(interrupted, capsys):
         assert "xdownscale downscale IN out.zarr ... --resume" in said
     assert main(shlex.split(WORDS)) == 1
     assert (
-        "Pass --resume to continue the same command, or --overwrite to begin anew" in capsys.readouterr().err
+        "Pass --resume to continue the same command, or --overwrite to start again" in capsys.readouterr().err
     )
     assert main(shlex.split(f"{WORDS} --seed 1 --resume")) == 1
     assert "or --overwrite to start again" in capsys.readouterr().err

@@ -239,7 +239,7 @@ def check_output(
         raise FileError(msg)
     left = unfinished(output)
     if left and not (overwrite or resume):
-        msg = f"{left}. Pass --resume to continue the same command, or --overwrite to begin anew."
+        msg = f"{left}. Pass --resume to continue the same command, or --overwrite to start again."
         raise FileError(msg)
     if out.exists() and not overwrite and not resume:
         msg = f"{output!r} exists. Give OUT another name, or pass --overwrite to replace it."
