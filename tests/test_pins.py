@@ -19,6 +19,10 @@ BITS = {
         "conserved": "546adc82651573437f9fce1d64b97f0ff9c8c45d80fdc7957f65a97a941a7b09",
         "as the network draws": "f2bab339db6c6324b18fbd3e58a2585786c3242d451d3a327c9842a59d5a78ee",
     },
+    ("x86_64", "AMD EPYC", "AVX512", "2.13.0"): {
+        "conserved": "df644dc92a42794389a215c9b8919f4257031993f800a665454b1b9387ddaf35",
+        "as the network draws": "eed3fb15eed3b3f4e018604bffa84c5c322a3e6d2b66c7693ffd3cc5f47750cb",
+    },
 }
 """SHA-256 of the values as little-endian float32, by machine, processor, its instructions and the version of torch."""
 
