@@ -62,7 +62,7 @@ def test_a_dataset_comes_back_with_all_variables(prior, weather):
     coarse = weather.sr.coarsen(4, 2)
     fine = coarse.sr.downscale(prior, spatial=4, temporal=2, members=2, steps=2, conserve="cell")
     assert list(fine.data_vars) == NAMES
-    assert dict(fine.sizes) == {"member": 2, "time": 4, "y": 20, "x": 20}
+    assert dict(fine[NAMES[0]].sizes) == {"member": 2, "time": 4, "y": 20, "x": 20}
     assert float(fine.pr.min()) >= 0
     back = fine.astype(float).sr.coarsen(4, 2)
     for name in NAMES:

@@ -27,6 +27,8 @@ from torch.utils.checkpoint import checkpoint
 from xdownscale.errors import DimensionError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from xdownscale.diffusion.denoise import Denoise
@@ -136,18 +138,23 @@ class Windows:
         """x̂₀ of trajectories (B, variables, time, y, x), all at one noise level."""
         axes = self._axes(tuple(x_t.shape[-3:]))
         size = tuple(len(parts[0].weights) for parts in axes)
-        places = list(product(*axes))
+        times, *space = axes
+        places = list(product(range(len(times)), product(*space)))
         if len(places) == 1:
             return self.denoise(x_t, level)
-        whole = torch.zeros_like(x_t)
+        # gradients of slices have the size of what is sliced: slices of a few frames, not of the trajectory
+        frames = x_t.unbind(-3)
+        slabs = [torch.stack(frames[part.start : part.start + size[0]], -3) for part in times]
+        answers = [torch.zeros_like(slab) for slab in slabs]
         count = max(1, self.portion // len(x_t))
         for some in (places[first : first + count] for first in range(0, len(places), count)):
-            where = [_region(parts, size) for parts in some]
-            windows = torch.cat([x_t[each] for each in where])
+            windows = torch.cat([slabs[number][_region(tile, size[1:])] for number, tile in some])
             found = self._asked(windows, level) if len(places) > count else self.denoise(windows, level)
-            for parts, each, values in zip(some, where, found.chunk(len(some)), strict=True):
-                whole = _added(whole, each, values * _weights(parts).to(values))
-        return whole
+            for (number, tile), values in zip(some, found.chunk(len(some)), strict=True):
+                answers[number][_region(tile, size[1:])] += values * _weights(tile).to(values)
+        return torch.cat(
+            [answer[..., part.weights > 0, :, :] for part, answer in zip(times, answers, strict=True)], -3
+        )
 
     def _asked(self, windows: Tensor, level: NoiseLevel) -> Tensor:
         """The answers for some windows."""
@@ -168,18 +175,12 @@ class Windows:
         return frames_of(shape[0], self.frames, self.blanket), rows, columns
 
 
-def _region(parts: tuple[Part, ...], size: tuple[int, ...]) -> tuple[Any, ...]:
-    """Where a window lies."""
-    return (..., *(slice(part.start, part.start + n) for part, n in zip(parts, size, strict=True)))
+def _region(tile: Sequence[Part], size: Sequence[int]) -> tuple[Any, ...]:
+    """Where a tile lies along y and x."""
+    return (..., *(slice(part.start, part.start + n) for part, n in zip(tile, size, strict=True)))
 
 
-def _weights(parts: tuple[Part, ...]) -> Tensor:
-    """The weight of every cell of a window, (time, y, x)."""
-    time, y, x = (part.weights for part in parts)
-    return time[:, None, None] * y[:, None] * x
-
-
-def _added(whole: Tensor, where: tuple[Any, ...], values: Tensor) -> Tensor:
-    """The whole with the values of a window on top, in place: nothing needs what was there before."""
-    whole[where] += values
-    return whole
+def _weights(tile: Sequence[Part]) -> Tensor:
+    """The weight of every cell of a tile, (y, x)."""
+    y, x = (part.weights for part in tile)
+    return y[:, None] * x
