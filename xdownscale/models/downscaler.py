@@ -19,20 +19,15 @@ from xdownscale.models.document import Document, Provenance, Variable, read_docu
 from xdownscale.models.kinds import outline
 from xdownscale.models.method import Method
 from xdownscale.models.scale import Scale
+from xdownscale.models.told import told
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.figure import Figure
 
     from xdownscale.models.prior import GuidanceSettings
-    from xdownscale.models.transform import Transform
-
-
-AS_RAIN = "as rain: two units, shapes of level sets, windows drawn by their rain"
-AS_SMOOTH = "as a smooth field: one unit, of what interpolation leaves"
-"""How a recipe treats a variable (:attr:`xdownscale.models.recipe.ScoreWeights.smooth`)."""
 
 
 class Downscaler:
@@ -300,41 +295,19 @@ class Downscaler:
             "provenance": asdict(self.provenance),
         }
 
-    def _rows(self) -> list[tuple[str, str]]:
-        """What this model does, by name; names of rows for several targets come again."""
-        number = sum(p.numel() for p in self.method.parameters())
-        cells, frames = self.method.halo()
-        spacing = (
-            f"{self.provenance.spacing:g} {self.provenance.spacing_units or ''}"
-            if self.provenance.spacing
-            else "n/a"
-        )
-        step = f"{self.provenance.step:g} s" if self.provenance.step else "n/a"
-        return [
-            ("factors", str(self.factors)),
-            *self._targets(),
-            ("method", f"{self.method.described()}, {number:,} weights"),
-            ("reach", f"{cells} coarse cells, {frames} coarse steps"),
-            ("fine grid", f"{spacing}, {step}"),
-            ("predictors", ", ".join(map(str, self.predictors)) or "none"),
-            ("static", ", ".join(self.static) or "none"),
-            ("style", f"{self.style or 'mean'} of {', '.join(self.styles)}"),
-            *self._held_out(),
-        ]
-
     def __repr__(self) -> str:
         """A few lines that say what this model does."""
         return "\n".join(
             [
                 f"<xdownscale.Downscaler {self.name!r}>",
-                *(f"  {name:<11} {value}" for name, value in self._rows()),
+                *(f"  {name:<15} {value}" for name, value in told(self)),
             ]
         )
 
     def _repr_html_(self) -> str:
         """The same, and the data that it was trained on, for notebooks."""
         rows: dict[str, str] = {}
-        for name, value in [*self._rows(), *(("trained on", line) for line in self.provenance.data)]:
+        for name, value in [*told(self), *(("trained on", line) for line in self.provenance.data)]:
             rows[name] = f"{rows[name]}\n{value}" if name in rows else value
         return html_tables(f"xdownscale.Downscaler {self.name!r}", {None: rows})
 
@@ -392,48 +365,6 @@ class Downscaler:
             raise ArgumentError(msg)
         head = f"{target}."
         return {name[len(head) :]: v for name, v in self.provenance.scores.items() if name.startswith(head)}
-
-    def _held_out(self) -> list[tuple[str, str]]:
-        """A row on the scores of every target."""
-        names = [f"{each}: " if len(self.targets) > 1 else "" for each in self.targets]
-        return [
-            ("held out", f"{name}{_in_short(self.scores(each)) or 'n/a'}")
-            for name, each in zip(names, self.targets, strict=True)
-        ]
-
-    def _targets(self) -> list[tuple[str, str]]:
-        """A few rows on every target."""
-        method = self.method
-        pairs = zip(self.variables, method.settings.transforms, method.values_told(), strict=True)
-        return [
-            row
-            for each, transform, values in pairs
-            for row in (
-                ("variable", str(each)),
-                ("quantity", each.quantity.told()),
-                ("values", values),
-                *self._learned(transform),
-            )
-        ]
-
-    def _learned(self, transform: Transform) -> list[tuple[str, str]]:
-        """How the recipe of a generator treats a variable; other methods make no difference."""
-        if not (self.method.calibrated and self.stochastic):
-            return []
-        return [("learned", AS_RAIN if transform.nonnegative else AS_SMOOTH)]
-
-
-def _in_short(scores: Mapping[str, float]) -> str:
-    """Scores in a line, those of bicubic interpolation behind those of the model.
-
-    >>> _in_short({"crps": 0.2, "crps_bicubic": 0.4, "spread_skill": 0.9})
-    'crps 0.2 (bicubic 0.4), spread_skill 0.9'
-    """
-    beside = {
-        name: f" (bicubic {scores[key]:.3g})" for name in scores if (key := f"{name}_bicubic") in scores
-    }
-    shown = [name for name in scores if not name.endswith("_bicubic")]
-    return ", ".join(f"{name} {scores[name]:.3g}{beside.get(name, '')}" for name in shown)
 
 
 def load(path: str | os.PathLike[str]) -> Downscaler:
