@@ -272,7 +272,7 @@ def test_bad_arguments_are_refused(fine):
         train(fine, method="gan")
     with pytest.raises(ArgumentError):
         xdownscale.train(fine, spatial=0)
-    with pytest.raises(FactorError, match="Pass spatial=10, temporal=3, or method="):
+    with pytest.raises(FactorError, match="Pass one, such as spatial=4"):
         xdownscale.train(fine)
 
 

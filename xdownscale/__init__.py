@@ -20,10 +20,11 @@ from xdownscale.tune import tune
 if TYPE_CHECKING:
     from xdownscale import baselines, metrics, plot, tutorial, zoo
     from xdownscale._versions import show_versions
-    from xdownscale.models.downscaler import Downscaler, load
+    from xdownscale.models.downscaler import Downscaler
     from xdownscale.models.minkowski import MinkowskiLoss
     from xdownscale.models.prior_recipe import PriorRecipe
     from xdownscale.models.recipe import Recipe
+    from xdownscale.zoo import load
 
 __all__ = [
     "Downscaler",
@@ -56,7 +57,7 @@ _LAZY = {
     "MinkowskiLoss": "xdownscale.models.minkowski",
     "PriorRecipe": "xdownscale.models.prior_recipe",
     "Recipe": "xdownscale.models.recipe",
-    "load": "xdownscale.models.downscaler",
+    "load": "xdownscale.zoo",
     "show_versions": "xdownscale._versions",
 }
 """Public names that come from a module which is imported when they are asked for."""

@@ -114,3 +114,10 @@ def test_a_damaged_shipped_file_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(zoo, "_HERE", tmp_path)
     with pytest.raises(ModelFileError, match="Install xdownscale-sr again"):
         zoo.load("x")
+
+
+def test_load_takes_what_its_message_names():
+    """A name of the list, as the error about a missing file says."""
+    with pytest.raises(ModelFileError, match=r"a name of zoo\.list\(\)"):
+        xdownscale.load("nowhere.safetensors")
+    assert [xdownscale.load(name).name for name in zoo.list()] == [*zoo.list()]

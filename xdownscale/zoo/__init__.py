@@ -128,7 +128,7 @@ def card(name: str) -> str:
 
 
 def load(name: str | os.PathLike[str]) -> Downscaler:
-    """A model by name or by path.
+    """A model by name or by path. ``xdownscale.load`` is the same function.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def load(name: str | os.PathLike[str]) -> Downscaler:
     See Also
     --------
     xdownscale.zoo.list : Names of all pretrained models.
-    xdownscale.load : Read a model file.
+    xdownscale.Downscaler.save : Writes a model file.
 
     Examples
     --------
