@@ -150,7 +150,7 @@ def load(name: str | os.PathLike[str]) -> Downscaler:
     See Also
     --------
     xdownscale.zoo.list : Names of all pretrained models.
-    xdownscale.Downscaler.save : Writes a model file.
+    xdownscale.Downscaler : A model, whose method `save` writes a file.
 
     Examples
     --------
