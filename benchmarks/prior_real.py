@@ -223,7 +223,7 @@ def one(options: argparse.Namespace) -> None:
     """One trajectory of temperature and wind, downscaled by (4, 1)."""
     model = xdownscale.load(options.file)
     names = [each.name for each in model.variables]
-    whole = xdownscale.tutorial.weather((options.length, 64, 64), seed=77)[names]
+    whole = xdownscale.tutorial.weather((options.length, 48, 48), seed=77)[names]
     coarse = whole.sr.coarsen(4, 1)
     start, began = _peak(), time.monotonic()
     fine = coarse.sr.downscale(model, spatial=4, temporal=1, members=1, seed=1, progress=False)["tas"][0]

@@ -31,8 +31,8 @@ def spectra(frames):
     return torch.from_numpy(FIELD.power[:, : SIDE // 2 + 1, None, None] * lagged)
 
 
-def exact_prior(frames=3, blanket=1, **settings):
-    """A model of temperature with the law of the field."""
+def exact_prior(frames=3, blanket=1, margin=0, **settings):
+    """A model of temperature with the law of the field, which is a torus of one tile: its edges may touch."""
     chosen = PriorSettings(
         transforms=(TRANSFORM,),
         centres=(0.0,),
@@ -44,7 +44,7 @@ def exact_prior(frames=3, blanket=1, **settings):
         overlap=4,
         size=UNetSize((4, 4), depth=1),
         linear=True,
-        margin=2,
+        margin=margin,
         **settings,
     )
     method = Prior(chosen)

@@ -167,7 +167,7 @@ def test_a_domain_of_several_tiles_is_drawn_as_one():
         y=("y", np.arange(16) * 1000.0, {"units": "m"})
     )
     coarse = fine.sr.coarsen(4, 3)
-    members = coarse.sr.downscale(exact_prior(), spatial=4, temporal=3, members=8)
+    members = coarse.sr.downscale(exact_prior(margin=2), spatial=4, temporal=3, members=8)
     jumps = np.abs(np.diff(members.values, axis=2)).mean((0, 1, 3))
     assert jumps[[3, 7, 11]].mean() == pytest.approx(np.delete(jumps, [3, 7, 11]).mean(), rel=0.15)
     back = members.astype(float).sr.coarsen(4, 3)

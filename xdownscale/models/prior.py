@@ -306,8 +306,10 @@ class Prior(Method):
             coarse = coarse.clone()
             s = self.settings
             time, rows, columns = (size * block for size, block in zip(_shape(coarse), blocks, strict=True))
-            # of several tiles the outer cells do not count: they lie around the field
-            around = s.margin if max(rows, columns) > s.cells else 0
+            # the linear denoiser takes a tile for a torus, so opposite edges of the field are kept apart: in one tile
+            # by a gap of unknown cells, in several by outer cells of each, which do not count and lie around the field
+            gap = s.margin if s.linear else 0
+            around = s.margin if max(rows, columns) > s.cells - gap else 0
             inside = (
                 max(time, s.frames),
                 max(rows + 2 * around, s.cells),
