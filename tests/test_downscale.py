@@ -65,7 +65,7 @@ def test_a_style_is_chosen_by_name_recorded_and_survives_a_file(coarse, tmp_path
     assert again.style == "rough"
     np.testing.assert_array_equal(coarse.sr.downscale(again), rough)
     np.testing.assert_array_equal(coarse.chunk().sr.downscale(two, style="rough"), rough)
-    with pytest.raises(ArgumentError, match="knows smooth, rough"):
+    with pytest.raises(ArgumentError, match="which has smooth, rough"):
         coarse.sr.downscale(two, style="other")
 
 

@@ -220,7 +220,7 @@ def test_bootstrap_needs_steps_to_draw_from():
     long, forecast = sample(shape=(6, 12, 16))
     with pytest.raises(DimensionError, match="among the averaged"):
         evaluate(long, forecast, metrics=["mse"], dim=("y", "x"), bootstrap=10)
-    with pytest.raises(ValueRangeError, match="bootstrap is a whole number"):
+    with pytest.raises(ValueRangeError, match="bootstrap must be a whole number"):
         evaluate(long, forecast, metrics=["mse"], dim="time", bootstrap=0)
 
 

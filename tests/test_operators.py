@@ -93,7 +93,7 @@ def test_every_third_frame():
     ("build", "error", "message"),
     [
         (lambda: BlockMean(SHAPE, (4, 4, 2)), DimensionError, r"\[2, 0, 0\] are left over"),
-        (lambda: BlockMean(SHAPE, (3, 4, 2), -areas()), ValueRangeError, "not negative"),
+        (lambda: BlockMean(SHAPE, (3, 4, 2), -areas()), ValueRangeError, "not be negative"),
         (lambda: BlockMean(SHAPE, (3, 4, 2), 0 * areas()), ValueRangeError, "a positive one"),
         (
             lambda: Points(SHAPE, torch.tensor([[0.0, 0.0, 0.0], [0.0, 8.0, 0.0]]), torch.zeros(2)),

@@ -205,7 +205,7 @@ def test_what_cannot_be_tuned_says_so(tmp_path):
     with pytest.raises(FileError, match="no file"):
         read_log(tmp_path / "none")
     (tmp_path / "other").write_text("no journal\n")
-    with pytest.raises(FileError, match="no log"):
+    with pytest.raises(FileError, match="not a log"):
         read_log(tmp_path / "other")
     (tmp_path / "empty").write_text("")
     with pytest.raises(EmptyFieldError, match="Wait"):

@@ -130,7 +130,7 @@ FAILED = [
     ("report scores.nc out.html --observations truth.nc", "--forecasts"),
     ("train two.nc out.safetensors --spatial 10", "--targets"),
     ("train two.nc out.safetensors --spatial 10", "--variable"),
-    ("train truth.nc out.safetensors", "--spatial 10"),
+    ("train truth.nc out.safetensors", "--spatial 4"),
     ("train truth.nc out.safetensors --spatial 10 --steps 0", "--steps 1"),
     ("train truth.nc out.safetensors --spatial 10 --validation 2", "--validation 0.1"),
 ]

@@ -18,7 +18,7 @@ HOUR = np.timedelta64(60, "m")
 
 def tp(shape=(6, 4, 4), *, step=60, name="valid_time", **attrs):
     """Hourly amounts as the CDS writes them."""
-    field = rain(shape, dims=(name, "y", "x"), step=step).rename("tp")
+    field = rain(shape, dims=(name, "y", "x"), step=step).rename("tp") / 1000
     return field.drop_attrs(deep=False).assign_attrs(units="m", GRIB_stepType="accum", **attrs)
 
 
