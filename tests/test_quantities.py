@@ -155,7 +155,7 @@ def test_names_of_dimensions_that_are_not_there_are_refused_of_a_dataset_too():
 
 
 def test_a_model_says_what_it_refines_and_keeps_what_was_said(tmp_path):
-    assert "quantity    precipitation, averaged over time: units 'mm h-1' are a rate" in repr(model())
+    assert "quantity        precipitation, averaged over time: units 'mm h-1' are a rate" in repr(model())
     chosen = of(Variable("x", "mm", None, "time: sum"))
     again = xdownscale.load(chosen.save(tmp_path / "x.safetensors"))
     assert again.quantities == chosen.quantities
