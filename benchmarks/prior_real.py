@@ -206,7 +206,7 @@ def frames(options: argparse.Namespace) -> None:
     """Trajectories of several lengths, each in a process of its own."""
     results = {}
     print(
-        "| hours | lag-1 inside over the truth's | across borders over the truth's | ratio | truth | peak MiB | above start | s |"
+        "| hours | lag-1 over the truth's: inside | across borders | ratio | truth | peak MiB | above start | s |"
     )
     print("|---|---|---|---|---|---|---|---|")
     for length in options.lengths:
