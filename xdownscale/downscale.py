@@ -253,11 +253,12 @@ def checked_tile(tile: Any) -> tuple[int, int, int] | None:
     """Check that a tile is three whole numbers or None."""
     if tile is None:
         return None
-    sizes = [as_whole(size, least=1) for size in tile] if isinstance(tile, (tuple, list)) else []
-    frames, rows, columns = sizes if len(sizes) == 3 else [None] * 3
-    if frames is None or rows is None or columns is None:
+    given = tile if isinstance(tile, (tuple, list)) else ()
+    sizes = [size for each in given if (size := as_whole(each, least=1)) is not None]
+    if not len(sizes) == len(given) == 3:
         msg = f"tile={tile!r} is not accepted: coarse frames and cells (time, y, x), as in tile=(16, 96, 96)"
         raise ArgumentError(msg)
+    frames, rows, columns = sizes
     return frames, rows, columns
 
 

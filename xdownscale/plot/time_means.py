@@ -83,17 +83,17 @@ def time_means(
     (['observed', 'bicubic'], 'forecast − observed')
     """
     matplotlib_figures()
-    axes = flat(observations, "observed field")
-    if axes.time is None:
+    shown = in_shown_units(scorable(observations, "observations"))
+    time = flat(shown, "observed field").time
+    if time is None:
         msg = "the observed field has no time to average over. Pass a field with time."
         raise DimensionError(msg)
-    shown = in_shown_units(scorable(observations, "observations"))
-    frame = shown.isel({axes.time: 0}, drop=True)
+    frame = shown.isel({time: 0}, drop=True)
     space = find_axes(frame)
     means = {}
     for name, model in models_of(shown, forecasts, member_dim).items():
         cases = pair(shown, model, dim=None, member_dim=member_dim, weights=None, skipna=True)
-        means[name] = _means(cases, axes.time, space)
+        means[name] = _means(cases, time, space)
     ground = Ground.of(frame, space)
     heights = None if topography is None else _heights(topography, frame, space)
     differences = [ours - theirs for ours, theirs in means.values()]
